@@ -1,0 +1,195 @@
+#include "agent/control/agent.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace tributary {
+
+namespace {
+
+// A target belongs to one of so many partitions for ever, and a partition to a worker, so that a log on
+// disk stays with its targets whatever the number of workers.
+constexpr uint64_t kPartitions = 8;
+
+}  // namespace
+
+Agent::Agent(EventLoop& loop, FileSystem& files, Logger& logger, std::vector<WorkerRef> workers,
+             AgentOptions options)
+    : loop_(loop),
+      files_(files),
+      logger_(logger),
+      workers_(std::move(workers)),
+      options_(std::move(options)),
+      shutdown_timer_(loop) {}
+
+Agent::~Agent() = default;
+
+Status Agent::Start() {
+  discovery_ = std::make_unique<Discovery>(
+      loop_, files_,
+      [this](const std::string& job, std::vector<TargetGroup> groups) { Sync(job, groups); },
+      [this](std::string message) { logger_.Warn(message); });
+  return LoadAndApply();
+}
+
+Status Agent::Reload() {
+  logger_.Info("reloading the configuration", {{"file", options_.config_file}});
+  Status reloaded = LoadAndApply();
+  if (reloaded) {
+    logger_.Info("the new configuration is in force", {{"file", options_.config_file}});
+  } else {
+    logger_.Error("the new configuration is refused, the old one stays in force",
+                  {{"file", options_.config_file}, {"err", reloaded.error().message}});
+  }
+  return reloaded;
+}
+
+Status Agent::LoadAndApply() {
+  LoadResult loaded = LoadConfig(files_, options_.config_file, options_.load);
+  std::string errors;
+  for (const Diagnostic& diagnostic : loaded.diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::kWarning) {
+      logger_.Warn(diagnostic.ToString());
+    } else {
+      errors += (errors.empty() ? "" : "\n") + diagnostic.ToString();
+    }
+  }
+  last_reload_succeeded_ = loaded.config != nullptr;
+  if (loaded.config == nullptr) return Fail(std::move(errors));
+  Apply(std::move(loaded.config));
+  return {};
+}
+
+void Agent::Apply(std::shared_ptr<const Config> config) {
+  const bool same_window =
+      config_ != nullptr && config_->out_of_order_time_window == config->out_of_order_time_window;
+  config_ = std::move(config);
+  last_config_ms_ = loop_.WallMs();
+  const uint64_t seed = OffsetSeed(options_.hostname, config_->global.external_labels);
+  for (const WorkerRef& ref : workers_) {
+    ref.loop->Post([worker = ref.worker, config = config_, seed] {
+      worker->ApplyConfig(config, seed);
+    });
+  }
+  std::vector<std::string> changed;
+  std::map<std::string, Job> jobs;
+  for (const ScrapeConfig& scrape : config_->scrape_configs) {
+    auto old = jobs_.extract(scrape.job_name);
+    if (!old.empty() && same_window && old.mapped().config == scrape) {
+      jobs.insert(std::move(old));
+      continue;
+    }
+    Job& job = jobs[scrape.job_name];
+    if (!old.empty()) {
+      job = std::move(old.mapped());
+      pool_reloads_++;
+      changed.push_back(scrape.job_name);
+    }
+    job.config = scrape;
+    job.relabel = RelabelRules(scrape.relabel_configs, scrape.metric_name_validation_scheme);
+  }
+  for (const auto& [name, job] : jobs_) {
+    for (const WorkerRef& ref : workers_) {
+      ref.loop->Post([worker = ref.worker, name = name] { worker->RemoveJob(name); });
+    }
+  }
+  jobs_ = std::move(jobs);
+  discovery_->Apply(*config_);
+  // Jobs whose discovery did not change hear nothing from it, though their rules did.
+  for (const std::string& name : changed) Sync(name, discovery_->Groups(name));
+  ready_ = true;
+}
+
+void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& groups) {
+  auto it = jobs_.find(job_name);
+  if (it == jobs_.end()) return;
+  Job& job = it->second;
+  BuiltTargets built = BuildTargets(job.config, groups, job.relabel);
+  job.syncs++;
+  job.sync_failed += built.errors.size();
+  for (const std::string& error : built.errors) {
+    logger_.Error("a target cannot be used", {{"job", job_name}, {"err", error}});
+  }
+  job.dropped = std::move(built.dropped);
+  job.dropped_count = built.dropped_count;
+
+  auto scrape_job = std::make_shared<ScrapeJob>(job.config, config_->out_of_order_time_window);
+  if (job.config.target_limit > 0 && built.active.size() > job.config.target_limit) {
+    over_target_limit_++;
+    scrape_job->forced_error =
+        fmt::format("target_limit exceeded (number of targets: {}, limit: {})",
+                    built.active.size(), job.config.target_limit);
+  }
+  for (const WorkerRef& ref : workers_) {
+    std::vector<std::shared_ptr<const TargetSpec>> mine;
+    for (const auto& target : built.active) {
+      if (WorkerOf(target->key) == ref.worker) mine.push_back(target);
+    }
+    ref.loop->Post([worker = ref.worker, scrape_job, mine = std::move(mine)] {
+      worker->ApplyTargets(scrape_job, mine);
+    });
+  }
+}
+
+Worker* Agent::WorkerOf(uint64_t target_key) const {
+  return workers_[target_key % kPartitions % workers_.size()].worker;
+}
+
+void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> done) {
+  ready_ = false;
+  discovery_.reset();
+  // Whichever comes first, the last worker or the deadline, takes the callback.
+  auto pending = std::make_shared<std::function<void(bool)>>(std::move(done));
+  auto finish = [this, pending](bool drained) {
+    shutdown_timer_.Cancel();
+    if (auto callback = std::exchange(*pending, nullptr)) callback(drained);
+  };
+  shutdown_timer_.SetAfter(deadline, [finish] { finish(false); });
+  auto left = std::make_shared<size_t>(workers_.size());
+  for (const WorkerRef& ref : workers_) {
+    ref.loop->Post([this, worker = ref.worker, left, finish] {
+      worker->StopScraping();
+      worker->Drain([this, left, finish] {
+        loop_.Post([left, finish] {
+          if (--*left == 0) finish(true);
+        });
+      });
+    });
+  }
+}
+
+void Agent::FillDropped(TargetsStatus& status) const {
+  for (const auto& [name, job] : jobs_) {
+    status.dropped_counts.emplace_back(name, job.dropped_count);
+    for (const Labels& labels : job.dropped) status.dropped.push_back({labels, name});
+  }
+}
+
+void Agent::Collect(MetricSink& sink) const {
+  if (discovery_ != nullptr) discovery_->Collect(sink);
+  sink.AddGauge("prometheus_ready", "Whether a configuration is in force.", {}, ready() ? 1 : 0);
+  sink.AddGauge("prometheus_config_last_reload_successful",
+                "Whether the last configuration that was read could be applied.", {},
+                last_reload_succeeded_ ? 1 : 0);
+  sink.AddGauge("prometheus_config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read.", {},
+                static_cast<double>(last_config_ms_) / 1000);
+  sink.AddCounter("prometheus_target_scrape_pools_total", "Scrape pools made.", {},
+                  static_cast<double>(jobs_.size()));
+  sink.AddCounter("prometheus_target_scrape_pool_reloads_total",
+                  "Scrape pools whose configuration changed.", {},
+                  static_cast<double>(pool_reloads_));
+  sink.AddCounter("prometheus_target_scrape_pool_exceeded_target_limit_total",
+                  "How often a scrape pool had more targets than its limit.", {},
+                  static_cast<double>(over_target_limit_));
+  for (const auto& [name, job] : jobs_) {
+    const MetricLabels labels = {{"scrape_job", name}};
+    sink.AddCounter("prometheus_target_scrape_pool_sync_total", "Updates of the pool's targets.",
+                    labels, static_cast<double>(job.syncs));
+    sink.AddCounter("prometheus_target_sync_failed_total", "Targets that could not be used.",
+                    labels, static_cast<double>(job.sync_failed));
+  }
+}
+
+}  // namespace tributary

@@ -1,0 +1,91 @@
+// The agent's control: configuration, discovery, reload, the end. It decides which worker has which
+// target, and hands workers immutable snapshots; it never touches a sample.
+//
+// Everything here is called on the control loop, but ready(). Workers run on loops of their own (in the
+// simulator: on the same), and are only ever spoken to by Post.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/discovery/discovery.h"
+#include "agent/logging/logger.h"
+#include "agent/target/target.h"
+#include "agent/telemetry/status.h"
+#include "agent/worker/worker.h"
+#include "common/config/loader.h"
+
+namespace tributary {
+
+struct AgentOptions {
+  std::string config_file;
+  std::string hostname;  // spreads the scrapes of replicas
+  LoadOptions load;
+};
+
+class Agent {
+ public:
+  // A worker and the loop on which it lives. It must exist until the agent has shut down.
+  struct WorkerRef {
+    EventLoop* loop;
+    Worker* worker;
+  };
+
+  Agent(EventLoop& loop, FileSystem& files, Logger& logger, std::vector<WorkerRef> workers,
+        AgentOptions options);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  // Loads the configuration and begins. The error has every diagnostic, a line each.
+  Status Start();
+  // Loads the file anew. What it says is applied whole, or, with an error, nothing of it.
+  Status Reload();
+  // Scrapes no more, sends what is in the logs, and runs `done` when that is delivered or `deadline`
+  // has passed; `drained` tells which.
+  void Shutdown(nanoseconds deadline, std::function<void(bool drained)> done);
+
+  // A configuration is in force. Any thread.
+  bool ready() const { return ready_.load(std::memory_order_relaxed); }
+  std::shared_ptr<const Config> config() const { return config_; }
+  void FillDropped(TargetsStatus& status) const;
+  TimestampMs last_config_ms() const { return last_config_ms_; }
+  bool last_reload_succeeded() const { return last_reload_succeeded_; }
+  void Collect(MetricSink& sink) const;
+
+ private:
+  struct Job {
+    ScrapeConfig config;
+    RelabelRules relabel;
+    std::vector<Labels> dropped;
+    size_t dropped_count = 0;
+    uint64_t sync_failed = 0;
+    uint64_t syncs = 0;
+  };
+
+  Status LoadAndApply();
+  void Apply(std::shared_ptr<const Config> config);
+  void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
+  Worker* WorkerOf(uint64_t target_key) const;
+
+  EventLoop& loop_;
+  FileSystem& files_;
+  Logger& logger_;
+  const std::vector<WorkerRef> workers_;
+  const AgentOptions options_;
+  std::shared_ptr<const Config> config_;
+  std::map<std::string, Job> jobs_;
+  std::unique_ptr<Discovery> discovery_;
+  Timer shutdown_timer_;
+  std::atomic<bool> ready_{false};
+  bool last_reload_succeeded_ = false;
+  TimestampMs last_config_ms_ = 0;
+  uint64_t pool_reloads_ = 0;
+  uint64_t over_target_limit_ = 0;
+};
+
+}  // namespace tributary

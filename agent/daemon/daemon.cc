@@ -1,0 +1,276 @@
+#include "agent/daemon/daemon.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "agent/control/agent.h"
+#include "agent/daemon/ask.h"
+#include "agent/telemetry/metric_page.h"
+#include "agent/web/server.h"
+#include "common/base/units.h"
+#include "common/base/version.h"
+#include "common/event/system_event_loop.h"
+#include "common/file/posix_file_system.h"
+#include "common/http/curl_transport.h"
+
+namespace tributary {
+
+namespace {
+
+// How long an API request waits for the threads that know the answer.
+constexpr std::chrono::milliseconds kAnswerMax{2000};
+// Reading a configuration may mean reading many files.
+constexpr std::chrono::milliseconds kReloadMax{30000};
+
+std::string Hostname() {
+  char name[256] = "";
+  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
+  return name;
+}
+
+// A worker with its thread, loop and transport.
+class WorkerThread {
+ public:
+  WorkerThread(FileSystem& files, Logger& logger, const WorkerOptions& options)
+      : hash_(HashKey::Random()),
+        transport_(loop_, CurlTransportOptions{}),
+        worker_(loop_, transport_, files, logger, hash_, options),
+        thread_([this] { loop_.Run(); }) {}
+  ~WorkerThread() {
+    loop_.Stop();
+    thread_.join();
+  }
+
+  SystemEventLoop& loop() { return loop_; }
+  Worker& worker() { return worker_; }
+
+ private:
+  const HashKey hash_;
+  SystemEventLoop loop_;
+  CurlTransport transport_;
+  Worker worker_;
+  std::thread thread_;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(const DaemonOptions& options)
+      : options_(options), logger_(options.log_level, options.log_format) {}
+
+  int Run();
+
+ private:
+  bool TakeStorage();
+  bool StartWeb();
+  void WatchSignals();
+  void OnSignal();
+  void Stop(const std::string& why);
+  Result<std::string> MetricsPage();
+  Result<TargetsStatus> Targets();
+  RuntimeInfo Info();
+
+  const DaemonOptions& options_;
+  Logger logger_;
+  PosixFileSystem files_;
+  SystemEventLoop loop_;
+  TimestampMs start_ms_ = 0;
+  std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<WorkerThread> worker_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<WebServer> web_;
+  int signals_ = -1;
+  bool stopping_ = false;
+};
+
+void BlockSignals(sigset_t& set) {
+  sigemptyset(&set);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // A peer that closes its connection is an error of a write, not the end of the process.
+  signal(SIGPIPE, SIG_IGN);
+}
+
+void Daemon::WatchSignals() {
+  sigset_t set;
+  BlockSignals(set);
+  signals_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  loop_.WatchFd(signals_, EPOLLIN, [this](uint32_t) { OnSignal(); });
+}
+
+void Daemon::OnSignal() {
+  signalfd_siginfo info;
+  while (read(signals_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+    if (info.ssi_signo == SIGHUP) {
+      if (!stopping_) static_cast<void>(agent_->Reload());  // has logged what was wrong
+    } else {
+      Stop(fmt::format("signal {}", strsignal(static_cast<int>(info.ssi_signo))));
+    }
+  }
+}
+
+void Daemon::Stop(const std::string& why) {
+  if (stopping_) {
+    // Whoever asks twice does not want to wait.
+    logger_.Warn("told to stop again: ending at once", {{"by", why}});
+    return loop_.Stop();
+  }
+  stopping_ = true;
+  logger_.Info("stopping: no more scrapes, unsent samples are delivered",
+               {{"by", why}, {"deadline", FormatDuration(options_.shutdown_deadline)}});
+  agent_->Shutdown(options_.shutdown_deadline, [this](bool drained) {
+    if (drained) {
+      logger_.Info("all samples are delivered or dropped");
+    } else {
+      logger_.Warn("the deadline has passed with unsent samples, which are lost",
+                   {{"deadline", FormatDuration(options_.shutdown_deadline)}});
+    }
+    loop_.Stop();
+  });
+}
+
+bool Daemon::TakeStorage() {
+  if (auto made = files_.CreateDirectories(options_.storage_path); !made) {
+    logger_.Error("cannot use --storage.path", {{"err", made.error().message}});
+    return false;
+  }
+  auto lock = files_.Lock((std::filesystem::path(options_.storage_path) / "lock").string());
+  if (!lock) {
+    logger_.Error("cannot use --storage.path", {{"err", lock.error().message}});
+    return false;
+  }
+  lock_ = std::move(*lock);
+  return true;
+}
+
+Result<std::string> Daemon::MetricsPage() {
+  // Shared: a thread that answers too late writes to a page that nobody reads.
+  auto page = std::make_shared<MetricPage>();
+  CollectProcess(*page);
+  auto by_worker = Ask(worker_->loop(), kAnswerMax, [page, worker = &worker_->worker()] {
+    worker->Collect(*page);
+    return true;
+  });
+  if (!by_worker) return Fail("the worker does not answer");
+  auto by_agent = Ask(loop_, kAnswerMax, [page, agent = agent_.get()] {
+    agent->Collect(*page);
+    return true;
+  });
+  if (!by_agent) return Fail("the control thread does not answer");
+  return page->Text();
+}
+
+Result<TargetsStatus> Daemon::Targets() {
+  auto active = Ask(worker_->loop(), kAnswerMax, [worker = &worker_->worker()] {
+    std::vector<TargetStatus> targets;
+    worker->FillStatus(targets);
+    return targets;
+  });
+  if (!active) return Fail("the worker does not answer");
+  auto status = Ask(loop_, kAnswerMax, [agent = agent_.get()] {
+    TargetsStatus dropped;
+    agent->FillDropped(dropped);
+    return dropped;
+  });
+  if (!status) return Fail("the control thread does not answer");
+  status->active = std::move(*active);
+  return std::move(*status);
+}
+
+RuntimeInfo Daemon::Info() {
+  RuntimeInfo info;
+  info.start_ms = start_ms_;
+  std::error_code ignored;
+  info.cwd = std::filesystem::current_path(ignored).string();
+  info.hostname = Hostname();
+  info.server_time_ms = loop_.WallMs();
+  auto of_agent = Ask(loop_, kAnswerMax, [agent = agent_.get()] {
+    return std::make_pair(agent->last_reload_succeeded(), agent->last_config_ms());
+  });
+  if (of_agent) std::tie(info.reload_config_success, info.last_config_ms) = *of_agent;
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+    info.threads++;
+  }
+  info.storage_retention = "memory";
+  return info;
+}
+
+bool Daemon::StartWeb() {
+  WebHandlers handlers;
+  handlers.ready = [this] { return agent_->ready(); };
+  handlers.metrics = [this] { return MetricsPage(); };
+  handlers.targets = [this] { return Targets(); };
+  handlers.config_yaml = [this] {
+    auto config = Ask(loop_, kAnswerMax, [agent = agent_.get()] { return agent->config(); });
+    return config && *config ? (*config)->yaml : std::string();
+  };
+  handlers.flags = [this] { return options_.flags; };
+  handlers.runtime_info = [this] { return Info(); };
+  handlers.reload = [this]() -> Status {
+    auto result = Ask(loop_, kReloadMax, [agent = agent_.get()] { return agent->Reload(); });
+    if (!result) return Fail("the control thread does not answer");
+    return *result;
+  };
+  handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
+  auto web = WebServer::Start({options_.listen_address, options_.enable_lifecycle}, handlers);
+  if (!web) {
+    logger_.Error(web.error().message);
+    return false;
+  }
+  web_ = std::move(*web);
+  logger_.Info("listening", {{"address", web_->address()}});
+  return true;
+}
+
+int Daemon::Run() {
+  // Before any thread is started, so that all of them have the signals blocked.
+  WatchSignals();
+  start_ms_ = loop_.WallMs();
+  logger_.Info("starting Tributary", {{"version", std::string(Version())},
+                                      {"revision", std::string(Revision())}});
+  if (!TakeStorage()) return 1;
+  WorkerOptions worker_options;
+  worker_options.random_seed = static_cast<uint64_t>(loop_.WallNs());
+  worker_ = std::make_unique<WorkerThread>(files_, logger_, worker_options);
+  AgentOptions agent_options;
+  agent_options.config_file = options_.config_file;
+  agent_options.hostname = Hostname();
+  agent_options.load.getenv = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  agent_ = std::make_unique<Agent>(
+      loop_, files_, logger_,
+      std::vector<Agent::WorkerRef>{{&worker_->loop(), &worker_->worker()}}, agent_options);
+  if (auto started = agent_->Start(); !started) {
+    // For people at a terminal: every problem on a line of its own.
+    std::cerr << started.error().message << "\n";
+    logger_.Error("the configuration cannot be used", {{"file", options_.config_file}});
+    return 2;
+  }
+  if (!StartWeb()) return 1;
+  logger_.Info("samples are kept in memory until they are delivered; at a crash those are lost");
+  loop_.Run();
+  web_.reset();
+  worker_.reset();
+  logger_.Info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int RunDaemon(const DaemonOptions& options) {
+  Daemon daemon(options);
+  return daemon.Run();
+}
+
+}  // namespace tributary

@@ -1,0 +1,30 @@
+// The command line of the daemon. Flags that Prometheus has bear its names.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/logging/logger.h"
+
+namespace tributary {
+
+struct DaemonOptions {
+  std::string config_file = "prometheus.yml";
+  std::string listen_address = "127.0.0.1:9095";
+  std::string storage_path = "data-tributary";
+  bool enable_lifecycle = false;
+  std::chrono::milliseconds shutdown_deadline{20000};
+  LogLevel log_level = LogLevel::kInfo;
+  Logger::Format log_format = Logger::Format::kLogfmt;
+  // Every flag and its value in force, for /api/v1/status/flags.
+  std::vector<std::pair<std::string, std::string>> flags;
+};
+
+// Nullopt: the process is to end with `exit_code` (help and version 0, bad flags 2); what there is to say
+// has been printed.
+std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_code);
+
+}  // namespace tributary

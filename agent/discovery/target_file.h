@@ -1,0 +1,30 @@
+// Files of target groups, as file_sd_configs names them: JSON or YAML, strictly read.
+// Follows prometheus/prometheus discovery/file/file.go and discovery/targetgroup (3.16).
+//
+// Pure functions, any thread. nlohmann-json is included by target_file_json.cc only.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/config/model.h"
+
+namespace tributary {
+
+// A larger file is an error. What YAML's aliases make of a file is bounded by common/yaml.
+inline constexpr size_t kTargetFileBytesMax = 32 << 20;
+
+// The groups of a file, those without targets left out. The ending of `path` (json, yml, yaml, in
+// any case) decides how `content` is read. Every group has the label __meta_filepath and the source
+// "<path>:<index>". An error speaks for the whole file and names it.
+Result<std::vector<TargetGroup>> ParseTargetFile(const std::string& path, std::string_view content);
+
+// The same without source, label and path, with empty groups. An unknown field, a null group and
+// whatever is not text where text belongs are errors; null for a list or for text is empty.
+Result<std::vector<TargetGroup>> ParseTargetJson(std::string_view content);
+Result<std::vector<TargetGroup>> ParseTargetYaml(std::string_view content);
+
+}  // namespace tributary

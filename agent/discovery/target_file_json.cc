@@ -1,0 +1,104 @@
+#include <algorithm>
+#include <cctype>
+#include <string>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/discovery/target_file.h"
+#include "common/relabel/relabel.h"
+
+namespace tributary {
+namespace {
+
+using Json = nlohmann::json;
+
+// Go matches the names of fields without regard to case.
+bool IsField(std::string_view given, std::string_view name) {
+  return given.size() == name.size() &&
+         std::equal(given.begin(), given.end(), name.begin(), [](unsigned char a, char b) {
+           return std::tolower(a) == static_cast<unsigned char>(b);
+         });
+}
+
+std::string Wrong(const Json& value, const std::string& wanted) {
+  return "found a JSON " + std::string(value.type_name()) + " where " + wanted + " belongs";
+}
+
+Result<std::string> ReadText(const Json& value, const std::string& what) {
+  if (value.is_null()) return std::string();
+  if (!value.is_string()) return Fail(Wrong(value, what));
+  return value.get<std::string>();
+}
+
+Status ReadTargets(const Json& value, TargetGroup& group) {
+  group.targets.clear();
+  if (value.is_null()) return {};
+  if (!value.is_array()) return Fail(Wrong(value, "a list of targets"));
+  for (const Json& item : value) {
+    Result<std::string> target = ReadText(item, "the text of a target");
+    if (!target) return tl::unexpected(target.error());
+    group.targets.push_back(std::move(*target));
+  }
+  return {};
+}
+
+Status ReadLabels(const Json& value, TargetGroup& group) {
+  group.labels.clear();
+  if (value.is_null()) return {};
+  if (!value.is_object()) return Fail(Wrong(value, "a map of labels"));
+  for (const auto& [name, item] : value.items()) {
+    if (!IsValidLabelName(name, NameValidation::kUtf8)) {
+      return Fail("\"" + name + "\" is not a valid label name");
+    }
+    Result<std::string> text = ReadText(item, "the text of label \"" + name + "\"");
+    if (!text) return tl::unexpected(text.error());
+    group.labels.Set(name, *text);
+  }
+  return {};
+}
+
+Result<TargetGroup> ReadGroup(const Json& value) {
+  TargetGroup group;
+  if (value.is_null()) return Fail("a group is null");
+  if (!value.is_object()) return Fail(Wrong(value, "a target group"));
+  for (const auto& [name, item] : value.items()) {
+    Status read;
+    if (IsField(name, "targets")) {
+      read = ReadTargets(item, group);
+    } else if (IsField(name, "labels")) {
+      read = ReadLabels(item, group);
+    } else {
+      read = Fail("unknown field \"" + name + "\" (a group has targets and labels)");
+    }
+    if (!read) return tl::unexpected(read.error());
+  }
+  return group;
+}
+
+Result<std::vector<TargetGroup>> ReadGroups(const Json& root) {
+  std::vector<TargetGroup> groups;
+  if (root.is_null()) return groups;
+  if (!root.is_array()) return Fail(Wrong(root, "a list of target groups"));
+  for (const Json& value : root) {
+    Result<TargetGroup> group = ReadGroup(value);
+    if (!group) {
+      return Fail("group " + std::to_string(groups.size()) + ": " + group.error().message);
+    }
+    groups.push_back(std::move(*group));
+  }
+  return groups;
+}
+
+}  // namespace
+
+Result<std::vector<TargetGroup>> ParseTargetJson(std::string_view content) {
+  // Strings are whole UTF-8 or the parser refuses them, so what it holds can be printed.
+  try {
+    return ReadGroups(Json::parse(content));
+  } catch (const Json::exception& error) {
+    return Fail(error.what());
+  }
+}
+
+}  // namespace tributary

@@ -1,0 +1,168 @@
+#include "agent/layout/layout_builder.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "common/base/assert.h"
+#include "common/base/hash.h"
+
+namespace tributary {
+
+namespace {
+
+uint32_t AlignPlace(uint32_t place) { return (place + 63) / 64 * 64; }
+
+}  // namespace
+
+LayoutBuilder::LayoutBuilder(TargetLayout& layout)
+    : layout_(layout), first_provisional_(AlignPlace(layout.place_end_)) {}
+
+void LayoutBuilder::IndexKnownSeries() {
+  indexed_ = true;
+  place_by_hash_.reserve(layout_.series_ + 64);
+  std::string buffer;
+  for (const TargetLayout::Group& group : layout_.groups_) {
+    uint32_t place = group.first_place;
+    for (std::string_view packed : group.definition->Packed(buffer)) {
+      place_by_hash_.emplace(StableHash(packed), place++);
+    }
+  }
+}
+
+uint32_t LayoutBuilder::PlaceOf(const Labels& labels) {
+  if (!indexed_) IndexKnownSeries();
+  scratch_.clear();
+  PackLabels(labels, scratch_);
+  const auto next = first_provisional_ + static_cast<uint32_t>(spans_.size());
+  auto [it, is_new] = place_by_hash_.emplace(StableHash(scratch_), next);
+  if (is_new) {
+    spans_.push_back({packed_.size(), scratch_.size()});
+    packed_ += scratch_;
+  }
+  return it->second;
+}
+
+std::vector<uint32_t> LayoutBuilder::AppendGroups(TargetLayout& layout,
+                                                  const std::vector<std::string_view>& packed) {
+  std::vector<uint32_t> places;
+  places.reserve(packed.size());
+  for (size_t begin = 0; begin < packed.size(); begin += kGroupSeriesMax) {
+    const size_t end = std::min(begin + kGroupSeriesMax, packed.size());
+    const uint32_t first = AlignPlace(layout.place_end_);
+    layout.groups_.push_back(
+        {std::make_shared<const GroupDefinition>(
+             layout.target_key_, layout.generation_,
+             std::vector<std::string_view>(packed.begin() + static_cast<ptrdiff_t>(begin),
+                                           packed.begin() + static_cast<ptrdiff_t>(end))),
+         first});
+    for (size_t i = begin; i < end; i++) {
+      places.push_back(first + static_cast<uint32_t>(i - begin));
+    }
+    layout.place_end_ = first + static_cast<uint32_t>(end - begin);
+  }
+  layout.series_ += packed.size();
+  return places;
+}
+
+std::vector<uint32_t> LayoutBuilder::Settle() {
+  std::vector<std::string_view> packed;
+  packed.reserve(spans_.size());
+  for (const Span& span : spans_) {
+    packed.push_back(std::string_view(packed_).substr(span.offset, span.size));
+  }
+  std::vector<uint32_t> order(packed.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return packed[a] < packed[b]; });
+  std::vector<std::string_view> sorted;
+  sorted.reserve(packed.size());
+  for (uint32_t i : order) sorted.push_back(packed[i]);
+  const std::vector<uint32_t> places = AppendGroups(layout_, sorted);
+  std::vector<uint32_t> final_places(packed.size());
+  for (size_t i = 0; i < order.size(); i++) final_places[order[i]] = places[i];
+  Discard();
+  return final_places;
+}
+
+void LayoutBuilder::Discard() {
+  packed_ = {};
+  spans_ = {};
+  place_by_hash_ = {};
+  indexed_ = false;
+}
+
+bool LayoutBuilder::WantsRegroup(const TargetLayout& layout) {
+  size_t gone = 0;
+  for (const auto& [place, absences] : layout.absences_) gone += absences >= kAbsencesMax;
+  const size_t living = layout.series_ - gone;
+  const size_t groups_needed = (living + kGroupSeriesMax - 1) / kGroupSeriesMax;
+  // A group of a few series costs a lane and a definition; a place of a gone series costs its values.
+  const bool many_groups = layout.groups_.size() > groups_needed + groups_needed / 4 + 4;
+  return many_groups || gone > living / 4 + 64;
+}
+
+void LayoutBuilder::Regroup(TargetLayout& layout) {
+  struct Living {
+    std::string_view packed;
+    uint32_t place;
+  };
+  std::vector<std::string> buffers(layout.groups_.size());
+  std::vector<Living> living;
+  living.reserve(layout.series_);
+  for (size_t g = 0; g < layout.groups_.size(); g++) {
+    uint32_t place = layout.groups_[g].first_place;
+    for (std::string_view packed : layout.groups_[g].definition->Packed(buffers[g])) {
+      auto it = layout.absences_.find(place);
+      if (it == layout.absences_.end() || it->second < kAbsencesMax) {
+        living.push_back({packed, place});
+      }
+      place++;
+    }
+  }
+  std::sort(living.begin(), living.end(),
+            [](const Living& a, const Living& b) { return a.packed < b.packed; });
+
+  std::vector<std::string_view> sorted;
+  sorted.reserve(living.size());
+  for (const Living& series : living) sorted.push_back(series.packed);
+  std::vector<uint32_t> final_place(layout.place_end_, TargetLayout::kNoPlace);
+  layout.groups_.clear();
+  layout.place_end_ = 0;
+  layout.series_ = 0;
+  layout.generation_++;
+  const std::vector<uint32_t> places = AppendGroups(layout, sorted);
+  for (size_t i = 0; i < living.size(); i++) final_place[living[i].place] = places[i];
+
+  std::vector<uint32_t> kept;
+  kept.reserve(layout.lines_.size());
+  for (uint32_t line = 0; line < layout.lines_.size(); line++) {
+    const uint32_t place = layout.lines_.place(line);
+    if (place <= KnownLines::kPlaceMax) {
+      if (final_place[place] == TargetLayout::kNoPlace) continue;
+      layout.lines_.SetPlace(line, final_place[place]);
+    }
+    kept.push_back(line);
+  }
+  if (kept.size() < layout.lines_.size()) layout.lines_.Reorder(kept);
+
+  Bitmap tracked;
+  layout.tracked_.ForEach([&](uint32_t place) {
+    if (final_place[place] != TargetLayout::kNoPlace) tracked.Set(final_place[place]);
+  });
+  layout.tracked_.swap(tracked);
+  for (uint32_t& place : layout.report_) {
+    if (place != TargetLayout::kNoPlace) place = final_place[place];
+  }
+  boost::unordered_flat_map<uint32_t, TimestampMs> own_times;
+  for (const auto& [place, time] : layout.own_times_) {
+    if (final_place[place] != TargetLayout::kNoPlace) own_times.emplace(final_place[place], time);
+  }
+  layout.own_times_ = std::move(own_times);
+  boost::unordered_flat_map<uint32_t, uint8_t> absences;
+  for (const auto& [place, count] : layout.absences_) {
+    if (final_place[place] != TargetLayout::kNoPlace) absences.emplace(final_place[place], count);
+  }
+  layout.absences_ = std::move(absences);
+}
+
+}  // namespace tributary

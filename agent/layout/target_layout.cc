@@ -1,0 +1,61 @@
+#include "agent/layout/target_layout.h"
+
+#include <algorithm>
+#include <string>
+
+namespace tributary {
+
+std::string_view ReportSeriesName(ReportSeries series) {
+  switch (series) {
+    case ReportSeries::kUp:
+      return "up";
+    case ReportSeries::kDuration:
+      return "scrape_duration_seconds";
+    case ReportSeries::kSamplesScraped:
+      return "scrape_samples_scraped";
+    case ReportSeries::kSamplesPostRelabeling:
+      return "scrape_samples_post_metric_relabeling";
+    case ReportSeries::kSeriesAdded:
+      return "scrape_series_added";
+    case ReportSeries::kTimeout:
+      return "scrape_timeout_seconds";
+    case ReportSeries::kSampleLimit:
+      return "scrape_sample_limit";
+    case ReportSeries::kBodySize:
+      return "scrape_body_size_bytes";
+  }
+  return "";
+}
+
+void TargetLayout::ForgetLines() {
+  lines_.Clear();
+  lines_at_success_ = 0;
+  families_.clear();
+  // With extra_scrape_metrics these may be others from now on; they are found again by their labels.
+  report_.fill(kNoPlace);
+}
+
+bool TargetLayout::Has(std::string_view wanted) const {
+  std::string buffer;
+  for (const Group& group : groups_) {
+    uint32_t place = group.first_place;
+    for (std::string_view packed : group.definition->Packed(buffer)) {
+      if (packed == wanted) {
+        return tracked_.Test(place) ||
+               std::find(report_.begin(), report_.end(), place) != report_.end();
+      }
+      place++;
+    }
+  }
+  return false;
+}
+
+size_t TargetLayout::memory_bytes() const {
+  size_t bytes = sizeof(*this) + lines_.memory_bytes() + tracked_.memory_bytes();
+  bytes += own_times_.bucket_count() * 17 + absences_.bucket_count() * 9;
+  bytes += families_.bucket_count() * 25;
+  for (const Group& group : groups_) bytes += group.definition->memory_bytes();
+  return bytes;
+}
+
+}  // namespace tributary

@@ -1,0 +1,142 @@
+#include "agent/remote/remote_client.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/auth/authorization.h"
+#include "common/base/version.h"
+
+namespace tributary {
+
+namespace {
+
+// So much of an error's body is kept for the log (client.go maxErrMsgLen).
+constexpr size_t kErrorBytesMax = 1024;
+
+std::string FirstLine(const std::string& body) {
+  std::string line = body.substr(0, std::min(body.find('\n'), kErrorBytesMax));
+  while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.pop_back();
+  return line;
+}
+
+}  // namespace
+
+std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs now) {
+  int64_t delay_s = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), delay_s);
+  if (error == std::errc() && end == value.data() + value.size()) {
+    // Nobody means more than a year; and nanoseconds must not overflow.
+    if (delay_s < 0) return std::nullopt;
+    return seconds(std::min<int64_t>(delay_s, 365 * 86400));
+  }
+  struct tm date{};
+  const std::string text(value);
+  const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  const TimestampMs at = static_cast<TimestampMs>(timegm(&date)) * 1000;
+  if (at <= now) return std::nullopt;
+  return milliseconds(std::min<TimestampMs>(at - now, TimestampMs{365} * 86400 * 1000));
+}
+
+class RemoteClient::Exchange : public HttpHandler {
+ public:
+  Exchange(RemoteClient& client, uint64_t send, Done done)
+      : client_(client), send_(send), done_(std::move(done)) {}
+  ~Exchange() override { client_.transport_.Cancel(request_); }
+
+  void Start(HttpRequest request) { request_ = client_.transport_.Start(std::move(request), this); }
+  Done TakeDone() { return std::move(done_); }
+
+  void OnHead(const HttpResponseHead& head) override { retry_after_ = head.Header("Retry-After"); }
+  bool OnBody(std::string_view bytes) override {
+    body_.append(bytes.substr(0, kErrorBytesMax - std::min(kErrorBytesMax, body_.size())));
+    return true;
+  }
+  void OnDone(const HttpOutcome& outcome) override {
+    request_ = 0;
+    client_.Finish(send_, client_.Classify(outcome, body_, retry_after_));
+  }
+
+ private:
+  RemoteClient& client_;
+  const uint64_t send_;
+  Done done_;
+  HttpRequestId request_ = 0;
+  std::string body_;
+  std::string retry_after_;
+};
+
+RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
+                           std::shared_ptr<const RemoteWriteConfig> config)
+    : loop_(loop), transport_(transport), files_(files), config_(std::move(config)) {}
+
+RemoteClient::~RemoteClient() { *self_ = nullptr; }
+
+uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt, Done done) {
+  const uint64_t send = ++last_send_;
+  auto& exchange =
+      exchanges_.emplace(send, std::make_unique<Exchange>(*this, send, std::move(done)))
+          .first->second;
+  Result<std::optional<std::string>> authorization = AuthorizationHeader(config_->http, files_);
+  if (!authorization) {
+    loop_.Post([self = self_, send, message = authorization.error().message] {
+      if (*self != nullptr) (*self)->Finish(send, {SendOutcome::Kind::kRetry, 0, {}, message});
+    });
+    return send;
+  }
+  HttpRequest request;
+  request.method = "POST";
+  request.url = config_->url;
+  request.headers = {{"Content-Encoding", "snappy"},
+                     {"Content-Type", "application/x-protobuf"},
+                     {"User-Agent", fmt::format("Tributary/{}", Version())},
+                     {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+  if (attempt > 0) request.headers.push_back({"Retry-Attempt", std::to_string(attempt)});
+  for (const auto& [name, value] : config_->headers) request.headers.push_back({name, value});
+  if (*authorization) request.headers.push_back({"Authorization", **authorization});
+  request.body = std::move(body);
+  request.timeout = config_->remote_timeout;
+  request.follow_redirects = config_->http.follow_redirects;
+  exchange->Start(std::move(request));
+  return send;
+}
+
+void RemoteClient::Cancel(uint64_t send) { exchanges_.erase(send); }
+
+void RemoteClient::Finish(uint64_t send, SendOutcome outcome) {
+  auto node = exchanges_.extract(send);
+  if (node.empty()) return;
+  node.mapped()->TakeDone()(std::move(outcome));
+}
+
+SendOutcome RemoteClient::Classify(const HttpOutcome& outcome, const std::string& body,
+                                   const std::string& retry_after) const {
+  SendOutcome result;
+  result.status = outcome.status;
+  if (outcome.failure == HttpFailure::kInvalidUrl) {
+    result.kind = SendOutcome::Kind::kRejected;
+    result.message = outcome.message;
+    return result;
+  }
+  // Without a whole response nobody knows what the receiver did: send again. A status that has arrived
+  // counts even if its body was cut off.
+  if (outcome.status == 0 || (!outcome.ok() && outcome.status / 100 == 2)) {
+    result.kind = SendOutcome::Kind::kRetry;
+    result.message = outcome.message;
+    return result;
+  }
+  if (outcome.status / 100 == 2) return result;
+  const bool recoverable =
+      outcome.status / 100 == 5 || (outcome.status == 429 && config_->queue.retry_on_http_429);
+  result.kind = recoverable ? SendOutcome::Kind::kRetry : SendOutcome::Kind::kRejected;
+  result.message = fmt::format("the receiver answered {}: {}", outcome.status, FirstLine(body));
+  if (recoverable) result.retry_after = ParseRetryAfter(retry_after, loop_.WallMs());
+  return result;
+}
+
+}  // namespace tributary

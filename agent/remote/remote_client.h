@@ -1,0 +1,67 @@
+// One attempt to deliver a request to a remote_write endpoint, and what came of it.
+// Source: Remote-Write 1.0 specification; prometheus storage/remote/client.go.
+//
+// One thread (the loop's). A client may have many attempts under way.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/config/model.h"
+#include "common/event/event_loop.h"
+#include "common/file/file_system.h"
+#include "common/http/transport.h"
+
+namespace tributary {
+
+// The kinds of outcome that a sender acts on.
+struct SendOutcome {
+  enum class Kind : uint8_t {
+    kDelivered,  // 2xx
+    kRetry,      // may succeed later: network, 5xx, 429 where configured
+    kRejected,   // will not: other statuses
+  };
+  Kind kind = Kind::kDelivered;
+  int status = 0;  // of the response, 0 if none came
+  std::optional<nanoseconds> retry_after;
+  std::string message;  // for people: the receiver's words, or what failed; without secrets
+};
+
+// Seconds or an HTTP date (RFC 9110, 10.2.3); nullopt for anything else and for times that are past.
+std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs now);
+
+class RemoteClient {
+ public:
+  using Done = std::function<void(SendOutcome)>;
+
+  RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
+               std::shared_ptr<const RemoteWriteConfig> config);
+  ~RemoteClient();  // cancels what is under way
+  RemoteClient(const RemoteClient&) = delete;
+  RemoteClient& operator=(const RemoteClient&) = delete;
+
+  // Posts a compressed WriteRequest. `attempt` counts from 0. `done` runs later on the loop, once; not
+  // after Cancel or the client's end.
+  uint64_t Send(std::shared_ptr<const std::string> body, int attempt, Done done);
+  void Cancel(uint64_t send);
+
+ private:
+  class Exchange;
+  SendOutcome Classify(const HttpOutcome& outcome, const std::string& body,
+                       const std::string& retry_after) const;
+  void Finish(uint64_t send, SendOutcome outcome);
+
+  EventLoop& loop_;
+  HttpTransport& transport_;
+  FileSystem& files_;
+  std::shared_ptr<const RemoteWriteConfig> config_;
+  std::map<uint64_t, std::unique_ptr<Exchange>> exchanges_;
+  uint64_t last_send_ = 0;
+  std::shared_ptr<RemoteClient*> self_ = std::make_shared<RemoteClient*>(this);
+};
+
+}  // namespace tributary

@@ -1,0 +1,202 @@
+// One remote_write endpoint's queue on one worker: reads the log, keeps order, sends, retries.
+//
+// Order: every series belongs to one *lane* (a chunk of its group). A lane has at most one request under
+// way, and samples of a target's generation n+1 wait until those of n are delivered or dropped. So
+// shards are no more than the number of requests under way: they may change at any time, with nothing to
+// drain. Follows queue_config as Prometheus documents it (docs/practices/remote_write; queue_manager.go).
+//
+// One thread (the loop's). Bounds: what is read ahead of delivery is at most `capacity` samples a shard
+// (and one batch); what lies beyond stays in the log.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "agent/log/sample_log.h"
+#include "agent/logging/logger.h"
+#include "agent/remote/metadata_sender.h"
+#include "agent/remote/prepared_group.h"
+#include "agent/remote/remote_client.h"
+#include "agent/remote/shard_calculator.h"
+#include "agent/telemetry/metric_sink.h"
+
+namespace tributary {
+
+// A remote_write entry as it is to be run.
+struct RemoteSpec {
+  std::shared_ptr<const RemoteWriteConfig> config;
+  std::shared_ptr<const RemoteRules> rules;
+};
+// The rules of an entry: write_relabel_configs, external_labels, and how large chunks may be.
+RemoteSpec MakeRemoteSpec(const Config& config, const RemoteWriteConfig& remote);
+
+struct RemoteEnvironment {
+  EventLoop& loop;
+  HttpTransport& transport;
+  FileSystem& files;
+  SampleLog& log;
+  MetadataPool& metadata;
+  Logger& logger;
+  std::function<uint64_t()> random;  // for jitter
+};
+
+struct RemoteQueueStats {
+  uint64_t samples_sent = 0, samples_failed = 0, samples_retried = 0;
+  uint64_t dropped_series = 0, dropped_too_old = 0, dropped_evicted = 0;
+  uint64_t dropped_before_start = 0;
+  uint64_t bytes_sent = 0, requests = 0;
+  uint64_t samples_read = 0;
+};
+
+class RemoteQueue {
+ public:
+  RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec);
+  ~RemoteQueue();
+  RemoteQueue(const RemoteQueue&) = delete;
+  RemoteQueue& operator=(const RemoteQueue&) = delete;
+
+  const RemoteWriteConfig& config() const { return *spec_.config; }
+  // Whether the queue already runs, or is about to run, under this.
+  bool Serves(const RemoteSpec& spec) const;
+  // Continues under another entry: the backlog stays. Requests under way are awaited first.
+  void Reconfigure(RemoteSpec spec);
+  // Sends what there is without waiting for batches to fill; `drained` runs once the log has been read
+  // to its end and everything is delivered or dropped.
+  void Drain(std::function<void()> drained);
+
+  // samples_read = sent + failed + every dropped_* + pending.
+  const RemoteQueueStats& stats() const { return stats_; }
+  uint64_t pending_samples() const { return pending_; }
+  void Collect(MetricSink& sink) const;
+
+ private:
+  struct Group;
+  // A record of the log of which something is not delivered yet.
+  struct Outstanding {
+    LogPosition position;
+    uint32_t unfinished = 0;
+  };
+  // Samples of one record for one lane.
+  struct Item {
+    std::shared_ptr<const GroupSamples> samples;
+    Outstanding* record;
+    uint64_t count = 0;  // samples of the lane's series that the remote keeps
+    uint64_t taken = 0;  // of them, those that were put into requests
+    MonotonicTime since{};
+    uint64_t left() const { return count - taken; }
+  };
+  struct Lane {
+    Group* group;
+    uint32_t chunk;
+    std::deque<Item> items;
+    bool in_flight = false;
+    bool ready = false;
+    uint64_t left() const;
+  };
+  struct Group {
+    std::weak_ptr<const GroupDefinition> definition;
+    uint64_t target_key;
+    PreparedGroup prepared;
+    std::vector<Lane> lanes;
+    Group(const GroupRef& definition, const RemoteRules& rules);
+    bool idle() const;
+  };
+  // What keeps generations of a target apart.
+  struct TargetOrder {
+    uint32_t generation = 0;
+    uint64_t unfinished = 0;  // items of `generation`
+    std::deque<std::pair<std::shared_ptr<const GroupSamples>, Outstanding*>> waiting;
+  };
+  // A stretch of an item in a request.
+  struct Part {
+    Lane* lane;
+    std::shared_ptr<const GroupSamples> samples;
+    Outstanding* record;
+    uint64_t skip = 0, count = 0;
+    bool last = false;  // the item is finished with it
+  };
+  struct Request {
+    std::vector<Part> parts;
+    uint64_t samples = 0;
+    std::shared_ptr<const std::string> body;
+    size_t body_samples = 0;  // less those that have become too old
+    TimestampMs latest = 0, oldest = 0;
+    int attempt = 0;
+    nanoseconds backoff{};
+    MonotonicTime started{};
+    uint64_t send = 0;  // 0: waiting for the next attempt
+    std::unique_ptr<Timer> timer;
+  };
+
+  uint64_t capacity() const;
+  void MaybeRead();
+  void OnBatch(SampleLog::Batch batch);
+  void DropOlderThanStart(std::shared_ptr<const GroupSamples>& samples);
+  void Accept(std::shared_ptr<const GroupSamples> samples, Outstanding* record);
+  void Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record);
+  void Push(Lane& lane, Item item);
+  void MakeReady(Lane& lane);
+  Group& GroupOf(const GroupRef& definition);
+
+  void TrySend();
+  std::unique_ptr<Request> BuildRequest();
+  void TakeFromLane(Lane& lane, Request& request, uint64_t& bytes);
+  // Writes the body. False: nothing of it is young enough to be sent.
+  bool Encode(Request& request);
+  void Attempt(Request* request);
+  void OnOutcome(Request* request, SendOutcome outcome);
+  void Retry(Request* request, const SendOutcome& outcome);
+  void Settle(Request* request);
+  void Finish(Request* request);
+  void FinishItem(Outstanding* record, uint64_t target_key);
+  void AdvanceLowWater();
+  void CheckDrained();
+  void Tick();
+  void ApplyPendingSpec();
+  void NoteHighest(TimestampMs& highest, TimestampMs timestamp);
+
+  RemoteEnvironment env_;
+  RemoteSpec spec_;
+  std::unique_ptr<RemoteSpec> next_spec_;
+  std::unique_ptr<RemoteClient> client_;
+  MetadataSenderStats metadata_stats_;
+  std::unique_ptr<MetadataSender> metadata_sender_;
+  SampleLog::ReaderId reader_;
+  bool reading_ = false;
+  bool more_to_read_ = true;
+  uint64_t pending_ = 0;        // samples read and not finished
+  uint64_t ready_samples_ = 0;  // in lanes that could be sent now
+
+  std::deque<Outstanding> outstanding_;  // by position
+  boost::unordered_flat_map<uint64_t, std::unique_ptr<Group>> groups_;
+  boost::unordered_flat_map<uint64_t, TargetOrder> targets_;
+  std::deque<Lane*> ready_;
+  std::vector<std::unique_ptr<Request>> requests_;
+  Timer deadline_timer_;
+  Timer tick_timer_;
+
+  const TimestampMs start_ms_;
+  uint64_t shards_;
+  ShardCalculator calculator_;
+  MonotonicTime last_attempt_end_{};
+  MonotonicTime reshard_disabled_until_{};
+  TimestampMs highest_read_ms_ = 0;
+  TimestampMs highest_sent_ms_ = 0;
+  RemoteQueueStats stats_;
+  Histogram batch_duration_;
+  LogLimiter failure_log_{seconds(60)};
+  LogLimiter eviction_log_{seconds(60)};
+  std::string last_error_;
+  std::function<void()> drained_;
+  bool draining_ = false;
+  // Scratch of Encode.
+  std::string label_bytes_;
+  std::vector<std::string_view> labels_;
+};
+
+}  // namespace tributary

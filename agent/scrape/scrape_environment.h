@@ -1,0 +1,63 @@
+// What the scrapers of one worker share. One thread (the worker's loop).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/layout/page_reader.h"
+#include "agent/log/sample_log.h"
+#include "agent/logging/logger.h"
+#include "agent/series/metadata_pool.h"
+#include "agent/telemetry/metric_sink.h"
+#include "common/base/hash.h"
+#include "common/compress/inflate.h"
+#include "common/event/event_loop.h"
+#include "common/file/file_system.h"
+#include "common/http/transport.h"
+
+namespace tributary {
+
+// Scratch of one scrape under way.
+struct ScrapeScratch {
+  ScrapeBuffer buffer;
+  std::unique_ptr<Gunzip> gunzip;  // made when a target first compresses
+};
+
+// Hands scratch out and takes it back; keeps a few for the next scrapes.
+class ScratchPool {
+ public:
+  std::unique_ptr<ScrapeScratch> Take();
+  void Give(std::unique_ptr<ScrapeScratch> scratch);
+
+ private:
+  std::vector<std::unique_ptr<ScrapeScratch>> free_;
+};
+
+struct ScrapeStats {
+  uint64_t scrapes = 0, scrapes_failed = 0;
+  uint64_t samples_appended = 0;
+  uint64_t commits_refused = 0;
+  uint64_t skipped_clock = 0;   // not later than the target's last scrape
+  uint64_t skipped_ticks = 0;   // due while the one before was still under way
+  uint64_t over_sample_limit = 0, over_body_limit = 0, over_label_limit = 0;
+  uint64_t duplicates = 0, out_of_order = 0, out_of_bounds = 0;
+  uint64_t body_bytes = 0;
+  std::map<std::string, Histogram> interval_lengths;  // seconds, by configured interval
+};
+
+struct ScrapeEnvironment {
+  EventLoop& loop;
+  HttpTransport& transport;
+  FileSystem& files;
+  SampleLog& log;
+  MetadataPool& metadata;
+  Logger& logger;
+  const HashKey& hash;
+  uint64_t offset_seed = 0;
+  ScratchPool scratch;
+  ScrapeStats stats;
+};
+
+}  // namespace tributary

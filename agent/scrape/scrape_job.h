@@ -1,0 +1,32 @@
+// What the targets of one job have in common, worked out once from the configuration.
+// Immutable; shared as shared_ptr<const>.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/layout/scrape_rules.h"
+#include "common/base/status.h"
+#include "common/config/model.h"
+
+namespace tributary {
+
+struct ScrapeJob {
+  ScrapeConfig config;
+  ScrapeRules rules;
+  std::string accept;           // value of the Accept header
+  std::string accept_encoding;  // gzip or identity
+  // Not empty: no target of the job is scraped, each reports up 0 and this error (target_limit).
+  std::string forced_error;
+
+  ScrapeJob(const ScrapeConfig& config, milliseconds out_of_order_time_window);
+  // Whether lines mean the same under the other job, so that what is known of pages can stay.
+  bool ReadsLinesLike(const ScrapeJob& other) const;
+};
+
+// Whether a page of this Content-Type is in a format that is read here; the error says why not, and
+// names the option that helps. Follows textparse.extractMediaType.
+Status CheckContentType(std::string_view content_type, const std::string& fallback_protocol);
+
+}  // namespace tributary

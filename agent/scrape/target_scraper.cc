@@ -1,0 +1,324 @@
+#include "agent/scrape/target_scraper.h"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "common/auth/authorization.h"
+#include "common/base/units.h"
+#include "common/base/version.h"
+
+namespace tributary {
+
+namespace {
+
+// A scrape that is late by no more than this, and by no more than a hundredth of its interval, bears
+// the time at which it was due (scrape.go ScrapeTimestampTolerance).
+constexpr nanoseconds kTimestampTolerance = milliseconds(2);
+
+bool HasHttpScheme(const std::string& url) {
+  return strncasecmp(url.c_str(), "http://", 7) == 0 || strncasecmp(url.c_str(), "https://", 8) == 0;
+}
+
+double Seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+TargetScraper::TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key,
+                             std::shared_ptr<const TargetSpec> target,
+                             std::shared_ptr<const ScrapeJob> job)
+    : env_(environment),
+      target_(std::move(target)),
+      job_(std::move(job)),
+      layout_(layout_key),
+      due_timer_(env_.loop) {}
+
+TargetScraper::~TargetScraper() { Stop(); }
+
+void TargetScraper::Start() { ScheduleFirst(); }
+
+void TargetScraper::ScheduleFirst() {
+  const int64_t wall = env_.loop.WallNs();
+  const nanoseconds offset =
+      ScrapeOffset(target_->key, env_.offset_seed, target_->interval, wall);
+  due_ = env_.loop.Now() + offset;
+  due_wall_ns_ = wall + offset.count();
+  due_timer_.Set(due_, [this] { OnDue(); });
+}
+
+void TargetScraper::Update(std::shared_ptr<const TargetSpec> target,
+                           std::shared_ptr<const ScrapeJob> job) {
+  const bool other_interval = target->interval != target_->interval;
+  if (!job->ReadsLinesLike(*job_)) forget_lines_ = true;
+  target_ = std::move(target);
+  job_ = std::move(job);
+  if (forget_lines_ && scrape_ == nullptr) {
+    layout_.ForgetLines();
+    forget_lines_ = false;
+  }
+  if (other_interval) ScheduleFirst();
+}
+
+void TargetScraper::Stop() {
+  due_timer_.Cancel();
+  if (scrape_ == nullptr) return;
+  env_.transport.Cancel(scrape_->request);
+  // The layout may have learned lines that were never committed.
+  scrape_->reader->AbandonPage();
+  scrape_->reader->Withdraw();
+  scrape_.reset();
+}
+
+void TargetScraper::Retire(
+    std::function<bool(const TargetScraper&, std::string_view packed)> lives_on,
+    std::function<void()> done) {
+  Stop();
+  auto end = [this, done = std::move(done)] {
+    ended_ = true;
+    env_.loop.Post(done);
+  };
+  if (layout_.last_scrape_ms() == 0) return end();
+  // As Prometheus: the markers bear the time of the next scrape, and are written after the one after it,
+  // when a target that has only moved has been seen again.
+  const nanoseconds interval = target_->interval;
+  due_timer_.Set(std::max(due_, env_.loop.Now()), [this, interval, lives_on = std::move(lives_on),
+                                                   end = std::move(end)] {
+    const TimestampMs timestamp = env_.loop.WallMs();
+    due_timer_.SetAfter(interval + interval / 10, [this, timestamp, lives_on, end] {
+      if (timestamp > layout_.last_scrape_ms()) {
+        Append(PageReader::MakeEndCommit(layout_, timestamp, [&](std::string_view packed) {
+          return lives_on(*this, packed);
+        }));
+      }
+      end();
+    });
+  });
+}
+
+void TargetScraper::Resume() {
+  ended_ = false;
+  // Prometheus begins anew with such a target: all its lines count as added.
+  layout_.ForgetLines();
+  ScheduleFirst();
+}
+
+TimestampMs TargetScraper::AlignedTimestamp() const {
+  const int64_t tolerance =
+      std::min<nanoseconds>(kTimestampTolerance, nanoseconds(target_->interval) / 100).count();
+  const int64_t wall = env_.loop.WallNs();
+  const int64_t late = wall - due_wall_ns_;
+  return (late >= -tolerance && late <= tolerance ? due_wall_ns_ : wall) / 1'000'000;
+}
+
+void TargetScraper::OnDue() {
+  const TimestampMs timestamp = AlignedTimestamp();
+  const nanoseconds interval = target_->interval;
+  due_ += interval;
+  due_wall_ns_ += interval.count();
+  // Ticks that were missed are not made up for.
+  while (due_ <= env_.loop.Now()) {
+    due_ += interval;
+    due_wall_ns_ += interval.count();
+    env_.stats.skipped_ticks++;
+  }
+  // After a step of the clock the times that scrapes are due are those of the new clock.
+  if (std::abs(timestamp * 1'000'000 + interval.count() - due_wall_ns_) > 2 * interval.count()) {
+    due_wall_ns_ = timestamp * 1'000'000 + (due_ - env_.loop.Now()).count();
+  }
+  due_timer_.Set(due_, [this] { OnDue(); });
+  if (scrape_ != nullptr) {
+    env_.stats.skipped_ticks++;
+    return;
+  }
+  if (timestamp <= layout_.last_scrape_ms()) {
+    env_.stats.skipped_clock++;
+    return;
+  }
+  NoteInterval();
+  StartScrape(timestamp);
+}
+
+void TargetScraper::NoteInterval() {
+  const MonotonicTime now = env_.loop.Now();
+  if (last_start_) {
+    const std::string interval = FormatDuration(target_->interval);
+    auto [it, is_new] = env_.stats.interval_lengths.try_emplace(
+        interval, std::vector<double>{.01, .1, 1, 10, 60, 600});
+    it->second.Observe(Seconds(now - *last_start_));
+  }
+  last_start_ = now;
+}
+
+void TargetScraper::StartScrape(TimestampMs timestamp) {
+  env_.stats.scrapes++;
+  scrape_ = std::make_unique<Scrape>();
+  scrape_->target = target_;
+  scrape_->job = job_;
+  scrape_->scratch = env_.scratch.Take();
+  scrape_->started = env_.loop.Now();
+  scrape_->timestamp = timestamp;
+  scrape_->reader.emplace(
+      PageReader::Context{layout_, job_->rules, target_->labels, env_.hash, env_.metadata,
+                          scrape_->scratch->buffer},
+      timestamp, env_.loop.WallMs());
+  Result<std::optional<std::string>> authorization = AuthorizationHeader(job_->config.http, env_.files);
+  if (!job_->forced_error.empty()) {
+    scrape_->error = job_->forced_error;
+  } else if (!authorization) {
+    scrape_->error = authorization.error().message;
+  } else if (!HasHttpScheme(target_->url)) {
+    scrape_->error = "unsupported scheme; __scheme__ must be http or https";
+  }
+  if (!scrape_->error.empty()) return FinishScrape();
+  HttpRequest request;
+  request.url = target_->url;
+  request.headers = {
+      {"User-Agent", fmt::format("Tributary/{}", Version())},
+      {"Accept", job_->accept},
+      {"Accept-Encoding", job_->accept_encoding},
+      {"X-Prometheus-Scrape-Timeout-Seconds", fmt::format("{}", Seconds(target_->timeout))}};
+  if (*authorization) request.headers.push_back({"Authorization", **authorization});
+  request.timeout = target_->timeout;
+  request.follow_redirects = job_->config.http.follow_redirects;
+  scrape_->request = env_.transport.Start(std::move(request), this);
+}
+
+void TargetScraper::OnHead(const HttpResponseHead& head) {
+  if (head.status != 200) {
+    scrape_->error = fmt::format("server returned HTTP status {}", head.status);
+    return;
+  }
+  const std::string_view encoding = head.Header("Content-Encoding");
+  if (encoding == "gzip") {
+    scrape_->gzip = true;
+    std::unique_ptr<Gunzip>& gunzip = scrape_->scratch->gunzip;
+    if (gunzip == nullptr) gunzip = std::make_unique<Gunzip>();
+    gunzip->Reset();
+  } else if (encoding == "zstd") {
+    scrape_->error = "the target compresses with zstd, which was not asked for";
+  }
+  // As Prometheus: whether the page can be read is found out after it has arrived.
+  if (auto type = CheckContentType(head.Header("Content-Type"),
+                                   scrape_->job->config.fallback_scrape_protocol);
+      !type) {
+    scrape_->page_error = type.error().message;
+  }
+}
+
+bool TargetScraper::OnBody(std::string_view bytes) {
+  if (!scrape_->error.empty()) return false;
+  if (!scrape_->gzip) return TakeBody(bytes);
+  Result<bool> going_on = scrape_->scratch->gunzip->Push(
+      bytes, [this](std::string_view inflated) { return TakeBody(inflated); });
+  if (!going_on) {
+    scrape_->error = std::move(going_on.error().message);
+    return false;
+  }
+  return *going_on;
+}
+
+bool TargetScraper::TakeBody(std::string_view bytes) {
+  scrape_->body_bytes += bytes.size();
+  const uint64_t limit = scrape_->job->config.body_size_limit;
+  if (limit > 0 && scrape_->body_bytes >= limit) {
+    scrape_->over_body_limit = true;
+    scrape_->error = "body_size_limit exceeded";
+    return false;
+  }
+  if (scrape_->page_error.empty()) scrape_->reader->Push(bytes);
+  return true;
+}
+
+void TargetScraper::OnDone(const HttpOutcome& outcome) {
+  scrape_->request = 0;
+  if (scrape_->error.empty() && !outcome.ok()) scrape_->error = outcome.message;
+  if (scrape_->error.empty() && scrape_->gzip) {
+    if (auto whole = scrape_->scratch->gunzip->Finish(); !whole) {
+      scrape_->error = std::move(whole.error().message);
+    }
+  }
+  FinishScrape();
+}
+
+void TargetScraper::FinishScrape() {
+  // What the scrape used lives until its end here, whatever the configuration has become meanwhile.
+  const std::unique_ptr<Scrape> scrape = std::move(scrape_);
+  PageReader& reader = *scrape->reader;
+  std::string error = scrape->error;
+  if (!error.empty()) {
+    reader.AbandonPage();
+  } else if (!scrape->page_error.empty()) {
+    error = scrape->page_error;
+    reader.AbandonPage();
+  } else if (auto page = reader.FinishPage(); !page) {
+    error = std::move(page.error().message);
+  }
+  const nanoseconds duration = env_.loop.Now() - scrape->started;
+  ScrapeReport report;
+  report.up = error.empty();
+  report.duration_seconds = Seconds(duration);
+  report.timeout_seconds = Seconds(scrape->target->timeout);
+  report.sample_limit = static_cast<double>(scrape->job->config.sample_limit);
+  if (scrape->over_body_limit) {
+    report.body_bytes = -1;
+  } else if (scrape->error.empty()) {
+    report.body_bytes = static_cast<double>(scrape->body_bytes);
+  }
+  env_.stats.scrapes_failed += !error.empty();
+  env_.stats.over_body_limit += scrape->over_body_limit;
+  env_.stats.body_bytes += scrape->body_bytes;
+  CountTotals(reader.totals());
+  Append(reader.MakeCommit(report));
+
+  last_scrape_ms_ = scrape->timestamp;
+  last_duration_seconds_ = report.duration_seconds;
+  health_ = report.up ? TargetStatus::Health::kUp : TargetStatus::Health::kDown;
+  if (error != last_error_ && env_.logger.enabled(LogLevel::kDebug)) {
+    env_.logger.Debug(error.empty() ? "scrape succeeds again" : "scrape failed",
+                      {{"job", scrape->job->config.job_name}, {"err", error}});
+  }
+  last_error_ = std::move(error);
+  env_.scratch.Give(std::move(scrape->scratch));
+  if (forget_lines_) layout_.ForgetLines();
+  forget_lines_ = false;
+}
+
+void TargetScraper::CountTotals(const PageTotals& totals) {
+  ScrapeStats& stats = env_.stats;
+  stats.duplicates += totals.duplicates;
+  stats.out_of_order += totals.out_of_order;
+  stats.out_of_bounds += totals.out_of_bounds;
+  stats.over_sample_limit += totals.over_sample_limit;
+  stats.over_label_limit += totals.over_label_limit;
+}
+
+void TargetScraper::Append(Commit commit) {
+  uint64_t samples = 0;
+  for (const GroupSamples& group : commit.groups) samples += group.samples();
+  if (samples == 0) return;
+  if (auto appended = env_.log.Append(std::move(commit), [] {}); !appended) {
+    env_.stats.commits_refused++;
+  } else {
+    env_.stats.samples_appended += samples;
+  }
+}
+
+TargetStatus TargetScraper::status() const {
+  TargetStatus status;
+  status.discovered_labels = target_->discovered_labels;
+  status.labels = target_->labels;
+  status.scrape_pool = job_->config.job_name;
+  status.scrape_url = target_->url;
+  status.last_error = last_error_;
+  status.last_scrape_ms = last_scrape_ms_;
+  status.last_scrape_duration_seconds = last_duration_seconds_;
+  status.health = health_;
+  status.scrape_interval = FormatDuration(target_->interval);
+  status.scrape_timeout = FormatDuration(target_->timeout);
+  return status;
+}
+
+}  // namespace tributary

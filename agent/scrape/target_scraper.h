@@ -1,0 +1,98 @@
+// One target: scrapes it when it is due, reads its pages against its layout, appends the commits.
+// Follows prometheus scrape/scrape.go scrapeLoop. One thread (the loop's).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/layout/page_reader.h"
+#include "agent/scrape/scrape_environment.h"
+#include "agent/scrape/scrape_job.h"
+#include "agent/target/target.h"
+#include "agent/telemetry/status.h"
+
+namespace tributary {
+
+class TargetScraper : private HttpHandler {
+ public:
+  // `layout_key` tells targets of different jobs apart even if their keys agree.
+  TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key,
+                std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job);
+  ~TargetScraper() override;
+  TargetScraper(const TargetScraper&) = delete;
+  TargetScraper& operator=(const TargetScraper&) = delete;
+
+  // Begins at the target's offset in its interval.
+  void Start();
+  // Takes over another configuration or a target that differs in what does not make it another one.
+  // A scrape under way ends under the old.
+  void Update(std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job);
+  // Scrapes no more. A scrape under way is abandoned without a trace.
+  void Stop();
+  // For a target that is gone: `done` runs once its series have been marked as ended, two intervals from
+  // now, unless Resume is called before. `lives_on` then tells of a series whether another target has it.
+  void Retire(std::function<bool(const TargetScraper&, std::string_view packed)> lives_on,
+              std::function<void()> done);
+  // A retired target is back.
+  void Resume();
+  // Whether a retired target's series have been marked as ended.
+  bool ended() const { return ended_; }
+
+  const TargetSpec& target() const { return *target_; }
+  const TargetLayout& layout() const { return layout_; }
+  const ScrapeJob& job() const { return *job_; }
+  TargetStatus status() const;
+
+ private:
+  // A scrape under way.
+  struct Scrape {
+    std::shared_ptr<const TargetSpec> target;
+    std::shared_ptr<const ScrapeJob> job;
+    std::unique_ptr<ScrapeScratch> scratch;
+    std::optional<PageReader> reader;
+    MonotonicTime started{};
+    TimestampMs timestamp = 0;
+    HttpRequestId request = 0;
+    bool gzip = false;
+    uint64_t body_bytes = 0;
+    bool over_body_limit = false;
+    std::string error;       // the transfer failed
+    std::string page_error;  // the page arrived but cannot be taken
+  };
+
+  void OnHead(const HttpResponseHead& head) override;
+  bool OnBody(std::string_view bytes) override;
+  void OnDone(const HttpOutcome& outcome) override;
+
+  void ScheduleFirst();
+  void OnDue();
+  // Of the scrape: the time it was due, if it is on time.
+  TimestampMs AlignedTimestamp() const;
+  void StartScrape(TimestampMs timestamp);
+  bool TakeBody(std::string_view bytes);
+  void FinishScrape();
+  void CountTotals(const PageTotals& totals);
+  void Append(Commit commit);
+  void NoteInterval();
+
+  ScrapeEnvironment& env_;
+  std::shared_ptr<const TargetSpec> target_;
+  std::shared_ptr<const ScrapeJob> job_;
+  TargetLayout layout_;
+  Timer due_timer_;
+  MonotonicTime due_{};
+  int64_t due_wall_ns_ = 0;
+  std::unique_ptr<Scrape> scrape_;
+  bool ended_ = false;
+  bool forget_lines_ = false;  // once the scrape under way has ended
+
+  std::optional<MonotonicTime> last_start_;
+  TimestampMs last_scrape_ms_ = 0;
+  double last_duration_seconds_ = 0;
+  std::string last_error_;
+  TargetStatus::Health health_ = TargetStatus::Health::kUnknown;
+};
+
+}  // namespace tributary

@@ -1,0 +1,90 @@
+#include "agent/series/group_definition.h"
+
+#include <snappy.h>
+
+#include <atomic>
+
+#include "common/base/assert.h"
+#include "common/base/varint.h"
+
+namespace tributary {
+
+namespace {
+
+uint64_t NextId() {
+  static std::atomic<uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::string_view TakeText(std::string_view& in) {
+  uint64_t size = 0;
+  CHECK(TakeVarint(in, size) && size <= in.size());
+  std::string_view text = in.substr(0, size);
+  in.remove_prefix(size);
+  return text;
+}
+
+void PutText(std::string& out, std::string_view text) {
+  PutVarint(out, text.size());
+  out += text;
+}
+
+}  // namespace
+
+void PackLabels(const Labels& labels, std::string& out) {
+  const Label* name = nullptr;
+  for (const Label& label : labels) {
+    if (label.name == kMetricName) {
+      name = &label;
+      continue;
+    }
+    PutText(out, label.name);
+    PutText(out, label.value);
+  }
+  if (name != nullptr) {
+    PutText(out, name->name);
+    PutText(out, name->value);
+  }
+}
+
+Labels UnpackLabels(std::string_view packed) {
+  std::vector<Label> labels;
+  while (!packed.empty()) {
+    std::string_view name = TakeText(packed);
+    labels.push_back({std::string(name), std::string(TakeText(packed))});
+  }
+  return Labels(std::move(labels));
+}
+
+GroupDefinition::GroupDefinition(uint64_t target_key, uint32_t generation,
+                                 const std::vector<std::string_view>& packed)
+    : target_key_(target_key),
+      id_(NextId()),
+      generation_(generation),
+      series_(static_cast<uint32_t>(packed.size())) {
+  CHECK(!packed.empty() && packed.size() <= kGroupSeriesMax);
+  std::string raw;
+  for (std::string_view labels : packed) PutText(raw, labels);
+  snappy::Compress(raw.data(), raw.size(), &compressed_);
+  compressed_.shrink_to_fit();
+}
+
+std::vector<std::string_view> GroupDefinition::Packed(std::string& buffer) const {
+  CHECK(snappy::Uncompress(compressed_.data(), compressed_.size(), &buffer));
+  std::vector<std::string_view> packed;
+  packed.reserve(series_);
+  std::string_view rest = buffer;
+  while (!rest.empty()) packed.push_back(TakeText(rest));
+  CHECK(packed.size() == series_);
+  return packed;
+}
+
+std::vector<Labels> GroupDefinition::Decode() const {
+  std::string buffer;
+  std::vector<Labels> labels;
+  labels.reserve(series_);
+  for (std::string_view packed : Packed(buffer)) labels.push_back(UnpackLabels(packed));
+  return labels;
+}
+
+}  // namespace tributary

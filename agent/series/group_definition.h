@@ -1,0 +1,54 @@
+// A group: up to 500 series of one target whose samples are logged, sent and compiled together.
+//
+// The definition is the truth about the labels of its series: after metric relabeling, before
+// external_labels and write_relabel_configs. It is immutable and kept compressed, as it is needed only
+// when a remote prepares the group and when somebody asks. Shared within one worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/labels/labels.h"
+
+namespace tributary {
+
+inline constexpr size_t kGroupSeriesMax = 500;
+
+// Labels in one piece of bytes: [varint length][name][varint length][value]..., sorted by name but with
+// __name__ last. Comparing such bytes orders series by similarity: what differs only in the metric's
+// name ends up side by side, which is what compression wants.
+void PackLabels(const Labels& labels, std::string& out);
+Labels UnpackLabels(std::string_view packed);
+
+class GroupDefinition {
+ public:
+  // `packed` holds PackLabels of each series, at most kGroupSeriesMax.
+  GroupDefinition(uint64_t target_key, uint32_t generation,
+                  const std::vector<std::string_view>& packed);
+
+  uint64_t target_key() const { return target_key_; }
+  // Counts the regroupings of the target: samples of a generation are sent after those of the last.
+  uint32_t generation() const { return generation_; }
+  // Unique within the process.
+  uint64_t id() const { return id_; }
+  uint32_t series() const { return series_; }
+
+  // The packed labels of all series, in order. `buffer` holds what the views point into.
+  std::vector<std::string_view> Packed(std::string& buffer) const;
+  std::vector<Labels> Decode() const;
+  size_t memory_bytes() const { return sizeof(*this) + compressed_.capacity(); }
+
+ private:
+  uint64_t target_key_;
+  uint64_t id_;
+  uint32_t generation_;
+  uint32_t series_;
+  std::string compressed_;  // snappy of [varint length][packed] for each series
+};
+
+using GroupRef = std::shared_ptr<const GroupDefinition>;
+
+}  // namespace tributary

@@ -1,0 +1,36 @@
+// HELP, TYPE and UNIT of metric families, one copy for all the targets of a worker that say the same.
+// One thread. Entries that no target refers to any more go at the next Sweep.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "common/wire/remote_write.h"
+
+namespace tributary {
+
+struct FamilyMetadata {
+  std::string family;
+  MetricType type = MetricType::kUnknown;
+  std::string help;
+  std::string unit;
+  auto operator<=>(const FamilyMetadata&) const = default;
+};
+using FamilyRef = std::shared_ptr<const FamilyMetadata>;
+
+class MetadataPool {
+ public:
+  FamilyRef Intern(FamilyMetadata metadata);
+  // What targets say now, sorted; drops the rest.
+  std::vector<FamilyRef> InUse();
+  size_t size() const { return entries_.size(); }
+
+ private:
+  boost::unordered_flat_map<uint64_t, FamilyRef> entries_;  // by hash of the whole entry
+};
+
+}  // namespace tributary

@@ -1,0 +1,87 @@
+#include "agent/web/conversation.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace tributary {
+
+Conversation::Conversation(int fd, std::string head) : fd_(fd), head_(std::move(head)) {}
+
+Conversation::~Conversation() {
+  shutdown(fd_, SHUT_WR);
+  // Closing with unread bytes resets the connection, and the client could lose the answer. What has
+  // come by now is taken; nobody waits for more.
+  char rest[4096];
+  for (int i = 0; i < 256 && recv(fd_, rest, sizeof(rest), MSG_DONTWAIT) > 0; i++) {
+  }
+  close(fd_);
+}
+
+void Conversation::SetPatience(Patience patience) {
+  read_deadline_ = Clock::now() + patience.read_timeout;
+  write_timeout_ = patience.write_timeout;
+}
+
+bool Conversation::WaitFor(short event, Clock::time_point deadline) const {
+  while (true) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd entry{fd_, event, 0};
+    const int ready = poll(&entry, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+    if (left <= 0) return false;
+  }
+}
+
+bool Conversation::is_readable() const {
+  return head_read_ < head_.size() || WaitFor(POLLIN, read_deadline_);
+}
+
+bool Conversation::is_writable() const {
+  return WaitFor(POLLOUT, write_begun_ ? write_deadline_ : Clock::now() + write_timeout_);
+}
+
+ssize_t Conversation::read(char* data, size_t size) {
+  if (head_read_ < head_.size()) {
+    const size_t count = std::min(size, head_.size() - head_read_);
+    std::memcpy(data, head_.data() + head_read_, count);
+    head_read_ += count;
+    return static_cast<ssize_t>(count);
+  }
+  while (WaitFor(POLLIN, read_deadline_)) {
+    const ssize_t count = recv(fd_, data, size, MSG_DONTWAIT);
+    if (count >= 0) return count;
+    if (errno != EAGAIN && errno != EINTR) return -1;
+    if (Clock::now() >= read_deadline_) return -1;
+  }
+  return -1;
+}
+
+ssize_t Conversation::write(const char* data, size_t size) {
+  if (!write_begun_) {
+    write_begun_ = true;
+    write_deadline_ = Clock::now() + write_timeout_;
+  }
+  while (true) {
+    const ssize_t count = send(fd_, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count >= 0) return count;
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN || !WaitFor(POLLOUT, write_deadline_) || Clock::now() >= write_deadline_) {
+      return -1;
+    }
+  }
+}
+
+void Conversation::get_remote_ip_and_port(std::string&, int&) const {}  // nothing asks for them
+void Conversation::get_local_ip_and_port(std::string&, int&) const {}
+
+// cpp-httplib refuses descriptors that its select() cannot take; it never gets to wait on this one.
+socket_t Conversation::socket() const { return 0; }
+
+}  // namespace tributary

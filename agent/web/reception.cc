@@ -1,0 +1,159 @@
+#include "agent/web/reception.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "agent/web/conversation.h"
+#include "common/base/assert.h"
+
+namespace tributary {
+namespace {
+
+constexpr int kAcceptsPerRound = 32;
+constexpr int kPauseMs = 100;
+
+}  // namespace
+
+bool IsProbe(std::string_view head) {
+  for (const std::string_view method : {"GET ", "HEAD "}) {
+    if (!head.starts_with(method)) continue;
+    const std::string_view target =
+        head.substr(method.size(), head.find(' ', method.size()) - method.size());
+    const std::string_view path = target.substr(0, target.find('?'));
+    return path == "/-/healthy" || path == "/-/ready";
+  }
+  return false;
+}
+
+std::string RefusalResponse(std::string_view status, std::string_view message) {
+  return fmt::format(
+      "HTTP/1.1 {}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
+      "Content-Security-Policy: default-src 'none'\r\nContent-Length: {}\r\n\r\n{}",
+      status, message.size(), message);
+}
+
+Reception::Reception(ReceptionOptions options, Doors doors)
+    : options_(options),
+      doors_(std::move(doors)),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  CHECK(wake_fd_ >= 0);
+  thread_ = std::thread([this] { Run(); });
+}
+
+Reception::~Reception() {
+  stopping_ = true;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+  thread_.join();
+  for (const Visitor& visitor : visitors_) close(visitor.fd);
+  close(wake_fd_);
+}
+
+void Reception::Run() {
+  while (!stopping_) Round();
+}
+
+void Reception::Round() {
+  std::vector<pollfd> entries;
+  entries.reserve(visitors_.size() + 2);
+  entries.push_back({wake_fd_, POLLIN, 0});
+  // A negative descriptor is passed over by poll.
+  entries.push_back({accept_paused_ ? -1 : options_.listen_fd, POLLIN, 0});
+  for (const Visitor& visitor : visitors_) entries.push_back({visitor.fd, POLLIN, 0});
+  if (poll(entries.data(), entries.size(), PollTimeoutMs()) < 0) return;  // a signal
+  accept_paused_ = false;
+  size_t i = 2;
+  for (auto at = visitors_.begin(); at != visitors_.end(); i++) {
+    at = entries[i].revents != 0 && Advance(*at) ? visitors_.erase(at) : std::next(at);
+  }
+  Expire();
+  if (entries[1].revents != 0) Accept();
+}
+
+int Reception::PollTimeoutMs() const {
+  int64_t timeout_ms = accept_paused_ ? kPauseMs : -1;
+  if (!visitors_.empty()) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(visitors_.front().deadline - Clock::now());
+    const int64_t left_ms = std::max<int64_t>(0, left.count());
+    timeout_ms = timeout_ms < 0 ? left_ms : std::min(timeout_ms, left_ms);
+  }
+  return static_cast<int>(timeout_ms);
+}
+
+void Reception::Expire() {
+  const Clock::time_point now = Clock::now();
+  while (!visitors_.empty() && visitors_.front().deadline <= now) {
+    close(visitors_.front().fd);
+    visitors_.pop_front();
+  }
+}
+
+void Reception::Accept() {
+  for (int i = 0; i < kAcceptsPerRound; i++) {
+    const int fd = accept4(options_.listen_fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      accept_paused_ = errno != EAGAIN;
+      return;
+    }
+    const int yes = 1;  // head and body of an answer are two writes
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    Visitor visitor{fd, {}, Clock::now() + options_.head_timeout};
+    if (Advance(visitor)) continue;
+    if (visitors_.size() >= options_.waiting_max) {
+      close(visitors_.front().fd);
+      visitors_.pop_front();
+    }
+    visitors_.push_back(std::move(visitor));
+  }
+}
+
+Reception::Progress Reception::Read(Visitor& visitor) {
+  std::string& head = visitor.head;
+  while (true) {
+    char buffer[4096];
+    const ssize_t count = recv(visitor.fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+    if (count == 0) return Progress::kGone;
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN ? Progress::kWaiting : Progress::kGone;
+    }
+    const size_t search_from = head.size() < 3 ? 0 : head.size() - 3;
+    head.append(buffer, static_cast<size_t>(count));
+    if (head.find("\r\n\r\n", search_from) != std::string::npos) return Progress::kComplete;
+    if (head.size() > options_.head_bytes_max) return Progress::kTooLarge;
+  }
+}
+
+bool Reception::Advance(Visitor& visitor) {
+  const Progress progress = Read(visitor);
+  if (progress == Progress::kWaiting) return false;
+  if (progress == Progress::kGone) {
+    close(visitor.fd);
+    return true;
+  }
+  auto conversation = std::make_unique<Conversation>(visitor.fd, std::move(visitor.head));
+  if (progress == Progress::kTooLarge) {
+    conversation->write(
+        RefusalResponse("431 Request Header Fields Too Large", "request head too large\n"));
+  } else if (IsProbe(conversation->head())) {
+    doors_.probe(std::move(conversation));
+  } else {
+    doors_.work(std::move(conversation));
+  }
+  return true;
+}
+
+}  // namespace tributary

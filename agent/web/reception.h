@@ -1,0 +1,77 @@
+// Accepts connections and waits for their requests, all in one thread, so that a client that says
+// nothing, or one byte a second, costs no thread. A request whose head is complete goes to one of
+// two doors:
+//
+//   probes    /-/healthy and /-/ready, answered by this very thread, which never waits for anything
+//   else the rest  handed over, to threads that may be busy for seconds
+//
+// So health is answered in microseconds whatever the others do. Bounds: `waiting_max` silent
+// connections (beyond it the longest-waiting one goes), `head_bytes_max`, `head_timeout` for the
+// whole head.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace tributary {
+
+class Conversation;
+
+struct ReceptionOptions {
+  int listen_fd = -1;  // outlives the reception
+  size_t waiting_max = 64;
+  size_t head_bytes_max = 16 * 1024;
+  std::chrono::milliseconds head_timeout{5000};
+};
+
+class Reception {
+ public:
+  // Both are called on the reception's thread and must not block.
+  struct Doors {
+    std::function<void(std::unique_ptr<Conversation>)> probe;
+    std::function<void(std::unique_ptr<Conversation>)> work;
+  };
+
+  Reception(ReceptionOptions options, Doors doors);
+  ~Reception();  // stops; those still waiting are closed
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Visitor {
+    int fd = -1;
+    std::string head;
+    Clock::time_point deadline;
+  };
+  enum class Progress { kWaiting, kComplete, kTooLarge, kGone };
+
+  void Run();
+  void Round();
+  void Accept();
+  Progress Read(Visitor& visitor);
+  // True if the visitor is done with here.
+  bool Advance(Visitor& visitor);
+  void Expire();
+  int PollTimeoutMs() const;
+
+  const ReceptionOptions options_;
+  const Doors doors_;
+  std::list<Visitor> visitors_;  // oldest first
+  bool accept_paused_ = false;   // out of descriptors: not again before the next round
+  std::atomic<bool> stopping_ = false;
+  int wake_fd_ = -1;
+  std::thread thread_;
+};
+
+// "GET /-/healthy HTTP/1.1..." and its like: a request that the reception answers itself.
+bool IsProbe(std::string_view head);
+
+// A whole response of plain text, for what is refused before there is a request.
+std::string RefusalResponse(std::string_view status, std::string_view message);
+
+}  // namespace tributary

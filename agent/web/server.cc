@@ -1,0 +1,110 @@
+#include "agent/web/server.h"
+
+#include <csignal>
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+#include <httplib.h>
+
+#include "agent/web/conversation.h"
+#include "agent/web/listener.h"
+#include "agent/web/reception.h"
+#include "agent/web/routes.h"
+
+namespace tributary {
+namespace {
+
+constexpr size_t kThreads = 2;
+constexpr size_t kQueuedMax = 32;
+constexpr size_t kPayloadBytesMax = 1 << 20;
+constexpr Patience kWorkPatience{std::chrono::seconds(5), std::chrono::seconds(10)};
+
+// Threads started while this lives take no signals: those belong to the control thread.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+// cpp-httplib's parser, routing and writer, without its sockets and accept loop.
+class HttpServer : public httplib::Server {
+ public:
+  HttpServer() {
+    set_keep_alive_max_count(1);
+    set_payload_max_length(kPayloadBytesMax);
+  }
+  void Serve(Conversation& conversation) {
+    bool closed = false;
+    process_request(conversation, /*close_connection=*/true, closed, nullptr);
+  }
+};
+
+}  // namespace
+
+struct WebServer::Impl {
+  explicit Impl(Listener open_listener) : listener(std::move(open_listener)), pool(kThreads) {}
+
+  ~Impl() {
+    stopping = true;
+    reception.reset();
+    pool.shutdown();
+  }
+
+  void Work(std::unique_ptr<Conversation> conversation) {
+    if (queued.load() >= kQueuedMax) {
+      conversation->write(RefusalResponse("503 Service Unavailable", "busy; try again\n"));
+      return;
+    }
+    queued++;
+    pool.enqueue([this, shared = std::shared_ptr<Conversation>(std::move(conversation))] {
+      queued--;
+      if (stopping) return;
+      shared->SetPatience(kWorkPatience);
+      http.Serve(*shared);
+    });
+  }
+
+  Listener listener;
+  HttpServer http;  // not changed after the start: its const parts are shared by all threads
+  std::atomic<bool> stopping = false;
+  std::atomic<size_t> queued = 0;
+  httplib::ThreadPool pool;
+  std::unique_ptr<Reception> reception;
+};
+
+Result<std::unique_ptr<WebServer>> WebServer::Start(WebOptions options, WebHandlers handlers) {
+  auto listener = Listener::Open(options.listen_address);
+  if (!listener) return tl::unexpected(listener.error());
+  const SignalsBlocked signals_blocked;
+  auto impl = std::make_unique<Impl>(std::move(*listener));
+  AddRoutes(impl->http, options, handlers);
+  ReceptionOptions reception;
+  reception.listen_fd = impl->listener.fd();
+  Reception::Doors doors;
+  doors.probe = [impl = impl.get()](std::unique_ptr<Conversation> conversation) {
+    impl->http.Serve(*conversation);
+  };
+  doors.work = [impl = impl.get()](std::unique_ptr<Conversation> conversation) {
+    impl->Work(std::move(conversation));
+  };
+  impl->reception = std::make_unique<Reception>(reception, std::move(doors));
+  return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));
+}
+
+WebServer::WebServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+WebServer::~WebServer() = default;
+
+std::string WebServer::address() const { return impl_->listener.address(); }
+
+}  // namespace tributary

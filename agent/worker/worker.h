@@ -1,0 +1,70 @@
+// A worker: a whole vertical slice of the agent on one event loop. It has some of the targets, their
+// layouts, its own sample log, and a queue for each remote; it shares nothing with other workers.
+//
+// Everything here is called on the worker's loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "agent/log/sample_log.h"
+#include "agent/logging/logger.h"
+#include "agent/remote/remote_queue.h"
+#include "agent/scrape/scrape_manager.h"
+#include "agent/series/metadata_pool.h"
+
+namespace tributary {
+
+struct WorkerOptions {
+  SampleLogOptions log;
+  uint64_t random_seed = 0;  // of jitter
+};
+
+class Worker {
+ public:
+  // All outlive the worker.
+  Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Logger& logger,
+         const HashKey& hash, const WorkerOptions& options);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Takes over the remotes; jobs that the configuration no longer has are removed. A remote that the old
+  // configuration had (by name, else by URL) keeps its backlog.
+  void ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed);
+  void ApplyTargets(std::shared_ptr<const ScrapeJob> job,
+                    const std::vector<std::shared_ptr<const TargetSpec>>& targets);
+  void RemoveJob(const std::string& job_name) { scrapes_.Remove(job_name); }
+
+  // Ends scraping; what is in the log can still be sent.
+  void StopScraping() { scrapes_.Stop(); }
+  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it.
+  void Drain(std::function<void()> drained);
+
+  void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
+  void Collect(MetricSink& sink) const;
+
+  const SampleLog& log() const { return log_; }
+  const ScrapeStats& scrape_stats() const { return environment_.stats; }
+  const std::vector<std::unique_ptr<RemoteQueue>>& remotes() const { return remotes_; }
+
+ private:
+  // Takes the queue that has served this entry until now out of `old`; null if there is none.
+  static std::unique_ptr<RemoteQueue> TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
+                                                const RemoteWriteConfig& remote, bool by_name);
+
+  EventLoop& loop_;
+  HttpTransport& transport_;
+  FileSystem& files_;
+  Logger& logger_;
+  std::mt19937_64 random_;
+  MetadataPool metadata_;
+  SampleLog log_;
+  ScrapeEnvironment environment_;
+  ScrapeManager scrapes_;
+  std::vector<std::unique_ptr<RemoteQueue>> remotes_;
+};
+
+}  // namespace tributary

@@ -1,0 +1,45 @@
+// The checks between the options of one section: what Prometheus' Validate and UnmarshalYAML
+// refuse. Each reports every problem it sees; none reads the clock, a file or the environment.
+#pragma once
+
+#include "common/config/options.h"
+#include "common/config/value.h"
+
+namespace tributary {
+
+void CheckHttpClient(SectionValue& section, CheckContext& context);
+void CheckTls(SectionValue& section, CheckContext& context);
+void CheckHttpHeaders(const Value& headers, CheckContext& context);
+
+void CheckScrapeConfig(SectionValue& section, CheckContext& context);
+void CheckGlobal(SectionValue& section, CheckContext& context);
+void CheckFile(SectionValue& section, CheckContext& context);
+void CheckRelabel(SectionValue& section, CheckContext& context);
+
+void CheckRemoteWrite(SectionValue& section, CheckContext& context);
+void CheckQueue(SectionValue& section, CheckContext& context);
+void CheckMetadata(SectionValue& section, CheckContext& context);
+void CheckSigv4(SectionValue& section, CheckContext& context);
+void CheckAzureAd(SectionValue& section, CheckContext& context);
+
+void CheckRetention(SectionValue& section, CheckContext& context);
+void CheckTracing(SectionValue& section, CheckContext& context);
+void CheckOtlp(SectionValue& section, CheckContext& context);
+
+void CheckFileSd(SectionValue& section, CheckContext& context);
+void CheckHttpSd(SectionValue& section, CheckContext& context);
+void CheckDnsSd(SectionValue& section, CheckContext& context);
+void CheckKubernetesSd(SectionValue& section, CheckContext& context);
+void CheckFilters(SectionValue& section, CheckContext& context);
+void CheckConsulSd(SectionValue& section, CheckContext& context);
+void CheckAzureSd(SectionValue& section, CheckContext& context);
+void CheckMarathonSd(SectionValue& section, CheckContext& context);
+void CheckOutscaleSd(SectionValue& section, CheckContext& context);
+void CheckScalewaySd(SectionValue& section, CheckContext& context);
+void CheckStackitSd(SectionValue& section, CheckContext& context);
+void CheckPuppetDbSd(SectionValue& section, CheckContext& context);
+void CheckOciSd(SectionValue& section, CheckContext& context);
+void CheckZookeeperSd(SectionValue& section, CheckContext& context);
+void CheckServerUrl(SectionValue& section, CheckContext& context);
+
+}  // namespace tributary

@@ -1,0 +1,160 @@
+// config/config.go (RemoteWriteConfig, QueueConfig, tracing, otlp), prometheus/sigv4 and
+// storage/remote/azuread.
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "common/config/checks.h"
+
+namespace tributary {
+namespace {
+
+bool Set(const SectionValue& section, std::string_view name) { return !section.Get(name).IsZero(); }
+
+void Positive(const SectionValue& section, CheckContext& context, std::string_view name) {
+  const Value& value = section.Get(name);
+  if (value.valid && value.integer <= 0) {
+    context.Error(value, section, "'" + std::string(name) + "' has to be above 0");
+  }
+}
+
+bool IsUuid(std::string_view text) {
+  if (text.starts_with("urn:uuid:")) text.remove_prefix(9);
+  if (text.starts_with('{') && text.ends_with('}')) text = text.substr(1, text.size() - 2);
+  bool dashes = text.size() == 36;
+  if (!dashes && text.size() != 32) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    bool dash = dashes && (i == 8 || i == 13 || i == 18 || i == 23);
+    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void CheckRemoteWrite(SectionValue& section, CheckContext& context) {
+  CheckHttpHeaders(section.Get("headers"), context);
+  std::string given;
+  int count = 0;
+  for (std::string_view name :
+       {"basic_auth", "authorization", "oauth2", "sigv4", "azuread", "google_iam"}) {
+    if (!Set(section, name)) continue;
+    ++count;
+    given += (given.empty() ? "" : ", ") + std::string(name);
+  }
+  bool cloud = Set(section, "sigv4") || Set(section, "azuread") || Set(section, "google_iam");
+  // Those of the HTTP client among themselves are its own check's affair.
+  if (count > 1 && cloud) context.Error(section, "at most one of " + given + " can be given");
+  CheckHttpClient(section, context);
+}
+
+void CheckQueue(SectionValue& section, CheckContext& context) {
+  const Value& min_shards = section.Get("min_shards");
+  const Value& max_shards = section.Get("max_shards");
+  if (min_shards.valid && max_shards.valid && min_shards.integer > max_shards.integer) {
+    context.Error(min_shards.given ? min_shards : max_shards, section,
+                  "'min_shards' is greater than 'max_shards'");
+  }
+  const Value& min_backoff = section.Get("min_backoff");
+  const Value& max_backoff = section.Get("max_backoff");
+  if (min_backoff.valid && max_backoff.valid && max_backoff.integer < min_backoff.integer) {
+    context.Error(max_backoff.given ? max_backoff : min_backoff, section,
+                  "'max_backoff' is shorter than 'min_backoff'");
+  }
+}
+
+void CheckMetadata(SectionValue& section, CheckContext& context) {
+  // Prometheus takes zeros here and fails at run time.
+  if (!section.Flag("send")) return;
+  Positive(section, context, "send_interval");
+  Positive(section, context, "max_samples_per_send");
+}
+
+void CheckSigv4(SectionValue& section, CheckContext& context) {
+  if (Set(section, "access_key") != Set(section, "secret_key")) {
+    context.Error(section, "'access_key' and 'secret_key' need each other");
+  }
+  for (std::string_view name : {"external_id", "session_name", "tags"}) {
+    if (Set(section, name) && !Set(section, "role_arn")) {
+      context.Error(section.Get(name), section, "'" + std::string(name) + "' needs role_arn");
+    }
+  }
+  const std::string& session = section.Text("session_name");
+  auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_+=,.@-").find(c) != std::string_view::npos;
+  };
+  if (!session.empty() && (session.size() < 2 || session.size() > 64 ||
+                           !std::all_of(session.begin(), session.end(), allowed))) {
+    context.Error(section.Get("session_name"), section,
+                  "'session_name' needs 2 to 64 letters, digits or any of _+=,.@-");
+  }
+  for (const auto& [key, value] : section.Get("tags").entries) {
+    if (key.empty() || key.size() > 128 || value.text.size() > 256) {
+      context.Error(value.key_line, value.key_column,
+                    "a tag needs a key of 1 to 128 bytes and a value of at most 256");
+    }
+  }
+}
+
+void CheckAzureAd(SectionValue& section, CheckContext& context) {
+  int count = 0;
+  for (std::string_view name :
+       {"managed_identity", "workload_identity", "oauth", "sdk", "certificate"}) {
+    const SectionValue* way = section.Sub(name);
+    if (way == nullptr) continue;
+    ++count;
+    if (!way->Has("client_id")) continue;
+    const Value& id = way->Get("client_id");
+    if (!id.IsZero() && !IsUuid(id.text)) context.Error(id, *way, "'client_id' is not a UUID");
+  }
+  if (count != 1) {
+    context.Error(section,
+                  "azuread needs exactly one of managed_identity, workload_identity, oauth, sdk "
+                  "and certificate");
+  }
+  const Value& scope = section.Get("scope");
+  bool good = std::all_of(scope.text.begin(), scope.text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_ \t\n\f\r:/.-").find(c) != std::string_view::npos;
+  });
+  if (!good) context.Error(scope, section, "'scope' has a character that it cannot have");
+}
+
+void CheckRetention(SectionValue& section, CheckContext& context) {
+  const Value& percentage = section.Get("percentage");
+  if (percentage.valid && !(percentage.real >= 0 && percentage.real <= 100)) {
+    context.Error(percentage, section, "'percentage' has to be between 0 and 100");
+  }
+}
+
+void CheckTracing(SectionValue& section, CheckContext& context) {
+  CheckHttpHeaders(section.Get("headers"), context);
+}
+
+void CheckOtlp(SectionValue& section, CheckContext& context) {
+  const Value& all = section.Get("promote_all_resource_attributes");
+  const Value& promote = section.Get("promote_resource_attributes");
+  const Value& ignore = section.Get("ignore_resource_attributes");
+  if (all.flag && !promote.IsZero()) {
+    context.Error(promote, section,
+                  "promote_resource_attributes and promote_all_resource_attributes exclude each "
+                  "other");
+  }
+  if (!all.flag && !ignore.IsZero()) {
+    context.Error(ignore, section,
+                  "'ignore_resource_attributes' needs promote_all_resource_attributes");
+  }
+  std::set<std::string> seen;
+  for (const Value& attribute : (all.flag ? ignore : promote).items) {
+    if (attribute.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      context.Error(attribute, section, "an attribute cannot be empty");
+    } else if (!seen.insert(attribute.text).second) {
+      context.Error(attribute, section, "the attribute '" + attribute.text + "' stands twice");
+    }
+  }
+}
+
+}  // namespace tributary

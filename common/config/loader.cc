@@ -1,0 +1,195 @@
+#include "common/config/loader.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "common/base/hash.h"
+#include "common/config/dump.h"
+#include "common/config/reader.h"
+#include "common/config/resolve.h"
+#include "common/yaml/yaml.h"
+
+namespace tributary {
+namespace {
+
+class Loader {
+ public:
+  Loader(FileSystem& files, const LoadOptions& options) : files_(files), options_(options) {}
+
+  LoadResult Load(const std::string& path);
+
+ private:
+  // One file as a section; nothing if it cannot be read as one at all.
+  std::optional<SectionValue> ReadFile(const std::string& path, const Section& section);
+  void ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeConfig>& jobs,
+                             CheckContext& main);
+  void ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& context,
+                   const std::string& where);
+  void CheckRemotes(const SectionValue& global, const Value& remotes, CheckContext& context);
+  void NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& remotes);
+  bool HasErrors() const;
+
+  FileSystem& files_;
+  const LoadOptions& options_;
+  std::vector<Diagnostic> diagnostics_;
+  std::vector<std::string> read_;
+  std::map<std::string, std::string> job_files_;  // name of a job to the file that has it
+  SectionValue global_;
+  bool unreadable_ = false;
+};
+
+bool Loader::HasErrors() const {
+  return std::any_of(diagnostics_.begin(), diagnostics_.end(), [](const Diagnostic& d) {
+    return d.severity == Diagnostic::Severity::kError;
+  });
+}
+
+std::optional<SectionValue> Loader::ReadFile(const std::string& path, const Section& section) {
+  CheckContext context(path, diagnostics_);
+  Result<std::string> text = files_.ReadFile(path, 64 << 20);
+  if (!text) {
+    context.Error(0, 0, "cannot be read: " + text.error().message);
+    unreadable_ = unreadable_ || read_.empty();
+    return std::nullopt;
+  }
+  read_.push_back(path);
+  YamlDocument document = ParseYaml(*text);
+  for (YamlProblem& problem : document.problems) {
+    if (problem.warning) {
+      context.Warning(problem.line, problem.column, std::move(problem.message));
+    } else {
+      context.Error(problem.line, problem.column, std::move(problem.message));
+    }
+  }
+  if (!document.complete) return std::nullopt;
+  return ReadSection(document.root, section, FolderOf(path), context);
+}
+
+void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& context,
+                         const std::string& where) {
+  for (SectionValue& job : jobs.sections) {
+    const Value& name = job.Get("job_name");
+    if (!name.text.empty()) {
+      auto [first, added] = job_files_.emplace(name.text, where);
+      if (!added) {
+        context.Error(name, job, "there are two jobs named '" + name.text + "'",
+                      first->second == where ? "" : "the other one is in " + first->second);
+      }
+    }
+    ResolveJob(global, job, context);
+  }
+}
+
+void Loader::ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeConfig>& jobs,
+                                   CheckContext& main) {
+  for (const Value& pattern : file.Get("scrape_config_files").items) {
+    Result<std::vector<std::string>> found = files_.Glob(pattern.text);
+    if (!found) {
+      main.Error(pattern, file, "'" + pattern.text + "': " + found.error().message);
+      continue;
+    }
+    if (found->empty() && pattern.text.find_first_of("*?[") == std::string::npos) {
+      main.Warning(pattern.line, pattern.column, "there is no file '" + pattern.text + "'");
+    }
+    for (const std::string& path : *found) {
+      std::optional<SectionValue> more = ReadFile(path, ScrapeConfigFileSection());
+      if (!more) continue;
+      CheckContext context(path, diagnostics_);
+      Value& sections = more->Set("scrape_configs");
+      ResolveJobs(global_, sections, context, path);
+      if (HasErrors()) continue;
+      for (const SectionValue& job : sections.sections) jobs.push_back(MakeScrapeConfig(job));
+    }
+  }
+}
+
+void Loader::CheckRemotes(const SectionValue& global, const Value& remotes, CheckContext& context) {
+  std::set<std::string> names;
+  for (const SectionValue& remote : remotes.sections) {
+    const Value& name = remote.Get("name");
+    if (!name.text.empty() && !names.insert(name.text).second) {
+      context.Error(name, remote, "there are two remotes named '" + name.text + "'");
+    }
+    CheckRelabelRules(remote.Get("write_relabel_configs"), ValidationOf(global), context);
+  }
+}
+
+// Remotes without a name are named by what they are: the printed entry, secrets left out so that a
+// new one does not make a new remote. Entries that are alike are told apart by their order.
+void Loader::NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& remotes) {
+  std::set<std::string> names;
+  for (const RemoteWriteConfig& remote : remotes) names.insert(remote.name);
+  for (size_t i = 0; i < remotes.size(); ++i) {
+    if (!remotes[i].name.empty()) continue;
+    std::string entry = DumpYaml(sections.sections[i]);
+    for (int ordinal = 0; remotes[i].name.empty() || !names.insert(remotes[i].name).second;
+         ++ordinal) {
+      uint64_t hash = StableHash(entry + "#" + std::to_string(ordinal));
+      char name[8];
+      std::snprintf(name, sizeof(name), "%06x", static_cast<unsigned>(hash >> 40));
+      remotes[i].name = name;
+    }
+  }
+}
+
+LoadResult Loader::Load(const std::string& path) {
+  LoadResult result;
+  auto config = std::make_shared<Config>();
+  std::optional<SectionValue> file = ReadFile(path, FileSection());
+  if (file) {
+    CheckContext context(path, diagnostics_);
+    global_ = *file->Sub("global");
+    if (!file->Given("global")) global_.Set("metric_name_escaping_scheme").text = "allow-utf-8";
+    ResolveJobs(global_, file->Set("scrape_configs"), context, path);
+    CheckRemotes(global_, file->Get("remote_write"), context);
+    ExpandExternalLabels(global_, options_, context);
+    file->Set("global").sections.assign(1, global_);
+    if (!HasErrors()) {
+      for (const SectionValue& job : file->Get("scrape_configs").sections) {
+        config->scrape_configs.push_back(MakeScrapeConfig(job));
+      }
+    }
+    ReadScrapeConfigFiles(*file, config->scrape_configs, context);
+    if (!HasErrors()) {
+      config->global = MakeGlobal(global_);
+      for (const SectionValue& remote : file->Get("remote_write").sections) {
+        config->remote_write.push_back(MakeRemoteWrite(remote));
+      }
+      NameRemotes(file->Get("remote_write"), config->remote_write);
+      if (const SectionValue* tsdb = file->Sub("storage")->Sub("tsdb")) {
+        config->out_of_order_time_window = tsdb->Duration("out_of_order_time_window");
+      }
+      config->yaml = DumpYaml(*file);
+      config->files = read_;
+      result.config = std::move(config);
+    }
+  }
+  std::stable_sort(diagnostics_.begin(), diagnostics_.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) {
+                     return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
+                   });
+  result.diagnostics = std::move(diagnostics_);
+  result.unreadable = unreadable_;
+  return result;
+}
+
+}  // namespace
+
+std::string Diagnostic::ToString() const {
+  std::string out = file;
+  if (line > 0) out += ":" + std::to_string(line);
+  if (line > 0 && column > 0) out += ":" + std::to_string(column);
+  out += severity == Severity::kError ? ": error: " : ": warning: ";
+  out += message;
+  if (!hint.empty()) out += " (" + hint + ")";
+  return out;
+}
+
+LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options) {
+  return Loader(files, options).Load(path);
+}
+
+}  // namespace tributary

@@ -1,0 +1,43 @@
+// Reads Prometheus' configuration file, strictly: every problem of it in one go.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/file/file_system.h"
+
+namespace tributary {
+
+// A problem, or a warning, at a place in a file. line and column count from 1; 0 is 'the file as a whole'.
+struct Diagnostic {
+  enum class Severity { kError, kWarning };
+  Severity severity = Severity::kError;
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string message;  // what is wrong
+  std::string hint;     // what to do, or the nearest valid name; may be empty
+  // "prometheus.yml:3:5: error: unknown field 'scrape_intervall' in scrape_config (did you mean 'scrape_interval'?)"
+  std::string ToString() const;
+};
+
+struct LoadResult {
+  // Null if there is an error among the diagnostics.
+  std::shared_ptr<const Config> config;
+  std::vector<Diagnostic> diagnostics;  // by file and line
+  bool unreadable = false;              // the main file could not be read at all
+};
+
+struct LoadOptions {
+  // Looks up a variable of the environment for external_labels; nullopt: not set.
+  std::function<std::optional<std::string>(const std::string&)> getenv;
+};
+
+// Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.
+LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options = {});
+
+}  // namespace tributary

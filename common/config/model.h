@@ -1,0 +1,155 @@
+// The configuration, read and checked: plain values with Prometheus' names and defaults.
+// Follows prometheus/prometheus config/config.go (3.16) and prometheus/common config/http_config.go.
+//
+// Immutable once loaded; shared between threads as shared_ptr<const Config>. Only what is built is
+// here: an option that is known but not built yet is an error in the loader (common/config/loader.h).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/labels/labels.h"
+#include "common/relabel/relabel.h"
+
+namespace tributary {
+
+// Text that is never shown: dumps, errors and logs print <secret>.
+struct Secret {
+  std::string value;
+  bool empty() const { return value.empty(); }
+  bool operator==(const Secret&) const = default;
+};
+
+struct BasicAuth {
+  std::string username, username_file;
+  Secret password;
+  std::string password_file;
+  bool operator==(const BasicAuth&) const = default;
+};
+
+// Also bearer_token and bearer_token_file, which are read as type Bearer.
+struct Authorization {
+  std::string type = "Bearer";
+  Secret credentials;
+  std::string credentials_file;
+  bool operator==(const Authorization&) const = default;
+};
+
+// How a client authenticates and follows. `*_file` values are paths resolved against the file that
+// names them; they are read at use, so a new secret needs no reload.
+struct HttpClientConfig {
+  std::optional<BasicAuth> basic_auth;
+  std::optional<Authorization> authorization;
+  bool follow_redirects = true;
+  bool enable_http2 = true;
+  bool operator==(const HttpClientConfig&) const = default;
+};
+
+// One entry of static_configs, and of the files of file_sd_configs.
+struct TargetGroup {
+  std::vector<std::string> targets;  // each becomes __address__
+  Labels labels;
+  std::string source;  // tells groups of one provider apart: "0", "/path/file.json:2"
+  bool operator==(const TargetGroup&) const = default;
+};
+
+struct FileSdConfig {
+  std::vector<std::string> files;  // resolved paths or globs; the last element may hold wildcards
+  std::chrono::milliseconds refresh_interval = std::chrono::minutes(5);
+  bool operator==(const FileSdConfig&) const = default;
+};
+
+struct ScrapeConfig {
+  std::string job_name;
+  std::chrono::milliseconds scrape_interval{0};  // resolved against global
+  std::chrono::milliseconds scrape_timeout{0};   // resolved: min(global timeout, interval) if not given
+  std::string metrics_path = "/metrics";
+  std::string scheme = "http";
+  std::map<std::string, std::vector<std::string>> params;
+  bool honor_labels = false;
+  bool honor_timestamps = true;
+  bool track_timestamps_staleness = false;
+  bool enable_compression = true;
+  bool extra_scrape_metrics = false;
+  // 0 is 'no limit' for all of these, already resolved against global.
+  uint64_t body_size_limit = 0;  // bytes, after decompression
+  uint64_t sample_limit = 0;
+  uint64_t target_limit = 0;
+  uint64_t label_limit = 0;
+  uint64_t label_name_length_limit = 0;
+  uint64_t label_value_length_limit = 0;
+  uint64_t keep_dropped_targets = 0;
+  NameValidation metric_name_validation_scheme = NameValidation::kUtf8;
+  // Offered in Accept, in this order: of "PrometheusText1.0.0", "PrometheusText0.0.4".
+  std::vector<std::string> scrape_protocols;
+  std::string fallback_scrape_protocol;  // "" or one of the above
+  std::string escaping_scheme;           // of Accept: allow-utf-8, underscores, dots, values
+  HttpClientConfig http;
+  std::vector<TargetGroup> static_configs;
+  std::vector<FileSdConfig> file_sd_configs;
+  std::vector<RelabelConfig> relabel_configs;
+  std::vector<RelabelConfig> metric_relabel_configs;
+  bool operator==(const ScrapeConfig&) const = default;
+};
+
+struct QueueConfig {
+  uint64_t capacity = 10000;  // samples read ahead per shard
+  uint64_t max_shards = 50;
+  uint64_t min_shards = 1;
+  uint64_t max_samples_per_send = 2000;
+  std::chrono::milliseconds batch_send_deadline{5000};
+  std::chrono::milliseconds min_backoff{30};
+  std::chrono::milliseconds max_backoff{5000};
+  bool retry_on_http_429 = false;
+  std::chrono::milliseconds sample_age_limit{0};  // 0: none
+  bool operator==(const QueueConfig&) const = default;
+};
+
+struct MetadataConfig {
+  bool send = true;
+  std::chrono::milliseconds send_interval{60000};
+  uint64_t max_samples_per_send = 2000;
+  bool operator==(const MetadataConfig&) const = default;
+};
+
+struct RemoteWriteConfig {
+  std::string url;   // as given, with userinfo; show RedactUrl(url)
+  std::string name;  // given or first 6 hex digits of a hash over the entry
+  std::chrono::milliseconds remote_timeout{30000};
+  std::map<std::string, std::string> headers;
+  std::vector<RelabelConfig> write_relabel_configs;
+  QueueConfig queue;
+  MetadataConfig metadata;
+  HttpClientConfig http;
+  bool operator==(const RemoteWriteConfig&) const = default;
+};
+
+struct GlobalConfig {
+  std::chrono::milliseconds scrape_interval{60000};
+  std::chrono::milliseconds scrape_timeout{10000};
+  Labels external_labels;  // with environment variables expanded
+  NameValidation metric_name_validation_scheme = NameValidation::kUtf8;
+};
+
+struct Config {
+  GlobalConfig global;
+  // storage.tsdb.out_of_order_time_window: samples with own timestamps may be that much late.
+  std::chrono::milliseconds out_of_order_time_window{0};
+  std::vector<ScrapeConfig> scrape_configs;  // those of scrape_config_files included
+  std::vector<RemoteWriteConfig> remote_write;
+  // The file as it is in force, all defaults said, secrets as <secret>: for /api/v1/status/config.
+  std::string yaml;
+  // The files that were read (main, scrape_config_files): what auto-reload and messages speak of.
+  std::vector<std::string> files;
+};
+
+// "http://user:xxxxx@host/" as Go's url.Redacted prints it; the password, and nothing else, is replaced.
+std::string RedactUrl(const std::string& url);
+
+}  // namespace tributary

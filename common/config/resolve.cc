@@ -1,0 +1,304 @@
+#include "common/config/resolve.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
+#include "common/relabel/relabel.h"
+
+namespace tributary {
+namespace {
+
+// Go's os.Expand: the name that follows a '$' and how many bytes it takes.
+struct ShellName {
+  std::string name;
+  size_t length = 0;
+};
+
+bool IsNameByte(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+bool IsSpecial(char c) { return c != '\0' && std::strchr("*#$@!?-0123456789", c) != nullptr; }
+
+ShellName TakeShellName(std::string_view text) {
+  if (text[0] == '{') {
+    if (text.size() > 2 && IsSpecial(text[1]) && text[2] == '}') {
+      return {std::string(1, text[1]), 3};
+    }
+    size_t close = text.find('}', 1);
+    if (close == std::string_view::npos) return {"", 1};  // "${": eaten
+    if (close == 1) return {"", 2};                       // "${}": eaten
+    return {std::string(text.substr(1, close - 1)), close + 1};
+  }
+  if (IsSpecial(text[0])) return {std::string(1, text[0]), 1};
+  size_t length = 0;
+  while (length < text.size() && IsNameByte(text[length])) ++length;
+  return {std::string(text.substr(0, length)), length};
+}
+
+constexpr std::string_view kInheritedLimits[] = {
+    "sample_limit",
+    "target_limit",
+    "label_limit",
+    "label_name_length_limit",
+    "label_value_length_limit",
+    "keep_dropped_targets",
+};
+constexpr std::string_view kInheritedFlags[] = {
+    "scrape_native_histograms",
+    "always_scrape_classic_histograms",
+    "convert_classic_histograms_to_nhcb",
+    "extra_scrape_metrics",
+};
+
+void ResolveTimes(const SectionValue& global, SectionValue& job, CheckContext& context) {
+  Value& interval = job.Set("scrape_interval");
+  if (interval.integer == 0) interval.integer = global.Get("scrape_interval").integer;
+  int64_t interval_ms = interval.integer;
+  Value& timeout = job.Set("scrape_timeout");
+  if (timeout.integer > interval_ms) {
+    context.Error(timeout, job,
+                  "'scrape_timeout' is longer than 'scrape_interval' in the job '" +
+                      job.Text("job_name") + "'");
+  }
+  if (timeout.integer == 0) {
+    timeout.integer = std::min(global.Get("scrape_timeout").integer, interval_ms);
+  }
+}
+
+void ResolveProtocols(const SectionValue& global, SectionValue& job) {
+  if (job.Get("scrape_protocols").given) return;
+  Value& protocols = job.Set("scrape_protocols");
+  if (global.Get("scrape_protocols").given) {
+    protocols.items = global.Get("scrape_protocols").items;
+    return;
+  }
+  for (const std::string& name : ListedValues(kDefaultScrapeProtocols)) {
+    Value item;
+    item.option = protocols.option;
+    item.text = name;
+    protocols.items.push_back(std::move(item));
+  }
+}
+
+void ResolveNames(const SectionValue& global, SectionValue& job, CheckContext& context) {
+  Value& validation = job.Set("metric_name_validation_scheme");
+  bool inherited = validation.text.empty();
+  if (inherited) validation.text = global.Text("metric_name_validation_scheme");
+  bool legacy = validation.text == "legacy";
+  bool global_legacy = global.Text("metric_name_validation_scheme") == "legacy";
+  Value& escaping = job.Set("metric_name_escaping_scheme");
+  if (escaping.text.empty() && inherited)
+    escaping.text = global.Text("metric_name_escaping_scheme");
+  if (escaping.text.empty()) {
+    escaping.text = (inherited ? global_legacy : legacy) ? "underscores" : "allow-utf-8";
+  }
+  if (legacy && escaping.text == "allow-utf-8") {
+    context.Error(escaping, job,
+                  "'metric_name_escaping_scheme' cannot be allow-utf-8 where only legacy names are "
+                  "valid");
+  }
+}
+
+RelabelConfig MakeRelabel(const SectionValue& rule) {
+  RelabelConfig config;
+  config.source_labels = rule.Get("source_labels").Texts();
+  config.separator = rule.Text("separator");
+  config.regex = rule.Text("regex");
+  config.modulus = rule.Number("modulus");
+  config.target_label = rule.Text("target_label");
+  config.replacement = rule.Text("replacement");
+  config.action = ParseRelabelAction(rule.Text("action")).value_or(RelabelAction::kReplace);
+  return config;
+}
+
+std::vector<RelabelConfig> MakeRelabels(const Value& rules) {
+  std::vector<RelabelConfig> configs;
+  for (const SectionValue& rule : rules.sections) configs.push_back(MakeRelabel(rule));
+  return configs;
+}
+
+HttpClientConfig MakeHttp(const SectionValue& section) {
+  HttpClientConfig http;
+  if (const SectionValue* basic = section.Sub("basic_auth")) {
+    http.basic_auth = BasicAuth{basic->Text("username"),
+                                basic->Text("username_file"),
+                                {basic->Text("password")},
+                                basic->Text("password_file")};
+  }
+  if (const SectionValue* authorization = section.Sub("authorization")) {
+    http.authorization = Authorization{authorization->Text("type"),
+                                       {authorization->Text("credentials")},
+                                       authorization->Text("credentials_file")};
+  }
+  http.follow_redirects = section.Flag("follow_redirects");
+  http.enable_http2 = section.Flag("enable_http2");
+  return http;
+}
+
+Labels MakeLabels(const Value& value) {
+  std::vector<Label> labels;
+  for (const auto& [name, text] : value.entries) labels.push_back({name, text.text});
+  return Labels(std::move(labels));
+}
+
+}  // namespace
+
+std::string ExpandEnvironment(const std::string& text, const LoadOptions& options,
+                              std::vector<std::string>* missing) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '$' || i + 1 == text.size()) {
+      out += text[i];
+      continue;
+    }
+    ShellName found = TakeShellName(std::string_view(text).substr(i + 1));
+    if (found.name.empty() && found.length == 0) {
+      out += '$';
+    } else if (found.name == "$") {
+      out += '$';
+    } else if (!found.name.empty()) {
+      std::optional<std::string> value;
+      if (options.getenv) value = options.getenv(found.name);
+      if (value && !value->empty()) {
+        out += *value;
+      } else if (missing != nullptr) {
+        missing->push_back(found.name);
+      }
+    }
+    i += found.length;
+  }
+  return out;
+}
+
+void ExpandExternalLabels(SectionValue& global, const LoadOptions& options, CheckContext& context) {
+  for (auto& [name, value] : global.Set("external_labels").entries) {
+    std::vector<std::string> missing;
+    value.text = ExpandEnvironment(value.text, options, &missing);
+    for (const std::string& variable : missing) {
+      context.Warning(value.line, value.column,
+                      "the environment variable '" + variable + "' of the external label '" + name +
+                          "' is not set or empty");
+    }
+  }
+}
+
+void CheckRelabelRules(const Value& rules, NameValidation validation, CheckContext& context) {
+  for (const SectionValue& rule : rules.sections) {
+    if (!rule.Get("action").valid) continue;
+    RelabelConfig config = MakeRelabel(rule);
+    if (Status regex = ValidateRegex(config.regex); !regex) {
+      context.Error(rule.Get("regex"), rule, "'regex': " + regex.error().message);
+      continue;
+    }
+    RelabelFieldsGiven given;
+    given.separator = rule.Given("separator");
+    given.regex = rule.Given("regex");
+    given.modulus = rule.Given("modulus");
+    given.replacement = rule.Given("replacement");
+    given.source_labels = rule.Given("source_labels");
+    if (Status status = ValidateRelabelConfig(config, validation, given); !status) {
+      context.Error(rule, status.error().message);
+    }
+  }
+}
+
+NameValidation ValidationOf(const SectionValue& section) {
+  return section.Text("metric_name_validation_scheme") == "legacy" ? NameValidation::kLegacy
+                                                                   : NameValidation::kUtf8;
+}
+
+void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& context) {
+  ResolveTimes(global, job, context);
+  ResolveProtocols(global, job);
+  ResolveNames(global, job, context);
+  Value& body = job.Set("body_size_limit");
+  if (body.number == 0) body.number = global.Number("body_size_limit");
+  for (std::string_view name : kInheritedLimits) {
+    uint64_t inherited = global.Number(name);
+    Value& limit = job.Set(name);
+    if (limit.number == 0) limit.number = inherited;
+  }
+  for (std::string_view name : kInheritedFlags) {
+    bool inherited = global.Flag(name);
+    Value& flag = job.Set(name);
+    bool said = flag.given && !flag.text.empty();  // a null says nothing here
+    if (!said) flag.flag = inherited;
+  }
+  CheckRelabelRules(job.Get("relabel_configs"), ValidationOf(job), context);
+  CheckRelabelRules(job.Get("metric_relabel_configs"), ValidationOf(job), context);
+}
+
+GlobalConfig MakeGlobal(const SectionValue& global) {
+  GlobalConfig config;
+  config.scrape_interval = global.Duration("scrape_interval");
+  config.scrape_timeout = global.Duration("scrape_timeout");
+  config.external_labels = MakeLabels(global.Get("external_labels"));
+  config.metric_name_validation_scheme = ValidationOf(global);
+  return config;
+}
+
+ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
+  ScrapeConfig config;
+  config.job_name = job.Text("job_name");
+  config.scrape_interval = job.Duration("scrape_interval");
+  config.scrape_timeout = job.Duration("scrape_timeout");
+  config.metrics_path = job.Text("metrics_path");
+  config.scheme = job.Text("scheme");
+  for (const auto& [name, list] : job.Get("params").entries) config.params[name] = list.Texts();
+  config.honor_labels = job.Flag("honor_labels");
+  config.honor_timestamps = job.Flag("honor_timestamps");
+  config.track_timestamps_staleness = job.Flag("track_timestamps_staleness");
+  config.enable_compression = job.Flag("enable_compression");
+  config.extra_scrape_metrics = job.Flag("extra_scrape_metrics");
+  config.body_size_limit = job.Number("body_size_limit");
+  config.sample_limit = job.Number("sample_limit");
+  config.target_limit = job.Number("target_limit");
+  config.label_limit = job.Number("label_limit");
+  config.label_name_length_limit = job.Number("label_name_length_limit");
+  config.label_value_length_limit = job.Number("label_value_length_limit");
+  config.keep_dropped_targets = job.Number("keep_dropped_targets");
+  config.metric_name_validation_scheme = ValidationOf(job);
+  config.scrape_protocols = job.Get("scrape_protocols").Texts();
+  config.fallback_scrape_protocol = job.Text("fallback_scrape_protocol");
+  config.escaping_scheme = job.Text("metric_name_escaping_scheme");
+  config.http = MakeHttp(job);
+  for (const SectionValue& group : job.Get("static_configs").sections) {
+    config.static_configs.push_back({group.Get("targets").Texts(), MakeLabels(group.Get("labels")),
+                                     std::to_string(config.static_configs.size())});
+  }
+  for (const SectionValue& sd : job.Get("file_sd_configs").sections) {
+    config.file_sd_configs.push_back({sd.Get("files").Texts(), sd.Duration("refresh_interval")});
+  }
+  config.relabel_configs = MakeRelabels(job.Get("relabel_configs"));
+  config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"));
+  return config;
+}
+
+RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote) {
+  RemoteWriteConfig config;
+  config.url = remote.Text("url");
+  config.name = remote.Text("name");
+  config.remote_timeout = remote.Duration("remote_timeout");
+  for (const auto& [name, value] : remote.Get("headers").entries) config.headers[name] = value.text;
+  config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"));
+  auto count = [](const SectionValue& section, std::string_view name) {
+    return static_cast<uint64_t>(section.Get(name).integer);
+  };
+  const SectionValue& queue = *remote.Sub("queue_config");
+  config.queue.capacity = count(queue, "capacity");
+  config.queue.max_shards = count(queue, "max_shards");
+  config.queue.min_shards = count(queue, "min_shards");
+  config.queue.max_samples_per_send = count(queue, "max_samples_per_send");
+  config.queue.batch_send_deadline = queue.Duration("batch_send_deadline");
+  config.queue.min_backoff = queue.Duration("min_backoff");
+  config.queue.max_backoff = queue.Duration("max_backoff");
+  config.queue.retry_on_http_429 = queue.Flag("retry_on_http_429");
+  config.queue.sample_age_limit = queue.Duration("sample_age_limit");
+  const SectionValue& metadata = *remote.Sub("metadata_config");
+  config.metadata.send = metadata.Flag("send");
+  config.metadata.send_interval = metadata.Duration("send_interval");
+  config.metadata.max_samples_per_send = count(metadata, "max_samples_per_send");
+  config.http = MakeHttp(remote);
+  return config;
+}
+
+}  // namespace tributary

@@ -1,0 +1,31 @@
+// Puts a file together: what jobs inherit from global, the rules between entries, the environment
+// in external labels; then makes a Config of it.
+//
+// Follows prometheus/prometheus config/config.go: Load, GetScrapeConfigs and the Validate
+// functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config/loader.h"
+#include "common/config/value.h"
+
+namespace tributary {
+
+// Replaces $NAME, ${NAME} and $$ in the values of external_labels as Go's os.Expand does.
+void ExpandExternalLabels(SectionValue& global, const LoadOptions& options, CheckContext& context);
+std::string ExpandEnvironment(const std::string& text, const LoadOptions& options,
+                              std::vector<std::string>* missing);
+
+// Fills in what a job inherits, and checks what needs both.
+void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& context);
+void CheckRelabelRules(const Value& rules, NameValidation validation, CheckContext& context);
+
+// Of a section that has passed all checks.
+GlobalConfig MakeGlobal(const SectionValue& global);
+ScrapeConfig MakeScrapeConfig(const SectionValue& job);
+RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote);
+NameValidation ValidationOf(const SectionValue& section);
+
+}  // namespace tributary

@@ -1,0 +1,119 @@
+#include "common/file/posix_file_system.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+
+#include "common/base/assert.h"
+#include "common/file/inotify_watch.h"
+#include "common/file/unique_fd.h"
+
+namespace tributary {
+
+namespace {
+
+constexpr size_t kReadBytes = 64 << 10;
+
+tl::unexpected<Error> FailWith(const std::string& path, int error) {
+  return Fail(path + ": " + std::generic_category().message(error));
+}
+
+class HeldLock : public FileLock {
+ public:
+  explicit HeldLock(UniqueFd fd) : fd_(std::move(fd)) {}
+
+ private:
+  UniqueFd fd_;  // closing it gives the lock up
+};
+
+// What a holder wrote: its pid and a line end. "" for anything else.
+std::string PidIn(int fd) {
+  char text[32];
+  const ssize_t bytes = pread(fd, text, sizeof text, 0);
+  if (bytes <= 0) return "";
+  const std::string pid(text, std::find(text, text + bytes, '\n'));
+  return pid.find_first_not_of("0123456789") == std::string::npos ? pid : "";
+}
+
+}  // namespace
+
+Result<std::string> PosixFileSystem::ReadFile(const std::string& path, size_t bytes_max) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd.valid()) return FailWith(path, errno);
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0) return FailWith(path, errno);
+  if (S_ISDIR(info.st_mode)) return FailWith(path, EISDIR);
+  if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode)) {
+    return Fail(path + ": neither a regular file nor a pipe");
+  }
+  std::string content;
+  size_t size = 0;
+  for (;;) {
+    // Sizes are only a hint: files grow, and those of /proc say 0.
+    const size_t expected =
+        std::max<size_t>(static_cast<size_t>(info.st_size) + 1, size + kReadBytes);
+    content.resize(bytes_max < SIZE_MAX ? std::min(expected, bytes_max + 1) : expected);
+    const ssize_t bytes = read(fd.get(), content.data() + size, content.size() - size);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes < 0) return FailWith(path, errno);
+    if (bytes == 0) break;
+    size += static_cast<size_t>(bytes);
+    if (size > bytes_max) {
+      return Fail(path + ": larger than " + std::to_string(bytes_max) + " bytes");
+    }
+  }
+  content.resize(size);
+  return content;
+}
+
+Result<std::vector<std::string>> PosixFileSystem::Glob(const std::string& pattern) {
+  glob_t matches{};
+  const int failed = glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches);
+  std::vector<std::string> paths;
+  if (failed == 0) paths.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+  globfree(&matches);
+  if (failed != 0 && failed != GLOB_NOMATCH) {
+    return Fail(pattern + ": " + (failed == GLOB_NOSPACE ? "out of memory" : "cannot be read"));
+  }
+  std::sort(paths.begin(), paths.end());  // by bytes, whatever the locale
+  return paths;
+}
+
+Status PosixFileSystem::CreateDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return Fail(path + ": " + error.message());
+  return {};
+}
+
+Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd.valid()) return FailWith(path, errno);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return FailWith(path, errno);
+    const std::string pid = PidIn(fd.get());
+    return Fail(path + ": locked by " + (pid.empty() ? "another process" : "process " + pid));
+  }
+  // The pid is for people: a full disk must not keep the agent from starting.
+  const std::string pid = std::to_string(getpid()) + "\n";
+  [[maybe_unused]] const bool written =
+      ftruncate(fd.get(), 0) == 0 && pwrite(fd.get(), pid.data(), pid.size(), 0) > 0;
+  return std::make_unique<HeldLock>(std::move(fd));
+}
+
+std::unique_ptr<FileWatch> PosixFileSystem::Watch(EventLoop& loop,
+                                                  std::vector<std::string> directories,
+                                                  std::function<void()> changed) {
+  auto* const system_loop = dynamic_cast<SystemEventLoop*>(&loop);
+  CHECK(system_loop != nullptr);
+  return std::make_unique<InotifyWatch>(*system_loop, std::move(directories), std::move(changed));
+}
+
+}  // namespace tributary

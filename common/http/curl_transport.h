@@ -1,0 +1,47 @@
+// HttpTransport over libcurl's multi interface, driven by SystemEventLoop
+// (curl_multi_socket_action).
+//
+// HTTP/1.1. Keep-alive connections are shared by all requests of the transport; a request that
+// finds its idle connection closed by the server goes out again on a fresh one. Easy handles are
+// pooled per request in flight. CURLOPT_QUICK_EXIT keeps a timed-out name look-up from blocking the
+// loop.
+//
+// libcurl looks names up in a thread each. A request to a name that was not resolved lately waits
+// while `lookups_max` others do so, or an eighth of them for its own name, so that one dead name
+// with many targets does not hold up the rest. Redirects are not held back. A look-up whose request
+// has timed out gives its place back though its thread ends only when the resolver gives up.
+#pragma once
+
+#include <memory>
+
+#include "common/event/system_event_loop.h"
+#include "common/http/transport.h"
+
+namespace tributary {
+
+struct CurlTransportOptions {
+  // Idle connections kept open; the number of targets and remotes is a good value.
+  size_t connections_max = 256;
+  // Look-ups of names at a time; further requests to names not resolved yet wait, within their
+  // timeout.
+  size_t lookups_max = 32;
+  // No variable of the environment is honoured, ever: there is no proxy.
+};
+
+class CurlTransport : public HttpTransport {
+ public:
+  // The loop must outlive the transport. Destroy on the loop's thread (or after Run has returned),
+  // and not from a handler.
+  CurlTransport(SystemEventLoop& loop, CurlTransportOptions options);
+  ~CurlTransport() override;
+
+  HttpRequestId Start(HttpRequest request, HttpHandler* handler) override;
+  void Cancel(HttpRequestId id) override;
+  void SetConnectionsMax(size_t connections_max);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tributary

@@ -1,0 +1,25 @@
+#include "common/http/transport.h"
+
+#include <algorithm>
+
+namespace tributary {
+
+namespace {
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool SameName(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return Lower(x) == Lower(y); });
+}
+
+}  // namespace
+
+std::string_view HttpResponseHead::Header(std::string_view name) const {
+  for (const HttpHeader& header : headers) {
+    if (SameName(header.name, name)) return header.value;
+  }
+  return {};
+}
+
+}  // namespace tributary

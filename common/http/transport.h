@@ -1,0 +1,93 @@
+// HTTP client exchanges on an event loop. The seam between the agent and the network.
+//
+// In production it is CurlTransport; in tests the simulator's network. One contract suite
+// (test/support/transport_contract.h) runs against both.
+//
+// Threading: everything on the loop's thread. Ownership: the transport copies what it needs of the
+// request; the handler must live until OnDone has run or Cancel was called.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/time.h"
+
+namespace tributary {
+
+struct HttpHeader {
+  std::string name;
+  std::string value;
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;  // absolute, http or https
+  // Sent as given, in addition to Host and, with a body, Content-Length. Nothing else is added.
+  std::vector<HttpHeader> headers;
+  // Null: no body. Shared, so that a retry does not copy it.
+  std::shared_ptr<const std::string> body;
+  // Of the whole exchange: name look-up to the last byte of the response.
+  nanoseconds timeout = seconds(30);
+  // Up to 10 redirects. Authorization and Cookie headers are not sent to another host.
+  bool follow_redirects = true;
+};
+
+enum class HttpFailure : uint8_t {
+  kNone,         // a complete response arrived, whatever its status
+  kInvalidUrl,   // not sent
+  kResolve,      // the name could not be resolved
+  kConnect,      // refused, unreachable
+  kTls,          // handshake or certificate
+  kTimeout,      // `timeout` passed, at whatever stage
+  kClosed,       // the peer closed or reset the connection before the end
+  kBadResponse,  // not HTTP, header over 64 KiB, broken chunked encoding
+  kTooManyRedirects,
+  kAborted,  // the handler refused the body
+  kOther,
+};
+
+struct HttpOutcome {
+  HttpFailure failure = HttpFailure::kNone;
+  int status = 0;       // of the response; 0 when none arrived
+  std::string message;  // for people, when failure != kNone; without secrets and userinfo
+  bool ok() const { return failure == HttpFailure::kNone; }
+};
+
+struct HttpResponseHead {
+  int status = 0;
+  std::vector<HttpHeader> headers;  // names as received
+  // "" when absent; names compare without case; the first of several.
+  std::string_view Header(std::string_view name) const;
+};
+
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  // The final response's status and headers (not those of redirects that are followed, nor 1xx).
+  virtual void OnHead(const HttpResponseHead& head) = 0;
+  // Body bytes as they arrive, valid during the call, as sent (Content-Encoding untouched; chunked
+  // encoding undone). Returning false ends the exchange with kAborted.
+  virtual bool OnBody(std::string_view bytes) = 0;
+  // Exactly once unless cancelled, last. The handler may be destroyed and new requests started in
+  // it.
+  virtual void OnDone(const HttpOutcome& outcome) = 0;
+};
+
+// 0 is never a request.
+using HttpRequestId = uint64_t;
+
+class HttpTransport {
+ public:
+  virtual ~HttpTransport() = default;
+  // Never calls the handler from inside Start.
+  virtual HttpRequestId Start(HttpRequest request, HttpHandler* handler) = 0;
+  // The handler hears nothing more. No effect on 0 and on a finished request. Not from
+  // OnBody/OnHead.
+  virtual void Cancel(HttpRequestId id) = 0;
+};
+
+}  // namespace tributary

@@ -1,0 +1,246 @@
+// libcurl's transport over real sockets of 127.0.0.1: the contract, and what only sockets have.
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "common/event/system_event_loop.h"
+#include "common/http/curl_transport.h"
+#include "test/support/catch.h"
+#include "test/support/raw_server.h"
+#include "test/support/slow_resolver.h"
+#include "test/support/transport_contract.h"
+
+namespace tributary {
+namespace {
+
+// Asks once a millisecond whether `done` holds.
+bool RunLoop(SystemEventLoop& loop, const std::function<bool()>& done, nanoseconds limit) {
+  const MonotonicTime end = loop.Now() + limit;
+  Timer poll(loop);
+  std::function<void()> check = [&] {
+    if (done() || loop.Now() >= end) {
+      loop.Stop();
+    } else {
+      poll.SetAfter(milliseconds(1), check);
+    }
+  };
+  loop.Post(check);
+  loop.Run();
+  return done();
+}
+
+class CurlWorld : public TransportWorld {
+ public:
+  EventLoop& loop() override { return loop_; }
+  HttpTransport& transport() override { return *transport_; }
+  size_t Serve(ReplyScript script) override {
+    servers_.emplace_back(std::move(script));
+    return servers_.size() - 1;
+  }
+  std::string UrlAt(size_t server, const std::string& host) override {
+    return servers_[server].Url(host);
+  }
+  std::vector<ServedRequest> Requests(size_t server) override {
+    return servers_[server].Requests();
+  }
+  std::string RefusingUrl() override { return "http://127.0.0.1:" + std::to_string(UnusedPort()); }
+  std::string DeafUrl() override { return deaf_.emplace().Url(); }
+  bool Run(const std::function<bool()>& done, nanoseconds limit) override {
+    return RunLoop(loop_, done, limit);
+  }
+  RawServer& server(size_t number) { return servers_[number]; }
+  SystemEventLoop& system_loop() { return loop_; }
+  void EndTransport() { transport_.reset(); }
+
+ private:
+  SystemEventLoop loop_;
+  std::optional<DeafListener> deaf_;
+  std::deque<RawServer> servers_;
+  std::optional<CurlTransport> transport_{std::in_place, loop_, CurlTransportOptions{}};
+};
+
+ScriptedReply Raw(std::string bytes, bool close_after) {
+  ScriptedReply reply;
+  reply.raw = std::move(bytes);
+  reply.close_after = close_after;
+  return reply;
+}
+
+ReplyScript Always(ScriptedReply reply) {
+  return [reply](const ServedRequest&) { return reply; };
+}
+
+TEST_CASE("transport contract: libcurl over sockets") {
+  for (const TransportContractCase& contract : TransportContract()) {
+    DYNAMIC_SECTION(contract.name) {
+      CurlWorld world;
+      contract.run(world);
+    }
+  }
+}
+
+TEST_CASE("curl transport: requests in a row share one connection") {
+  CurlWorld world;
+  const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
+  for (int i = 0; i < 10; i++)
+    REQUIRE(Fetch(world, GetRequest(world.Url(server, "localhost"))).outcome.ok());
+  REQUIRE(Fetch(world, PostRequest(world.Url(server, "localhost"), "x")).outcome.ok());
+  REQUIRE(world.server(server).connections() == 1);
+}
+
+TEST_CASE("curl transport: a keep-alive connection that the server closed is not noticed") {
+  CurlWorld world;
+  const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
+  for (size_t i = 1; i <= 6; i++) {
+    const HttpRequest request =
+        i % 2 == 0 ? GetRequest(world.Url(server)) : PostRequest(world.Url(server), "payload");
+    REQUIRE(Fetch(world, request).outcome.ok());
+    REQUIRE(world.server(server).connections() == i);
+    world.server(server).CloseIdle();
+  }
+  REQUIRE(world.Requests(server).size() == 6);
+}
+
+TEST_CASE("curl transport: a request that meets the close of its idle connection is sent again") {
+  for (const bool reset : {false, true}) {
+    CurlWorld world;
+    int requests = 0;
+    const size_t server = world.Serve([&requests, reset](const ServedRequest&) {
+      using End = ScriptedReply::End;
+      if (++requests == 2) return ScriptedReply::Broken(reset ? End::kReset : End::kClose);
+      return ScriptedReply::Text(200, "ok");
+    });
+    REQUIRE(Fetch(world, PostRequest(world.Url(server), "one")).outcome.ok());
+    REQUIRE(Fetch(world, PostRequest(world.Url(server), "two")).outcome.ok());
+    const auto seen = world.Requests(server);
+    REQUIRE(seen.size() == 3);
+    REQUIRE(seen[1].body == "two");
+    REQUIRE(seen[2].body == "two");
+    REQUIRE(world.server(server).connections() == 2);
+  }
+}
+
+TEST_CASE("curl transport: an idle transport does not wake the loop") {
+  CurlWorld world;
+  const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
+  for (int i = 0; i < 3; i++) REQUIRE(Fetch(world, GetRequest(world.Url(server))).outcome.ok());
+  SystemEventLoop& loop = world.system_loop();
+  loop.AddTimerAfter(milliseconds(50), [&] {  // what the last request left has settled by then
+    const uint64_t before = loop.turns();
+    loop.AddTimerAfter(milliseconds(400), [&loop, before] {
+      CHECK(loop.turns() - before <= 2);
+      loop.Stop();
+    });
+  });
+  loop.Run();
+}
+
+TEST_CASE("curl transport: interim responses, trailers and folded headers") {
+  CurlWorld world;
+  const size_t server = world.Serve(
+      Always(Raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
+                 "HTTP/1.1 200 OK\r\nX-Folded: one\r\n  two\r\nTransfer-Encoding: "
+                 "chunked\r\nTrailer: X-T\r\n\r\n"
+                 "2;ext=1\r\nok\r\n0\r\nX-T: late\r\n\r\n",
+                 false)));
+  for (int i = 0; i < 2; i++) {
+    const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
+    REQUIRE(got.outcome.ok());
+    REQUIRE(got.heads == 1);
+    REQUIRE(got.head.status == 200);
+    REQUIRE(got.head.Header("X-Early").empty());
+    REQUIRE(got.head.Header("X-T").empty());
+    REQUIRE(got.head.Header("X-Folded") == "one two");
+    REQUIRE(got.body == "ok");
+  }
+  REQUIRE(world.server(server).connections() == 1);
+}
+
+TEST_CASE("curl transport: HTTP/1.0 bodies end with the connection") {
+  CurlWorld world;
+  const size_t server = world.Serve(Always(Raw("HTTP/1.0 200 OK\r\n\r\nto the end", true)));
+  const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
+  REQUIRE(got.outcome.ok());
+  REQUIRE(got.body == "to the end");
+}
+
+TEST_CASE("curl transport: bytes that make no sense are kBadResponse") {
+  for (const char* bytes : {
+           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+           "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nx",
+           "<html>no header at all</html>\r\n\r\n",
+           "HTTP/1.1 abc OK\r\n\r\n",
+           "HTTP/9.9 200 OK\r\n\r\n",
+       }) {
+    INFO(bytes);
+    CurlWorld world;
+    const size_t server = world.Serve(Always(Raw(bytes, true)));
+    const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
+    CHECK(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kBadResponse));
+    CHECK_FALSE(got.outcome.message.empty());
+  }
+}
+
+TEST_CASE("curl transport: interim responses without end are kBadResponse") {
+  CurlWorld world;
+  std::string bytes;
+  for (int i = 0; i < 10'000; i++) bytes += "HTTP/1.1 100 Continue\r\n\r\n";
+  const size_t server = world.Serve(Always(Raw(bytes, true)));
+  REQUIRE(Fetch(world, GetRequest(world.Url(server))).outcome.failure == HttpFailure::kBadResponse);
+}
+
+TEST_CASE("curl transport: no proxy of the environment is used") {
+  CurlWorld world;
+  const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
+  for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) {
+    setenv(name, "http://127.0.0.1:1", 1);
+  }
+  const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
+  for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) unsetenv(name);
+  REQUIRE(got.outcome.ok());
+}
+
+TEST_CASE("curl transport: look-ups at a time are bounded, and all requests get through") {
+  CurlWorld world;
+  const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
+  SlowLookupsMax();
+  std::deque<CollectingHandler> handlers;
+  size_t done = 0;
+  for (int i = 0; i < 150; i++) {
+    CollectingHandler& handler = handlers.emplace_back();
+    handler.on_done = [&done] { done++; };
+    const std::string host = "slow-20-" + std::to_string(i) + ".test";
+    world.transport().Start(GetRequest(world.Url(server, host)), &handler);
+  }
+  REQUIRE(world.Run([&] { return done == handlers.size(); }, seconds(10)));
+  for (const CollectingHandler& handler : handlers) REQUIRE(handler.outcome.ok());
+  const size_t max = SlowLookupsMax();
+  REQUIRE(max > 1);
+  REQUIRE(max <= 32);
+}
+
+TEST_CASE("curl transport: ending it ends what is in flight, at every stage") {
+  CurlWorld world;
+  const size_t silent = world.Serve(Always(ScriptedReply::Broken(ScriptedReply::End::kHang)));
+  std::deque<CollectingHandler> handlers;
+  const auto start = [&](const std::string& url) {
+    world.transport().Start(GetRequest(url), &handlers.emplace_back());
+  };
+  start(world.Url(silent));
+  start(world.DeafUrl());
+  start("nonsense");
+  for (int i = 0; i < 100; i++) start(world.Url(silent, "slow-5000-e.test"));
+  REQUIRE(world.Run([&] { return world.Requests(silent).size() == 1; }, seconds(5)));
+  start(world.Url(silent));
+  const MonotonicTime before = world.loop().Now();
+  world.EndTransport();
+  REQUIRE(world.loop().Now() - before < milliseconds(500));
+  bool later = false;
+  world.loop().AddTimerAfter(milliseconds(50), [&] { later = true; });
+  REQUIRE(world.Run([&] { return later; }, seconds(5)));
+  for (size_t i = 0; i < handlers.size(); i++) REQUIRE(handlers[i].done == (i == 2));
+}
+
+}  // namespace
+}  // namespace tributary

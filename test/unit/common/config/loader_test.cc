@@ -1,0 +1,524 @@
+#include "common/config/loader.h"
+
+#include <string>
+#include <utility>
+
+#include "common/config/options.h"
+#include "test/support/catch.h"
+#include "test/unit/common/config/memory_files.h"
+
+namespace tributary {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const char* const kRemote = "remote_write: [{url: \"http://127.0.0.1:9/w\"}]\n";
+
+std::shared_ptr<const Config> Good(const std::string& text, const LoadOptions& options = {}) {
+  LoadResult result = LoadText(text, options);
+  CAPTURE(text);
+  INFO(Messages(result));
+  REQUIRE(result.config != nullptr);
+  return result.config;
+}
+
+std::string Bad(const std::string& text) {
+  LoadResult result = LoadText(text);
+  CAPTURE(text);
+  REQUIRE(result.config == nullptr);
+  REQUIRE_FALSE(result.unreadable);
+  return Messages(result);
+}
+
+std::string Job(const std::string& lines) {
+  return "scrape_configs:\n- job_name: j\n  " + lines + "\n" + kRemote;
+}
+
+TEST_CASE("config: an empty file is Prometheus' default configuration") {
+  auto config = Good("");
+  CHECK(config->global.scrape_interval == minutes(1));
+  CHECK(config->global.scrape_timeout == seconds(10));
+  CHECK(config->global.external_labels.empty());
+  CHECK(config->scrape_configs.empty());
+  CHECK(config->remote_write.empty());
+  CHECK(config->out_of_order_time_window == milliseconds(0));
+  CHECK(Good("global:\nscrape_configs:\nremote_write:\nruntime:\nstorage:\n")->yaml ==
+        config->yaml);
+}
+
+TEST_CASE("config: a job gets Prometheus' defaults") {
+  auto config = Good(Job("static_configs: [{targets: [\"a:1\", b], labels: {x: y, e: \"\"}}]"));
+  REQUIRE(config->scrape_configs.size() == 1);
+  ScrapeConfig expected;
+  expected.job_name = "j";
+  expected.scrape_interval = minutes(1);
+  expected.scrape_timeout = seconds(10);
+  expected.scrape_protocols = {"PrometheusText1.0.0", "PrometheusText0.0.4"};
+  expected.escaping_scheme = "allow-utf-8";
+  expected.static_configs = {{{"a:1", "b"}, Labels{{"x", "y"}}, "0"}};
+  CHECK(config->scrape_configs[0] == expected);
+}
+
+TEST_CASE("config: a job says all it can") {
+  auto config = Good(Job(R"(honor_labels: true
+  honor_timestamps: false
+  track_timestamps_staleness: true
+  params: {b: ["1", x], a: []}
+  scrape_interval: 30s
+  scrape_timeout: 5s
+  scrape_protocols: [PrometheusText0.0.4]
+  fallback_scrape_protocol: PrometheusText1.0.0
+  metrics_path: /m
+  scheme: https
+  enable_compression: false
+  body_size_limit: 1.5MB
+  sample_limit: 1
+  target_limit: 2
+  label_limit: 3
+  label_name_length_limit: 4
+  label_value_length_limit: 5
+  keep_dropped_targets: 6
+  metric_name_validation_scheme: legacy
+  metric_name_escaping_scheme: dots
+  extra_scrape_metrics: true
+  basic_auth: {username: u, password_file: p}
+  follow_redirects: false
+  enable_http2: false
+  static_configs: [{targets: [a]}, {targets: [b]}]
+  file_sd_configs: [{files: [x.json, /abs/*.yml], refresh_interval: 1m}]
+  relabel_configs: [{source_labels: [a, b], separator: "-", regex: 5, target_label: c, replacement: "", action: REPLACE}]
+  metric_relabel_configs: [{source_labels: [a], modulus: 8, target_label: c, action: hashmod}, {action: keep}])"));
+  const ScrapeConfig& job = config->scrape_configs.at(0);
+  ScrapeConfig expected;
+  expected.job_name = "j";
+  expected.honor_labels = true;
+  expected.honor_timestamps = false;
+  expected.track_timestamps_staleness = true;
+  expected.params = {{"a", {}}, {"b", {"1", "x"}}};
+  expected.scrape_interval = seconds(30);
+  expected.scrape_timeout = seconds(5);
+  expected.scrape_protocols = {"PrometheusText0.0.4"};
+  expected.fallback_scrape_protocol = "PrometheusText1.0.0";
+  expected.metrics_path = "/m";
+  expected.scheme = "https";
+  expected.enable_compression = false;
+  expected.body_size_limit = 3u << 19;
+  expected.sample_limit = 1;
+  expected.target_limit = 2;
+  expected.label_limit = 3;
+  expected.label_name_length_limit = 4;
+  expected.label_value_length_limit = 5;
+  expected.keep_dropped_targets = 6;
+  expected.metric_name_validation_scheme = NameValidation::kLegacy;
+  expected.escaping_scheme = "dots";
+  expected.extra_scrape_metrics = true;
+  expected.http.basic_auth = BasicAuth{"u", "", {""}, "/etc/agent/p"};
+  expected.http.follow_redirects = false;
+  expected.http.enable_http2 = false;
+  expected.static_configs = {{{"a"}, {}, "0"}, {{"b"}, {}, "1"}};
+  expected.file_sd_configs = {{{"/etc/agent/x.json", "/abs/*.yml"}, minutes(1)}};
+  RelabelConfig replace;
+  replace.source_labels = {"a", "b"};
+  replace.separator = "-";
+  replace.regex = "5";
+  replace.target_label = "c";
+  replace.replacement = "";
+  RelabelConfig hashmod;
+  hashmod.source_labels = {"a"};
+  hashmod.modulus = 8;
+  hashmod.target_label = "c";
+  hashmod.action = RelabelAction::kHashMod;
+  RelabelConfig keep;
+  keep.action = RelabelAction::kKeep;
+  expected.relabel_configs = {replace};
+  expected.metric_relabel_configs = {hashmod, keep};
+  CHECK(job == expected);
+}
+
+TEST_CASE("config: jobs inherit from global what they do not say") {
+  auto config = Good(R"(
+global: {scrape_interval: 5s, body_size_limit: 1KB, sample_limit: 1, target_limit: 2, label_limit: 3,
+  label_name_length_limit: 4, label_value_length_limit: 5, keep_dropped_targets: 6,
+  extra_scrape_metrics: true, metric_name_validation_scheme: legacy,
+  scrape_protocols: [PrometheusText0.0.4]}
+scrape_configs:
+- job_name: a
+- {job_name: b, sample_limit: 10, scrape_interval: 20s, extra_scrape_metrics: false,
+   metric_name_validation_scheme: utf8}
+)");
+  const ScrapeConfig& a = config->scrape_configs.at(0);
+  CHECK(a.scrape_interval == seconds(5));
+  CHECK(a.scrape_timeout == seconds(5));
+  CHECK(a.body_size_limit == 1024);
+  CHECK(a.sample_limit == 1);
+  CHECK(a.target_limit == 2);
+  CHECK(a.label_limit == 3);
+  CHECK(a.label_name_length_limit == 4);
+  CHECK(a.label_value_length_limit == 5);
+  CHECK(a.keep_dropped_targets == 6);
+  CHECK(a.extra_scrape_metrics);
+  CHECK(a.metric_name_validation_scheme == NameValidation::kLegacy);
+  CHECK(a.escaping_scheme == "underscores");
+  CHECK(a.scrape_protocols == std::vector<std::string>{"PrometheusText0.0.4"});
+  const ScrapeConfig& b = config->scrape_configs.at(1);
+  CHECK(b.scrape_interval == seconds(20));
+  CHECK(b.scrape_timeout == seconds(5));
+  CHECK(b.sample_limit == 10);
+  CHECK_FALSE(b.extra_scrape_metrics);
+  CHECK(b.metric_name_validation_scheme == NameValidation::kUtf8);
+  CHECK(b.escaping_scheme == "allow-utf-8");
+}
+
+TEST_CASE("config: a null is zero, as Prometheus has it, not the default") {
+  auto config = Good(Job("metrics_path:\n  honor_timestamps:\n  scheme:\n  basic_auth:"));
+  CHECK(config->scrape_configs.at(0).metrics_path.empty());
+  CHECK_FALSE(config->scrape_configs.at(0).honor_timestamps);
+  CHECK_FALSE(config->scrape_configs.at(0).http.basic_auth);
+  CHECK_FALSE(Good("remote_write: [{url: \"http://a\", metadata_config: }]")
+                  ->remote_write.at(0)
+                  .metadata.send);
+  CHECK(Bad("remote_write: [{url: \"http://a\", queue_config: }]").find("'max_shards' has to be") !=
+        std::string::npos);
+}
+
+TEST_CASE("config: a remote gets Prometheus' defaults") {
+  auto config = Good("remote_write: [{url: \"http://u:p@a/w\", name: n}]");
+  RemoteWriteConfig expected;
+  expected.url = "http://u:p@a/w";
+  expected.name = "n";
+  expected.http.enable_http2 = false;
+  CHECK(config->remote_write.at(0) == expected);
+}
+
+TEST_CASE("config: a remote says all it can") {
+  auto config = Good(R"(
+remote_write:
+- url: http://a
+  name: n
+  remote_timeout: 5s
+  headers: {X-A: b, X-Scope-OrgID: "1"}
+  write_relabel_configs: [{regex: x, action: labeldrop}]
+  send_exemplars: true
+  send_native_histograms: true
+  protobuf_message: prometheus.WriteRequest
+  bearer_token_file: t
+  enable_http2: true
+  queue_config: {capacity: 10, max_shards: 5, min_shards: 2, max_samples_per_send: 7,
+    batch_send_deadline: 6s, min_backoff: 31ms, max_backoff: 8s, retry_on_http_429: true,
+    sample_age_limit: 1h}
+  metadata_config: {send: false, send_interval: 2m, max_samples_per_send: 500}
+storage: {tsdb: {out_of_order_time_window: 10m}}
+)");
+  RemoteWriteConfig expected;
+  expected.url = "http://a";
+  expected.name = "n";
+  expected.remote_timeout = seconds(5);
+  expected.headers = {{"X-A", "b"}, {"X-Scope-OrgID", "1"}};
+  RelabelConfig drop;
+  drop.regex = "x";
+  drop.action = RelabelAction::kLabelDrop;
+  expected.write_relabel_configs = {drop};
+  expected.http.authorization = Authorization{"Bearer", {""}, "/etc/agent/t"};
+  expected.queue = {10, 5, 2, 7, seconds(6), milliseconds(31), seconds(8), true, hours(1)};
+  expected.metadata = {false, minutes(2), 500};
+  CHECK(config->remote_write.at(0) == expected);
+  CHECK(config->out_of_order_time_window == minutes(10));
+}
+
+TEST_CASE("config: remotes without a name are told apart, and keep their names") {
+  const std::string text =
+      "remote_write: [{url: \"http://a\"}, {url: \"http://a\"}, {url: \"http://b\"}]";
+  auto config = Good(text);
+  auto names = [](const Config& c) {
+    std::vector<std::string> list;
+    for (const RemoteWriteConfig& remote : c.remote_write) list.push_back(remote.name);
+    return list;
+  };
+  std::vector<std::string> first = names(*config);
+  CHECK(first[0].size() == 6);
+  CHECK(first[0] != first[1]);
+  CHECK(first[0] != first[2]);
+  CHECK(names(*Good("scrape_configs: [{job_name: x}]\n" + text)) == first);
+  // A new secret does not make another remote.
+  auto with_token = [&](const std::string& token) {
+    return Good("remote_write: [{url: \"http://a\", bearer_token: " + token + "}]")
+        ->remote_write.at(0)
+        .name;
+  };
+  CHECK(with_token("one") == with_token("two"));
+  CHECK(with_token("one") != first[0]);
+}
+
+TEST_CASE("config: environment variables are expanded in external labels as Go's os.Expand does") {
+  LoadOptions options;
+  options.getenv = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "A") return "a";
+    if (name == "LONG_1") return "long";
+    if (name == "1") return "one";
+    if (name == "EMPTY") return "";
+    return std::nullopt;
+  };
+  const std::pair<const char*, const char*> kTable[] = {
+      {"$A", "a"},           {"${A}", "a"},    {"x${A}y", "xay"},
+      {"$LONG_1-", "long-"}, {"$$", "$"},      {"$$A", "$A"},
+      {"x$", "x$"},          {"$ x", "$ x"},   {"${}x", "x"},
+      {"${x", "x"},          {"$1A", "oneA"},  {"${A}${A}", "aa"},
+      {"$NONE", ""},         {"a$EMPTY", "a"}, {"no dollar", "no dollar"},
+  };
+  for (const auto& [text, expected] : kTable) {
+    CAPTURE(text);
+    LoadResult result =
+        LoadText("global: {external_labels: {k: \"" + std::string(text) + "\"}}", options);
+    REQUIRE(result.config != nullptr);
+    CHECK(result.config->global.external_labels.Get("k") == expected);
+    bool unset = std::string(text).find("NONE") != std::string::npos ||
+                 std::string(text).find("EMPTY") != std::string::npos;
+    CHECK(result.diagnostics.size() == (unset ? 1 : 0));
+  }
+  LoadResult result = LoadText("global:\n  external_labels:\n    k: $NONE\n", options);
+  CHECK(Messages(result) ==
+        "prometheus.yml:3:8: warning: the environment variable 'NONE' of the external label 'k' is "
+        "not "
+        "set or empty\n");
+}
+
+TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint") {
+  const std::pair<std::string, const char*> kTable[] = {
+      {"global:\n  scrape_intervall: 5s\n",
+       "prometheus.yml:2:3: error: unknown field 'scrape_intervall' in global (did you mean "
+       "'scrape_interval'?)\n"},
+      {"- a\n", "prometheus.yml:1:1: error: the configuration file has to be a map, not a list\n"},
+      {"a: [b\n", "error: not valid YAML"},
+      {"global: {scrape_interval: 5s, scrape_timeout: 6s}",
+       "1:47: error: 'scrape_timeout' is longer"},
+      {"global: {external_labels: {\"\": b}}", "1:28: error: '' is not a valid label name"},
+      {"global: {scrape_interval: 5}", "1:27: error: 'scrape_interval': '5' is not a duration"},
+      {"global: {sample_limit: \"5\"}", "not '5' (quotes make it text)"},
+      {"rule_files: [a]", "1:1: error: 'rule_files' is not allowed in agent mode ("},
+      {"alerting: {alertmanagers: [{}]}", "1:1: error: 'alerting' is not allowed in agent mode"},
+      {"remote_read: [{url: a}]", "1:1: error: 'remote_read' is not allowed in agent mode"},
+      {"scrape_configs:\n-\n", "2:1: error: entry 1 of 'scrape_configs' is empty"},
+      {"scrape_configs:\n- scrape_interval: 5s\n", "2:3: error: 'job_name' is missing"},
+      {"scrape_configs:\n- job_name: a\n- job_name: a\n",
+       "3:13: error: there are two jobs named 'a'"},
+      {"remote_write: [{name: a}]", "1:16: error: 'url' is missing in remote_write"},
+      {"remote_write: [{url: \"\"}]", "1:22: error: 'url' cannot be empty"},
+      {"remote_write: [{url: \"http://a:b\"}]", "1:22: error: 'url' is not a URL: an invalid port"},
+      {"remote_write: [{url: a, name: x}, {url: b, name: x}]", "two remotes named 'x'"},
+      {"remote_write: [{url: a, headers: {Content-Type: x}}]", "'Content-Type' is reserved"},
+      {"remote_write: [{url: a, headers: {Authorization: x}}]",
+       "(use basic_auth or authorization)"},
+      {"remote_write: [{url: a, headers: {X: \"a\\nb\"}}]", "has a line break"},
+      {"remote_write: [{url: a, headers: {\"a b\": c}}]", "cannot be the name of a header"},
+      {"remote_write: [{url: a, queue_config: {max_shards: 0}}]", "'max_shards' has to be above 0"},
+      {"remote_write: [{url: a, queue_config: {min_backoff: 6s}}]", "'max_backoff' is shorter"},
+      {"remote_write: [{url: a, metadata_config: {send_interval: 0}}]",
+       "'send_interval' has to be"},
+      {"remote_write: [{url: a, protobuf_message: v3}]", "'v3' is not a valid 'protobuf_message'"},
+      {"remote_write: [{url: a, remote_timeout: 0s}]", "'remote_timeout' has to be above 0"},
+      {"nonsense: 1", "unknown field 'nonsense' in the configuration file"},
+      {"scrape_config_files: [\"a*/b.yml\"]", "1:23: error: only the last part"},
+      {Job("scrape_interval: 5s\n  scrape_timeout: 6s"), "4:19: error: 'scrape_timeout' is longer"},
+      {Job("scrape_protocols: []"), "3:21: error: 'scrape_protocols' cannot be empty"},
+      {Job("scrape_protocols: [PrometheusText0.0.4, PrometheusText0.0.4]"), "3:43: error: 'Prom"},
+      {Job("metric_name_escaping_scheme: no"), "(one of allow-utf-8, underscores, dots, values)"},
+      {Job("metric_name_validation_scheme: legacy\n  metric_name_escaping_scheme: allow-utf-8"),
+       "only legacy names are valid"},
+      {Job("static_configs: [{targets: [\"http://a/b\"]}]"),
+       "3:31: error: 'http://a/b' is not a host"},
+      {Job("static_configs: [{target: [a]}]"),
+       "unknown field 'target' in static_config (did you mean"},
+      {Job("basic_auth: {username: a}\n  bearer_token: x"),
+       "4:3: error: at most one of basic_auth, bearer"},
+      {Job("basic_auth: {password: a, password_file: b}"),
+       "at most one of password, password_file can"},
+      {Job("authorization: {type: \" bAsic \"}"), "'type' cannot be basic (use basic_auth)"},
+      {Job("params: {a: b}"), "3:15: error: 'a' in 'params' has to be a list"},
+      {Job("file_sd_configs: [{files: [a.txt]}]"), "'/etc/agent/a.txt' does not end in .json"},
+      {Job("file_sd_configs: [{files: [\"a*/b.json\"]}]"), "only the last part of"},
+      {Job("file_sd_configs: [{files: [a.json], refresh_interval: 0s}]"),
+       "'refresh_interval' has to be"},
+      {Job("nosuch_sd_configs: [{}]"), "file_sd_configs or http_sd_configs"},
+      {Job("relabel_configs: [{action: kep}]"), "(did you mean 'keep'?)"},
+      {Job("relabel_configs: [{regex: \"(\", action: keep}]"), "3:29: error: 'regex': "},
+      {Job("relabel_configs: [{action: labeldrop, separator: \"-\"}]"),
+       "3:21: error: the labeldrop"},
+      {Job("relabel_configs: [{action: keepequal, target_label: a, regex: (.*)}]"),
+       "the keepequal"},
+  };
+  for (const auto& [text, expected] : kTable) {
+    CAPTURE(text, expected);
+    std::string messages = Bad(text);
+    CAPTURE(messages);
+    CHECK(messages.find(expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("config: what is known but not built says so, unless it says no more than its default") {
+  const char* const kRefused[] = {
+      "tls_config: {ca_file: a}",
+      "tls_config: {insecure_skip_verify: true}",
+      "oauth2: {client_id: a, token_url: b}",
+      "proxy_url: http://p",
+      "proxy_from_environment: true",
+      "http_headers: {X-A: {values: [b]}}",
+      "scrape_protocols: [PrometheusProto, PrometheusText0.0.4]",
+      "fallback_scrape_protocol: OpenMetricsText1.0.0",
+      "scrape_native_histograms: true",
+      "native_histogram_bucket_limit: 5",
+      "scrape_failure_log_file: f",
+      "dns_sd_configs: [{names: [a]}]",
+      "kubernetes_sd_configs: [{role: pod}]",
+  };
+  for (const char* line : kRefused) {
+    CAPTURE(line);
+    std::string messages = Bad(Job(line));
+    CHECK(messages.find("prometheus.yml:3:") == 0);
+    CHECK(messages.find("but not built yet in this version") != std::string::npos);
+    CHECK(std::count(messages.begin(), messages.end(), '\n') == 1);
+  }
+  const char* const kAccepted[] = {
+      "tls_config: {}",
+      "tls_config:",
+      "tls_config: {insecure_skip_verify: false}",
+      "oauth2:",
+      "proxy_from_environment: false",
+      "proxy_url: \"\"",
+      "http_headers: {}",
+      "scrape_native_histograms: false",
+      "native_histogram_bucket_limit: 0",
+      "native_histogram_min_bucket_factor: 0.0",
+      "dns_sd_configs: []",
+      "consul_sd_configs:",
+      "enable_http2: true",
+  };
+  for (const char* line : kAccepted) {
+    CAPTURE(line);
+    Good(Job(line));
+  }
+  CHECK(Bad("tracing: {endpoint: a}").find("'tracing' is known, but") != std::string::npos);
+  CHECK(Bad("otlp: {promote_scope_metadata: true}").find("'otlp' is known, but") !=
+        std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, sigv4: {}}]").find("'sigv4' is known") != std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, protobuf_message: io.prometheus.write.v2.Request}]")
+            .find("not built yet") != std::string::npos);
+  Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
+}
+
+TEST_CASE("config: what is not built is checked all the same") {
+  CHECK(Bad(Job("dns_sd_configs: [{names: [a], type: A}]")).find("need a 'port'") !=
+        std::string::npos);
+  CHECK(Bad(Job("tls_config: {key_file: a}")).find("needs its cert") != std::string::npos);
+  CHECK(Bad(Job("oauth2: {client_id: a}")).find("'token_url' is missing") != std::string::npos);
+  CHECK(Bad(Job("kubernetes_sd_configs: [{role: pod, selectors: [{role: service}]}]"))
+            .find("no such selector") != std::string::npos);
+  CHECK(Bad(Job("ec2_sd_configs: [{filtrs: []}]")).find("did you mean 'filters'?") !=
+        std::string::npos);
+}
+
+TEST_CASE("config: all problems of a file come in one go, by line") {
+  std::string messages = Bad(R"(global:
+  scrape_interval: soon
+  unknown: 1
+scrape_configs:
+- job_name: a
+  honor_labels: maybe
+  relabel_configs:
+  - {action: explode}
+  - {regex: "(", action: keep}
+- {}
+remote_write:
+- url: "http://x:y"
+  queue_config: {min_shards: 100}
+)");
+  size_t last = 0;
+  for (const char* line : {":2:", ":3:", ":6:", ":8:", ":9:", ":10:", ":12:", ":13:"}) {
+    CAPTURE(line, messages);
+    size_t found = messages.find(std::string("prometheus.yml") + line);
+    REQUIRE(found != std::string::npos);
+    CHECK(found >= last);
+    last = found;
+  }
+}
+
+TEST_CASE("config: a flood of problems is cut off") {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += "unknown" + std::to_string(i) + ": 1\n";
+  LoadResult result = LoadText(text);
+  CHECK(result.config == nullptr);
+  CHECK(result.diagnostics.size() == 1001);
+  CHECK(Messages(result).find("too many problems") != std::string::npos);
+}
+
+TEST_CASE("config: a file that cannot be read is told from one that is wrong") {
+  MemoryFiles files;
+  LoadResult result = LoadConfig(files, "missing.yml", {});
+  CHECK(result.unreadable);
+  CHECK(result.config == nullptr);
+  REQUIRE(result.diagnostics.size() == 1);
+  CHECK(result.diagnostics[0].ToString() == "missing.yml: error: cannot be read: no such file");
+}
+
+TEST_CASE("config: scrape_config_files add their jobs, relative to their own folder") {
+  MemoryFiles files{
+      {"/c/main.yml",
+       "global: {scrape_interval: 7s}\nscrape_config_files: [\"jobs/*.yml\", none.yml]\n"
+       "scrape_configs: [{job_name: main}]\n"},
+      {"/c/jobs/a.yml", "scrape_configs:\n- job_name: a\n  file_sd_configs: [{files: [x.json]}]\n"},
+      {"/c/jobs/b.yml", "scrape_configs:\n- job_name: b\n"},
+  };
+  LoadResult result = LoadConfig(files, "/c/main.yml", {});
+  REQUIRE(result.config != nullptr);
+  REQUIRE(result.config->scrape_configs.size() == 3);
+  CHECK(result.config->scrape_configs[1].job_name == "a");
+  CHECK(result.config->scrape_configs[1].scrape_interval == seconds(7));
+  CHECK(result.config->scrape_configs[1].file_sd_configs.at(0).files.at(0) == "/c/jobs/x.json");
+  CHECK(result.config->files ==
+        std::vector<std::string>{"/c/main.yml", "/c/jobs/a.yml", "/c/jobs/b.yml"});
+  REQUIRE(result.diagnostics.size() == 1);
+  CHECK(result.diagnostics[0].ToString() ==
+        "/c/main.yml:2:37: warning: there is no file '/c/none.yml'");
+}
+
+TEST_CASE(
+    "config: problems in scrape_config_files name their file, and jobs are unique across files") {
+  MemoryFiles files{
+      {"/c/main.yml",
+       "scrape_config_files: [\"j*.yml\"]\nscrape_configs: [{job_name: main, x: 1}]\n"},
+      {"/c/j1.yml", "scrape_configs:\n- job_name: main\n"},
+      {"/c/j2.yml", "global: {}\n"},
+      {"/c/j3.yml", "scrape_configs: [{job_name: b, relabel_configs: [{}]}]\n"},
+  };
+  LoadResult result = LoadConfig(files, "/c/main.yml", {});
+  CHECK(result.config == nullptr);
+  std::string messages = Messages(result);
+  CAPTURE(messages);
+  CHECK(messages.find("/c/main.yml:2:35: error: unknown field 'x'") != std::string::npos);
+  CHECK(messages.find("/c/j1.yml:2:13: error: there are two jobs named 'main' (the other one is in "
+                      "/c/main.yml)") != std::string::npos);
+  CHECK(messages.find("/c/j2.yml:1:1: error: unknown field 'global'") != std::string::npos);
+  CHECK(messages.find("/c/j3.yml:1:50: error: the replace action") != std::string::npos);
+}
+
+TEST_CASE("config: relative paths are joined as Go joins them") {
+  auto path_of = [](const std::string& main, const std::string& file) {
+    MemoryFiles files{
+        {main, "scrape_configs: [{job_name: j, bearer_token_file: \"" + file + "\"}]"}};
+    LoadResult result = LoadConfig(files, main, {});
+    REQUIRE(result.config != nullptr);
+    return result.config->scrape_configs.at(0).http.authorization->credentials_file;
+  };
+  CHECK(path_of("/a/b.yml", "c") == "/a/c");
+  CHECK(path_of("/a/b.yml", "../c") == "/c");
+  CHECK(path_of("/a/b.yml", "./d//c/") == "/a/d/c");
+  CHECK(path_of("/a/b.yml", "/d/../c") == "/d/../c");
+  CHECK(path_of("b.yml", "c") == "c");
+  CHECK(path_of("x/b.yml", "c") == "x/c");
+  CHECK(path_of("/b.yml", "c") == "/c");
+}
+
+}  // namespace
+}  // namespace tributary

@@ -1,0 +1,18 @@
+// The subcommands of agentctl, one file each. Each adds itself to the command line and keeps what
+// its options fill in; its exit status is 0 (good), 1 (what was looked at is not) or 2 (wrong
+// usage, or it could not be looked at).
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace tributary {
+
+enum ExitStatus { kExitGood = 0, kExitBad = 1, kExitUsage = 2 };
+
+// Adds a subcommand to `app`; once it has been chosen, `status` says how it went.
+void AddTestConfig(CLI::App& app, int& status);
+void AddDocs(CLI::App& app, int& status);
+
+}  // namespace tributary

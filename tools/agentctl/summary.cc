@@ -1,0 +1,136 @@
+#include "tools/agentctl/summary.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/units.h"
+
+namespace tributary {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+size_t StaticTargets(const ScrapeConfig& job) {
+  size_t count = 0;
+  for (const TargetGroup& group : job.static_configs) count += group.targets.size();
+  return count;
+}
+
+std::string_view AuthName(const HttpClientConfig& http) {
+  if (http.basic_auth) return "basic";
+  return http.authorization ? "authorization" : "none";
+}
+
+std::string JobText(const ScrapeConfig& job) {
+  std::string out = fmt::format("  job {}: every {}, timeout {}, {}://...{}", job.job_name,
+                                FormatDuration(job.scrape_interval),
+                                FormatDuration(job.scrape_timeout), job.scheme, job.metrics_path);
+  out += fmt::format("; {} static targets", StaticTargets(job));
+  for (const FileSdConfig& sd : job.file_sd_configs) {
+    for (const std::string& file : sd.files) out += ", file " + file;
+  }
+  if (!job.relabel_configs.empty() || !job.metric_relabel_configs.empty()) {
+    out += fmt::format("; rules: {} target, {} metric", job.relabel_configs.size(),
+                       job.metric_relabel_configs.size());
+  }
+  if (AuthName(job.http) != "none") out += fmt::format("; auth {}", AuthName(job.http));
+  return out + "\n";
+}
+
+std::string RemoteText(const RemoteWriteConfig& remote) {
+  const QueueConfig& queue = remote.queue;
+  std::string out = fmt::format("  remote {}: {}, timeout {}, auth {}, {} rules\n", remote.name,
+                                RedactUrl(remote.url), FormatDuration(remote.remote_timeout),
+                                AuthName(remote.http), remote.write_relabel_configs.size());
+  out += fmt::format(
+      "    queue: {} to {} shards, {} samples a request, capacity {} a shard, deadline {}\n",
+      queue.min_shards, queue.max_shards, queue.max_samples_per_send, queue.capacity,
+      FormatDuration(queue.batch_send_deadline));
+  out += fmt::format("    retries: {} to {}, on 429 {}, {}\n", FormatDuration(queue.min_backoff),
+                     FormatDuration(queue.max_backoff), queue.retry_on_http_429 ? "yes" : "no",
+                     queue.sample_age_limit.count() == 0
+                         ? std::string("samples of any age")
+                         : "samples up to " + FormatDuration(queue.sample_age_limit) + " old");
+  return out;
+}
+
+Json JobJson(const ScrapeConfig& job) {
+  Json files = Json::array();
+  for (const FileSdConfig& sd : job.file_sd_configs) {
+    for (const std::string& file : sd.files) files.push_back(file);
+  }
+  return {{"job_name", job.job_name},
+          {"scrape_interval", FormatDuration(job.scrape_interval)},
+          {"scrape_timeout", FormatDuration(job.scrape_timeout)},
+          {"scheme", job.scheme},
+          {"metrics_path", job.metrics_path},
+          {"static_targets", StaticTargets(job)},
+          {"file_sd_files", std::move(files)},
+          {"relabel_rules", job.relabel_configs.size()},
+          {"metric_relabel_rules", job.metric_relabel_configs.size()},
+          {"auth", AuthName(job.http)}};
+}
+
+Json RemoteJson(const RemoteWriteConfig& remote) {
+  const QueueConfig& queue = remote.queue;
+  const MetadataConfig& metadata = remote.metadata;
+  return {{"name", remote.name},
+          {"url", RedactUrl(remote.url)},
+          {"remote_timeout", FormatDuration(remote.remote_timeout)},
+          {"auth", AuthName(remote.http)},
+          {"write_relabel_rules", remote.write_relabel_configs.size()},
+          {"queue_config",
+           {{"capacity", queue.capacity},
+            {"max_shards", queue.max_shards},
+            {"min_shards", queue.min_shards},
+            {"max_samples_per_send", queue.max_samples_per_send},
+            {"batch_send_deadline", FormatDuration(queue.batch_send_deadline)},
+            {"min_backoff", FormatDuration(queue.min_backoff)},
+            {"max_backoff", FormatDuration(queue.max_backoff)},
+            {"retry_on_http_429", queue.retry_on_http_429},
+            {"sample_age_limit", FormatDuration(queue.sample_age_limit)}}},
+          {"metadata_config",
+           {{"send", metadata.send},
+            {"send_interval", FormatDuration(metadata.send_interval)},
+            {"max_samples_per_send", metadata.max_samples_per_send}}}};
+}
+
+}  // namespace
+
+std::string SummaryText(const std::string& file, const LoadResult& result) {
+  if (result.config == nullptr) {
+    return fmt::format("{}: {}\n", file, result.unreadable ? "cannot be read" : "invalid");
+  }
+  const Config& config = *result.config;
+  std::string out = fmt::format("{}: valid; {} jobs, {} remotes\n", file,
+                                config.scrape_configs.size(), config.remote_write.size());
+  for (const ScrapeConfig& job : config.scrape_configs) out += JobText(job);
+  for (const RemoteWriteConfig& remote : config.remote_write) out += RemoteText(remote);
+  return out;
+}
+
+Json SummaryJson(const std::string& file, const LoadResult& result) {
+  Json out = {
+      {"file", file}, {"valid", result.config != nullptr}, {"readable", !result.unreadable}};
+  out["diagnostics"] = Json::array();
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    bool error = diagnostic.severity == Diagnostic::Severity::kError;
+    out["diagnostics"].push_back({{"severity", error ? "error" : "warning"},
+                                  {"file", diagnostic.file},
+                                  {"line", diagnostic.line},
+                                  {"column", diagnostic.column},
+                                  {"message", diagnostic.message},
+                                  {"hint", diagnostic.hint}});
+  }
+  if (result.config == nullptr) return out;
+  out["files"] = result.config->files;
+  out["jobs"] = Json::array();
+  for (const ScrapeConfig& job : result.config->scrape_configs) out["jobs"].push_back(JobJson(job));
+  out["remotes"] = Json::array();
+  for (const RemoteWriteConfig& remote : result.config->remote_write) {
+    out["remotes"].push_back(RemoteJson(remote));
+  }
+  return out;
+}
+
+}  // namespace tributary
