@@ -21,6 +21,12 @@ void Set(CURL* easy, CURLoption option, T value) {
   CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
 }
 
+long LongInfo(CURL* easy, CURLINFO info) {
+  long value = 0;
+  curl_easy_getinfo(easy, info, &value);
+  return value;
+}
+
 struct UrlDeleter {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
@@ -103,6 +109,7 @@ CURL* CurlExchange::Detach() {
 void CurlExchange::SetConnectionOptions() {
   Set(easy_, CURLOPT_NOSIGNAL, 1L);
   Set(easy_, CURLOPT_QUICK_EXIT, 1L);
+  Set(easy_, CURLOPT_PATH_AS_IS, 1L);
   Set(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   Set(easy_, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   Set(easy_, CURLOPT_PROXY, "");  // not even those of the environment
@@ -125,8 +132,7 @@ void CurlExchange::SetConnectionOptions() {
 void CurlExchange::SetMethodAndBody() {
   const std::string& method = request_.method;
   if (request_.body || method == "POST") {
-    // Not copied: request_ keeps it alive, and libcurl sends it again where a connection turns out
-    // dead.
+    // Not copied: request_ keeps it alive, and libcurl sends it again after a redirect.
     Set(easy_, CURLOPT_POST, 1L);
     Set(easy_, CURLOPT_POSTFIELDS, request_.body ? request_.body->data() : "");
     const size_t bytes = request_.body ? request_.body->size() : 0;
@@ -173,9 +179,7 @@ bool CurlExchange::HeaderLine(std::string_view line) {
   if (!in_head_) {
     head_ = HttpResponseHead{};
     in_head_ = true;
-    long status = 0;
-    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
-    head_.status = static_cast<int>(status);
+    head_.status = static_cast<int>(LongInfo(easy_, CURLINFO_RESPONSE_CODE));
   } else if (Trim(line).empty()) {
     in_head_ = false;
     EndOfHead();
@@ -216,14 +220,33 @@ size_t CurlExchange::OnBodyBytes(char* data, size_t size, size_t count, void* se
   return CURL_WRITEFUNC_ERROR;
 }
 
+// On its way to a new connection.
 int CurlExchange::OnSocket(void* self, curl_socket_t, curlsocktype) {
-  static_cast<CurlExchange*>(self)->resolved_();
-  return CURL_SOCKOPT_OK;
+  auto* const exchange = static_cast<CurlExchange*>(self);
+  exchange->resolved_();
+  return exchange->MayBeSentAgain() ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
+// About to send, on a new connection or on one that was used before.
 int CurlExchange::OnBeforeRequest(void* self, char*, char*, int, int) {
-  static_cast<CurlExchange*>(self)->resolved_();  // also on a connection that was used again
+  auto* const exchange = static_cast<CurlExchange*>(self);
+  exchange->resolved_();
+  if (!exchange->MayBeSentAgain()) return CURL_PREREQFUNC_ABORT;
+  exchange->sending_after_redirect_ = exchange->RedirectsFollowed();
+  exchange->bytes_before_sending_ = LongInfo(exchange->easy_, CURLINFO_REQUEST_SIZE);
   return CURL_PREREQFUNC_OK;
+}
+
+long CurlExchange::RedirectsFollowed() const { return LongInfo(easy_, CURLINFO_REDIRECT_COUNT); }
+
+// libcurl sends anything again on another connection when the one that it kept from an earlier
+// request ends without a byte of response. The server may have acted on it all the same, which only
+// the methods of RFC 9110 9.2.1 make harmless; or none of it can have got there.
+bool CurlExchange::MayBeSentAgain() const {
+  const std::string& method = request_.method;
+  const bool safe = method == "GET" || method == "HEAD" || method == "OPTIONS";
+  return safe || sending_after_redirect_ != RedirectsFollowed() ||
+         LongInfo(easy_, CURLINFO_REQUEST_SIZE) == bytes_before_sending_;
 }
 
 HttpOutcome CurlExchange::OutcomeOf(CURLcode code) const {
@@ -245,6 +268,7 @@ HttpOutcome CurlExchange::OutcomeOf(CURLcode code) const {
       outcome.message = error_[0] != '\0' ? error_.data() : curl_easy_strerror(code);
       if (head_too_large_) outcome.message = "response header over 64 KiB";
       if (code == CURLE_OK) outcome.message = "no final response";
+      if (IsRefusedResend(code)) outcome.message = "the connection was closed before the response";
   }
   return outcome;
 }
@@ -268,7 +292,15 @@ HttpOutcome CurlExchange::TimedOut() const {
   return outcome;
 }
 
+// Whether the code is of the second connection, which the request must not take.
+bool CurlExchange::IsRefusedResend(CURLcode code) const {
+  return !MayBeSentAgain() &&
+         (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_COULDNT_RESOLVE_HOST ||
+          code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT);
+}
+
 HttpFailure CurlExchange::FailureOf(CURLcode code) const {
+  if (IsRefusedResend(code)) return HttpFailure::kClosed;
   switch (code) {
     case CURLE_OK:
       return head_delivered_ ? HttpFailure::kNone : HttpFailure::kBadResponse;

@@ -57,6 +57,9 @@ class CurlExchange {
   void EndOfHead();
   HttpFailure FailureOf(CURLcode code) const;
   bool Passed(CURLINFO time) const;
+  long RedirectsFollowed() const;
+  bool MayBeSentAgain() const;
+  bool IsRefusedResend(CURLcode code) const;
 
   const HttpRequestId id_;
   const HttpRequest request_;
@@ -73,6 +76,10 @@ class CurlExchange {
   bool head_delivered_ = false;
   bool head_too_large_ = false;
   bool aborted_ = false;
+  // The redirect that was followed when libcurl last set out to send, and the bytes sent before
+  // that.
+  long sending_after_redirect_ = -1;
+  long bytes_before_sending_ = 0;
 };
 
 }  // namespace tributary

@@ -1,10 +1,11 @@
 // HttpTransport over libcurl's multi interface, driven by SystemEventLoop
 // (curl_multi_socket_action).
 //
-// HTTP/1.1. Keep-alive connections are shared by all requests of the transport; a request that
-// finds its idle connection closed by the server goes out again on a fresh one. Easy handles are
-// pooled per request in flight. CURLOPT_QUICK_EXIT keeps a timed-out name look-up from blocking the
-// loop.
+// HTTP/1.1. Keep-alive connections are shared by all requests of the transport. A request that
+// finds its idle connection closed by the server takes a fresh one; one that is sent and then meets
+// the close is sent again if it is a GET, HEAD or OPTIONS, and ends as kClosed otherwise. Easy
+// handles are pooled per request in flight. CURLOPT_QUICK_EXIT keeps a timed-out name look-up from
+// blocking the loop.
 //
 // libcurl looks names up in a thread each. A request to a name that was not resolved lately waits
 // while `lookups_max` others do so, or an eighth of them for its own name, so that one dead name

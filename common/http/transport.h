@@ -25,7 +25,7 @@ struct HttpHeader {
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;  // absolute, http or https
+  std::string url;  // absolute, http or https; its path and query are sent as they are
   // Sent as given, in addition to Host and, with a body, Content-Length. Nothing else is added.
   std::vector<HttpHeader> headers;
   // Null: no body. Shared, so that a retry does not copy it.
@@ -37,13 +37,16 @@ struct HttpRequest {
 };
 
 enum class HttpFailure : uint8_t {
-  kNone,         // a complete response arrived, whatever its status
-  kInvalidUrl,   // not sent
-  kResolve,      // the name could not be resolved
-  kConnect,      // refused, unreachable
-  kTls,          // handshake or certificate
-  kTimeout,      // `timeout` passed, at whatever stage
-  kClosed,       // the peer closed or reset the connection before the end
+  kNone,        // a complete response arrived, whatever its status
+  kInvalidUrl,  // not sent
+  kResolve,     // the name could not be resolved
+  kConnect,     // refused, unreachable
+  kTls,         // handshake or certificate
+  kTimeout,     // `timeout` passed, at whatever stage
+  // The peer closed or reset the connection before the end. It may have acted on the request all
+  // the same: no transport sends one again by itself once a byte of it is out, except GET, HEAD and
+  // OPTIONS.
+  kClosed,
   kBadResponse,  // not HTTP, header over 64 KiB, broken chunked encoding
   kTooManyRedirects,
   kAborted,  // the handler refused the body

@@ -102,22 +102,88 @@ TEST_CASE("curl transport: a keep-alive connection that the server closed is not
   REQUIRE(world.Requests(server).size() == 6);
 }
 
-TEST_CASE("curl transport: a request that meets the close of its idle connection is sent again") {
-  for (const bool reset : {false, true}) {
+// A server that ends its connection upon the second request it gets.
+ReplyScript EndsTheSecond(ScriptedReply::End how) {
+  return [how, requests = 0](const ServedRequest&) mutable {
+    return ++requests == 2 ? ScriptedReply::Broken(how) : ScriptedReply::Text(200, "ok");
+  };
+}
+
+TEST_CASE("curl transport: a GET that meets the close of its kept connection is sent again") {
+  for (const auto how : {ScriptedReply::End::kClose, ScriptedReply::End::kReset}) {
     CurlWorld world;
-    int requests = 0;
-    const size_t server = world.Serve([&requests, reset](const ServedRequest&) {
-      using End = ScriptedReply::End;
-      if (++requests == 2) return ScriptedReply::Broken(reset ? End::kReset : End::kClose);
-      return ScriptedReply::Text(200, "ok");
-    });
-    REQUIRE(Fetch(world, PostRequest(world.Url(server), "one")).outcome.ok());
-    REQUIRE(Fetch(world, PostRequest(world.Url(server), "two")).outcome.ok());
+    const size_t server = world.Serve(EndsTheSecond(how));
+    REQUIRE(Fetch(world, GetRequest(world.Url(server) + "/1")).outcome.ok());
+    REQUIRE(Fetch(world, GetRequest(world.Url(server) + "/2")).outcome.ok());
     const auto seen = world.Requests(server);
     REQUIRE(seen.size() == 3);
-    REQUIRE(seen[1].body == "two");
-    REQUIRE(seen[2].body == "two");
+    REQUIRE(seen[1].target == "/2");
+    REQUIRE(seen[2].target == "/2");
     REQUIRE(world.server(server).connections() == 2);
+  }
+}
+
+TEST_CASE(
+    "curl transport: a POST that meets the close of its kept connection is never sent again") {
+  for (const auto how : {ScriptedReply::End::kClose, ScriptedReply::End::kReset}) {
+    for (const char* host : {"127.0.0.1", "localhost"}) {  // the latter has several addresses
+      for (const size_t bytes : {size_t{3}, size_t{500'000}}) {
+        CurlWorld world;
+        const size_t server = world.Serve(EndsTheSecond(how));
+        const std::string url = world.Url(server, host);
+        REQUIRE(Fetch(world, PostRequest(url, "one")).outcome.ok());
+        const CollectingHandler got = Fetch(world, PostRequest(url, std::string(bytes, 'x')));
+        INFO(got.outcome.message);
+        REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
+        REQUIRE(got.outcome.message == "the connection was closed before the response");
+        REQUIRE(got.heads == 0);
+        REQUIRE(Fetch(world, PostRequest(url, "three")).outcome.ok());
+        const auto seen = world.Requests(server);
+        REQUIRE(seen.size() == 3);
+        REQUIRE(seen[1].body.size() == bytes);
+        REQUIRE(seen[2].body == "three");
+      }
+    }
+  }
+}
+
+TEST_CASE("curl transport: a POST whose kept connection ends with other idle ones about") {
+  // The second attempt would take one of those, without a connect.
+  CurlWorld world;
+  const size_t server = world.Serve([requests = 0](const ServedRequest&) mutable {
+    if (++requests == 4) return ScriptedReply::Broken(ScriptedReply::End::kClose);
+    ScriptedReply reply = ScriptedReply::Text(200, "ok");
+    reply.before_head = milliseconds(50);
+    return reply;
+  });
+  std::deque<CollectingHandler> handlers(3);
+  for (CollectingHandler& handler : handlers) {
+    world.transport().Start(PostRequest(world.Url(server), "warm"), &handler);
+  }
+  for (CollectingHandler& handler : handlers) {
+    REQUIRE(world.Run([&] { return handler.done; }, seconds(5)));
+  }
+  REQUIRE(world.server(server).connections() == 3);
+  const CollectingHandler got = Fetch(world, PostRequest(world.Url(server), "two"));
+  REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
+  REQUIRE(world.Requests(server).size() == 4);
+}
+
+TEST_CASE(
+    "curl transport: a POST that a redirect takes to a closing connection is not sent twice") {
+  for (const int status : {307, 308}) {
+    CurlWorld world;
+    const size_t server = world.Serve([status, hits = 0](const ServedRequest& request) mutable {
+      if (request.target == "/from") {
+        return ScriptedReply::Text(status, "moved", {{"Location", "/to"}});
+      }
+      return ++hits == 2 ? ScriptedReply::Broken(ScriptedReply::End::kClose)
+                         : ScriptedReply::Text(200, "ok");
+    });
+    REQUIRE(Fetch(world, PostRequest(world.Url(server) + "/from", "one")).outcome.ok());
+    const CollectingHandler got = Fetch(world, PostRequest(world.Url(server) + "/from", "two"));
+    REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
+    REQUIRE(world.Requests(server).size() == 4);
   }
 }
 

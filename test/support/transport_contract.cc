@@ -88,6 +88,14 @@ void PlainGet(TransportWorld& world) {
   REQUIRE(requests[0].headers.size() == 3);  // Host and ours: nothing is added
 }
 
+void PathAsItIs(TransportWorld& world) {
+  const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
+  for (const char* path : {"/a/../b/./c", "/..//x/", "/%2e%2E/%41?x=../y&z", "/a//b?"}) {
+    REQUIRE(Fetch(world, GetRequest(world.Url(server) + path)).outcome.ok());
+    REQUIRE(world.Requests(server).back().target == path);
+  }
+}
+
 void PlainPost(TransportWorld& world) {
   const size_t server = world.Serve(Always(ScriptedReply::Text(200, "")));
   HttpRequest request = PostRequest(world.Url(server) + "/write", std::string(300'000, 'x'));
@@ -159,8 +167,13 @@ void EncodedBody(TransportWorld& world) {
 }
 
 void InvalidUrls(TransportWorld& world) {
-  for (const char* url : {"", "no url", "ftp://127.0.0.1/", "http://", "http://user:sesame@:80/",
-                          "http://user:sesame@h:99999/"}) {
+  const std::string refusing = world.RefusingUrl();
+  const std::string without_scheme = refusing.substr(refusing.find("//") + 2);
+  for (const std::string& url :
+       {std::string(), std::string("no url"), std::string("ftp://127.0.0.1/"),
+        std::string("http://"), std::string("http://user:sesame@:80/"),
+        std::string("http://user:sesame@h:99999/"), without_scheme, without_scheme + "/metrics",
+        "//" + without_scheme, std::string("localhost"), std::string("ftp.localhost/metrics")}) {
     INFO(url);
     const CollectingHandler got = Fetch(world, GetRequest(url));
     RequireFailure(got, HttpFailure::kInvalidUrl);
@@ -256,6 +269,21 @@ void Broken(TransportWorld& world) {
       if (end == End::kClose) REQUIRE(some.body.size() == bytes);
       REQUIRE(some.body.size() <= bytes);
     }
+  }
+}
+
+void PostIsSentOnce(TransportWorld& world) {
+  for (const End end : {End::kClose, End::kReset}) {
+    const size_t server = world.Serve([end](const ServedRequest& request) {
+      return request.body == "two" ? ScriptedReply::Broken(end) : ScriptedReply::Text(200, "ok");
+    });
+    REQUIRE(Fetch(world, PostRequest(world.Url(server), "one")).outcome.ok());
+    const CollectingHandler got = Fetch(world, PostRequest(world.Url(server), "two"));
+    RequireFailure(got, HttpFailure::kClosed);
+    REQUIRE(got.heads == 0);
+    REQUIRE(world.Requests(server).size() == 2);
+    REQUIRE(Fetch(world, PostRequest(world.Url(server), "three")).outcome.ok());
+    REQUIRE(world.Requests(server).size() == 3);
   }
 }
 
@@ -517,6 +545,7 @@ void Parallel(TransportWorld& world) {
 const std::vector<TransportContractCase>& TransportContract() {
   static const std::vector<TransportContractCase> cases = {
       {"a GET sends what it was given and delivers status, headers and body", PlainGet},
+      {"path and query are sent as they are", PathAsItIs},
       {"a POST sends its body and no header of its own", PlainPost},
       {"other methods go out as they are; HEAD has no body", OtherMethods},
       {"chunked bodies arrive without their frames", Chunked},
@@ -530,6 +559,7 @@ const std::vector<TransportContractCase>& TransportContract() {
       {"a name that takes 10 s delays nobody else", SlowName},
       {"a hundred targets of a slow name do not hold up another name", ManySlowTargets},
       {"a close or reset before the end is kClosed", Broken},
+      {"a POST whose connection ends before the response is sent only once", PostIsSentOnce},
       {"chunks without the last one are kClosed", LostEndOfChunks},
       {"a timeout strikes on time at every stage", Timeouts},
       {"a slow response in time is complete", SlowButInTime},
