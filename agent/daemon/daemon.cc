@@ -1,6 +1,7 @@
 #include "agent/daemon/daemon.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -31,6 +32,18 @@ constexpr std::chrono::milliseconds kAnswerMax{2000};
 // Reading a configuration may mean reading many files.
 constexpr std::chrono::milliseconds kReloadMax{30000};
 
+// Idle connections that may be kept: one for each of so many targets. Those that their servers have closed
+// are found and given up when others are made.
+constexpr size_t kConnectionsMax = 8192;
+
+// Each target and each request under way needs a descriptor.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);  // if it fails the limit stays as it was
+}
+
 std::string Hostname() {
   char name[256] = "";
   if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
@@ -42,7 +55,7 @@ class WorkerThread {
  public:
   WorkerThread(FileSystem& files, Logger& logger, const WorkerOptions& options)
       : hash_(HashKey::Random()),
-        transport_(loop_, CurlTransportOptions{}),
+        transport_(loop_, CurlTransportOptions{.connections_max = kConnectionsMax}),
         worker_(loop_, transport_, files, logger, hash_, options),
         thread_([this] { loop_.Run(); }) {}
   ~WorkerThread() {
@@ -234,6 +247,7 @@ bool Daemon::StartWeb() {
 int Daemon::Run() {
   // Before any thread is started, so that all of them have the signals blocked.
   WatchSignals();
+  RaiseDescriptorLimit();
   start_ms_ = loop_.WallMs();
   logger_.Info("starting Tributary", {{"version", std::string(Version())},
                                       {"revision", std::string(Revision())}});

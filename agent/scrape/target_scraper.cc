@@ -19,6 +19,9 @@ namespace {
 // the time at which it was due (scrape.go ScrapeTimestampTolerance).
 constexpr nanoseconds kTimestampTolerance = milliseconds(2);
 
+// Of the body of an error.
+constexpr uint64_t kDiscardBytesMax = 64 << 10;
+
 bool HasHttpScheme(const std::string& url) {
   return strncasecmp(url.c_str(), "http://", 7) == 0 || strncasecmp(url.c_str(), "https://", 8) == 0;
 }
@@ -209,7 +212,11 @@ void TargetScraper::OnHead(const HttpResponseHead& head) {
 }
 
 bool TargetScraper::OnBody(std::string_view bytes) {
-  if (!scrape_->error.empty()) return false;
+  if (!scrape_->error.empty()) {
+    // The rest of a short answer is read to its end: then the connection can be used again.
+    scrape_->discarded_bytes += bytes.size();
+    return scrape_->discarded_bytes <= kDiscardBytesMax;
+  }
   if (!scrape_->gzip) return TakeBody(bytes);
   Result<bool> going_on = scrape_->scratch->gunzip->Push(
       bytes, [this](std::string_view inflated) { return TakeBody(inflated); });
@@ -311,7 +318,7 @@ TargetStatus TargetScraper::status() const {
   status.discovered_labels = target_->discovered_labels;
   status.labels = target_->labels;
   status.scrape_pool = job_->config.job_name;
-  status.scrape_url = target_->url;
+  status.scrape_url = RedactUrl(target_->url);
   status.last_error = last_error_;
   status.last_scrape_ms = last_scrape_ms_;
   status.last_scrape_duration_seconds = last_duration_seconds_;

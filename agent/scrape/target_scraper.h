@@ -57,6 +57,7 @@ class TargetScraper : private HttpHandler {
     HttpRequestId request = 0;
     bool gzip = false;
     uint64_t body_bytes = 0;
+    uint64_t discarded_bytes = 0;
     bool over_body_limit = false;
     std::string error;       // the transfer failed
     std::string page_error;  // the page arrived but cannot be taken

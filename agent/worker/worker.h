@@ -31,8 +31,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Takes over the remotes; jobs that the configuration no longer has are removed. A remote that the old
-  // configuration had (by name, else by URL) keeps its backlog.
+  // Takes over the remotes. One that the old configuration had (by name, else by URL) keeps its backlog.
+  // Jobs and their targets come by ApplyTargets and RemoveJob.
   void ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed);
   void ApplyTargets(std::shared_ptr<const ScrapeJob> job,
                     const std::vector<std::shared_ptr<const TargetSpec>>& targets);
