@@ -30,8 +30,9 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
   int64_t delay_s = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), delay_s);
   if (error == std::errc() && end == value.data() + value.size()) {
-    // Nobody means more than a year; and nanoseconds must not overflow.
-    if (delay_s < 0) return std::nullopt;
+    // At once is no delay to keep to: the sender's own backoff is. Nobody means more than a year; and
+    // nanoseconds must not overflow.
+    if (delay_s <= 0) return std::nullopt;
     return seconds(std::min<int64_t>(delay_s, 365 * 86400));
   }
   struct tm date{};
@@ -46,10 +47,11 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
 class RemoteClient::Exchange : public HttpHandler {
  public:
   Exchange(RemoteClient& client, uint64_t send, Done done)
-      : client_(client), send_(send), done_(std::move(done)) {}
-  ~Exchange() override { client_.transport_.Cancel(request_); }
+      : client_(client), transport_(client.transport_), send_(send), done_(std::move(done)) {}
+  // After `done`, which may have ended the client.
+  ~Exchange() override { transport_.Cancel(request_); }
 
-  void Start(HttpRequest request) { request_ = client_.transport_.Start(std::move(request), this); }
+  void Start(HttpRequest request) { request_ = transport_.Start(std::move(request), this); }
   Done TakeDone() { return std::move(done_); }
 
   void OnHead(const HttpResponseHead& head) override { retry_after_ = head.Header("Retry-After"); }
@@ -64,6 +66,7 @@ class RemoteClient::Exchange : public HttpHandler {
 
  private:
   RemoteClient& client_;
+  HttpTransport& transport_;
   const uint64_t send_;
   Done done_;
   HttpRequestId request_ = 0;
@@ -123,9 +126,10 @@ SendOutcome RemoteClient::Classify(const HttpOutcome& outcome, const std::string
     result.message = outcome.message;
     return result;
   }
-  // Without a whole response nobody knows what the receiver did: send again. A status that has arrived
-  // counts even if its body was cut off.
-  if (outcome.status == 0 || (!outcome.ok() && outcome.status / 100 == 2)) {
+  // Without the head of a final response nobody knows what the receiver did: send again. A status that
+  // has arrived counts even if its body is cut off or never ends, so that a receiver which accepts
+  // samples and then breaks off is not sent them for ever.
+  if (outcome.status == 0 || outcome.failure == HttpFailure::kTooManyRedirects) {
     result.kind = SendOutcome::Kind::kRetry;
     result.message = outcome.message;
     return result;

@@ -21,8 +21,8 @@ namespace tributary {
 // The kinds of outcome that a sender acts on.
 struct SendOutcome {
   enum class Kind : uint8_t {
-    kDelivered,  // 2xx
-    kRetry,      // may succeed later: network, 5xx, 429 where configured
+    kDelivered,  // 2xx, whatever became of its body
+    kRetry,      // may succeed later: network, redirects without end, 5xx, 429 where configured
     kRejected,   // will not: other statuses
   };
   Kind kind = Kind::kDelivered;
@@ -31,7 +31,8 @@ struct SendOutcome {
   std::string message;  // for people: the receiver's words, or what failed; without secrets
 };
 
-// Seconds or an HTTP date (RFC 9110, 10.2.3); nullopt for anything else and for times that are past.
+// Seconds or an HTTP date (RFC 9110, 10.2.3); nullopt for anything else and for times that are past or
+// now.
 std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs now);
 
 class RemoteClient {

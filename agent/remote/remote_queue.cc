@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -78,10 +79,11 @@ void ForEachKept(const GroupSamples& samples, const PreparedGroup& prepared, uin
   if (!samples.own.empty()) own_samples(false);
 }
 
-// A copy of the samples [skip, skip + count) that a chunk of a record has for a remote.
+// A copy of the samples [skip, skip + count) that a chunk of a record has for a remote, without those
+// from before `oldest`.
 std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
                                              const PreparedGroup& prepared, uint32_t chunk,
-                                             uint64_t skip, uint64_t count) {
+                                             uint64_t skip, uint64_t count, TimestampMs oldest) {
   auto kept = std::make_shared<GroupSamples>();
   kept->group = samples.group;
   kept->timestamp = samples.timestamp;
@@ -90,7 +92,7 @@ std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
   uint32_t next = 0;  // values stand in the order of their series
   ForEachKept(samples, prepared, chunk, [&](uint32_t series, TimestampMs timestamp, double value) {
     const uint64_t i = index++;
-    if (i < skip || i >= skip + count) return;
+    if (i < skip || i >= skip + count || timestamp < oldest) return;
     if (timestamp == samples.timestamp && series >= next) {
       kept->present[series / 64] |= uint64_t{1} << (series % 64);
       kept->values.push_back(value);
@@ -334,8 +336,10 @@ void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
 
 bool RemoteQueue::Encode(Request& request) {
   const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
-  const TimestampMs oldest_allowed =
-      limit > 0 ? env_.loop.WallMs() - limit : std::numeric_limits<TimestampMs>::min();
+  // It never falls, whatever the clock does: what was once left out has been counted as dropped.
+  if (limit > 0) {
+    request.oldest_allowed = std::max(request.oldest_allowed, env_.loop.WallMs() - limit);
+  }
   WriteRequestBuilder builder;
   const Lane* decoded = nullptr;
   uint64_t samples = 0;
@@ -351,7 +355,7 @@ bool RemoteQueue::Encode(Request& request) {
                 [&](uint32_t series, TimestampMs timestamp, double value) {
                   const uint64_t i = index++;
                   if (i < part.skip || i >= part.skip + part.count) return;
-                  if (timestamp < oldest_allowed) return;
+                  if (timestamp < request.oldest_allowed) return;
                   builder.AddSample(labels_[series - begin], value, timestamp);
                   samples++;
                   request.latest = std::max(request.latest, timestamp);
@@ -361,6 +365,7 @@ bool RemoteQueue::Encode(Request& request) {
   // Those that were to be sent until now and have become too old.
   const uint64_t before = request.body == nullptr ? request.samples : request.body_samples;
   stats_.dropped_too_old += before - samples;
+  pending_ -= before - samples;
   calculator_.AddDropped(before - samples);
   request.body_samples = samples;
   if (samples == 0) return false;
@@ -450,7 +455,7 @@ void RemoteQueue::Settle(Request* request) {
   const std::unique_ptr<Request> finished = std::move(*it);
   *it = std::move(requests_.back());
   requests_.pop_back();
-  pending_ -= finished->samples;
+  pending_ -= finished->body_samples;
   // A lane may have several parts: it is free when all are done.
   for (const Part& part : finished->parts) part.lane->in_flight = false;
   for (const Part& part : finished->parts) {
@@ -552,19 +557,21 @@ void RemoteQueue::ApplyPendingSpec() {
   };
   std::vector<Unsent> unsent;
   auto take = [&](const std::shared_ptr<const GroupSamples>& samples, Outstanding* record,
-                  const PreparedGroup& prepared, uint32_t chunk, uint64_t skip, uint64_t count) {
-    unsent.push_back({KeepOnly(*samples, prepared, chunk, skip, count), record});
+                  const PreparedGroup& prepared, uint32_t chunk, uint64_t skip, uint64_t count,
+                  TimestampMs oldest) {
+    unsent.push_back({KeepOnly(*samples, prepared, chunk, skip, count, oldest), record});
   };
   for (const auto& request : requests_) {
     for (const Part& part : request->parts) {
       take(part.samples, part.record, part.lane->group->prepared, part.lane->chunk, part.skip,
-           part.count);
+           part.count, request->oldest_allowed);
     }
   }
   for (const auto& [id, group] : groups_) {
     for (const Lane& lane : group->lanes) {
       for (const Item& item : lane.items) {
-        take(item.samples, item.record, group->prepared, lane.chunk, item.taken, item.left());
+        take(item.samples, item.record, group->prepared, lane.chunk, item.taken, item.left(),
+             std::numeric_limits<TimestampMs>::min());
       }
     }
   }

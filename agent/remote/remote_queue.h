@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -126,6 +127,8 @@ class RemoteQueue {
     std::shared_ptr<const std::string> body;
     size_t body_samples = 0;  // less those that have become too old
     TimestampMs latest = 0, oldest = 0;
+    // Samples from before are not in the body: too old when it was last written.
+    TimestampMs oldest_allowed = std::numeric_limits<TimestampMs>::min();
     int attempt = 0;
     nanoseconds backoff{};
     MonotonicTime started{};

@@ -288,6 +288,7 @@ class SimTransport::Exchange {
       request_.method = "GET";
       request_.body = nullptr;
     }
+    record_.outcome.status = 0;  // not the final response
     Hop(ResolveLocation(url_, location));
     return true;
   }

@@ -1,0 +1,69 @@
+// A remote write endpoint, and what a RemoteQueue or RemoteClient needs to talk to it, in virtual
+// time.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/remote/remote_queue.h"
+#include "test/support/sim/sim_files.h"
+#include "test/support/sim/sim_loop.h"
+#include "test/support/sim/sim_network.h"
+#include "test/support/write_request.h"
+
+namespace tributary {
+
+// A group of series m{i="0"}, m{i="1"}, ... with the labels given beside.
+GroupRef MakeGroup(uint64_t target_key, uint32_t generation, size_t series, Labels beside = {});
+GroupRef MakeGroupOf(uint64_t target_key, uint32_t generation, const std::vector<Labels>& series);
+
+struct RemoteWorld {
+  explicit RemoteWorld(SampleLogOptions log_options = {});
+
+  RemoteEnvironment environment();
+  std::unique_ptr<RemoteQueue> MakeQueue(const RemoteWriteConfig& config, Labels external = {});
+  // A config for the endpoint: one shard, no metadata, batches of up to 10 within a second.
+  static RemoteWriteConfig RemoteConfig();
+  static RemoteSpec Spec(const RemoteWriteConfig& config, Labels external = {});
+
+  // All of a group's series at one time; values count on from `next_value`.
+  GroupSamples SamplesOf(const GroupRef& group, TimestampMs timestamp);
+  void Append(std::vector<GroupSamples> groups);
+  // The same, appended.
+  void Append(const GroupRef& group) { Append({SamplesOf(group, loop.WallMs())}); }
+  // Answers every request so.
+  void Answer(int status, std::vector<HttpHeader> headers = {}, std::string body = "");
+
+  struct Received {
+    DecodedRequest decoded;
+    ServedRequest served;
+    MonotonicTime time;
+    int status = 0;  // of the answer
+  };
+  // Samples of the requests that were answered with 2xx, in their order.
+  std::vector<DecodedSample> accepted() const;
+
+  SimLoop loop;
+  SimNetwork network{1};
+  SimTransport transport{network, loop, "agent"};
+  SimFileSystem files;
+  Logger logger = Logger::Silent();
+  MetadataPool metadata;
+  SampleLog log;
+  double next_value = 1;
+  std::vector<Received> received;
+  std::function<ScriptedReply(const Received&)> answer;
+  SimServer* server = nullptr;
+};
+
+// samples_read = sent + failed + every dropped_* + pending.
+bool Balances(const RemoteQueue& queue);
+
+// The endpoint of RemoteConfig.
+inline constexpr char kRemoteHostPort[] = "central.test:80";
+inline constexpr char kRemoteUrl[] = "http://central.test/write";
+
+}  // namespace tributary
