@@ -20,11 +20,12 @@ std::string QuoteJson(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// logfmt: bare where it can be, quoted where it must.
+// logfmt: bare where it can be, quoted where it must. Not in ASCII is quoted too, which makes any bytes
+// valid UTF-8.
 void AppendValue(std::string& out, std::string_view value) {
   const bool bare = !value.empty() && value.find_first_of(" =\"\\") == std::string_view::npos &&
                     std::all_of(value.begin(), value.end(),
-                                [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 127; });
+                                [](char c) { return c > ' ' && c < 127; });
   if (bare) {
     out += value;
   } else {
