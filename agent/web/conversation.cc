@@ -1,16 +1,36 @@
 #include "agent/web/conversation.h"
 
 #include <poll.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace tributary {
 
-Conversation::Conversation(int fd, std::string head) : fd_(fd), head_(std::move(head)) {}
+namespace {
+
+bool AnnouncesBody(std::string_view head) {
+  for (size_t end = head.find("\r\n"); end != std::string_view::npos; end = head.find("\r\n")) {
+    head.remove_prefix(end + 2);
+    for (const std::string_view name : {"content-length:", "transfer-encoding:"}) {
+      if (head.size() >= name.size() && strncasecmp(head.data(), name.data(), name.size()) == 0) {
+        return true;
+      }
+    }
+    if (head.substr(0, 2) == "\r\n") break;
+  }
+  return false;
+}
+
+}  // namespace
+
+Conversation::Conversation(int fd, std::string head)
+    : fd_(fd), head_(std::move(head)), has_body_(AnnouncesBody(head_)) {}
 
 Conversation::~Conversation() {
   shutdown(fd_, SHUT_WR);
@@ -40,7 +60,7 @@ bool Conversation::WaitFor(short event, Clock::time_point deadline) const {
 }
 
 bool Conversation::is_readable() const {
-  return head_read_ < head_.size() || WaitFor(POLLIN, read_deadline_);
+  return head_read_ < head_.size() || !has_body_ || WaitFor(POLLIN, read_deadline_);
 }
 
 bool Conversation::is_writable() const {
@@ -54,6 +74,7 @@ ssize_t Conversation::read(char* data, size_t size) {
     head_read_ += count;
     return static_cast<ssize_t>(count);
   }
+  if (!has_body_) return 0;
   while (WaitFor(POLLIN, read_deadline_)) {
     const ssize_t count = recv(fd_, data, size, MSG_DONTWAIT);
     if (count >= 0) return count;

@@ -21,7 +21,9 @@ struct Patience {
 
 class Conversation : public httplib::Stream {
  public:
-  // `head` is what has been read from `fd` already; `fd` does not block.
+  // `head` is what has been read from `fd` already, at least all headers; `fd` does not block.
+  // Where they announce no body nothing more is read (RFC 9112 6.3; cpp-httplib would read on to
+  // the end of the connection, which `curl -X POST` never comes to).
   Conversation(int fd, std::string head);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
@@ -48,6 +50,7 @@ class Conversation : public httplib::Stream {
 
   int fd_;
   std::string head_;
+  const bool has_body_;
   size_t head_read_ = 0;
   std::chrono::milliseconds write_timeout_{0};
   Clock::time_point read_deadline_{};

@@ -167,6 +167,23 @@ TEST_CASE("web: the lifecycle is closed unless enabled") {
   CHECK(fake.quits == 0);
 }
 
+TEST_CASE("web: a POST that announces no body, as of 'curl -X POST', is answered at once") {
+  Fake fake;
+  const auto server = Start(fake, true);
+  const auto before = Clock::now();
+  for (const char* method : {"POST", "PUT"}) {
+    RawClient client(PortOf(*server));
+    REQUIRE(client.Send(method + std::string(" /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")));
+    CHECK(client.ReadAll().rfind("HTTP/1.1 200 ", 0) == 0);
+  }
+  RawClient late(PortOf(*server));
+  REQUIRE(late.Send("POST /-/reload HTTP/1.1\r\nHost: x\r\ncontent-LENGTH: 4\r\n\r\nbo"));
+  REQUIRE(late.Send("dy"));
+  CHECK(late.ReadAll().rfind("HTTP/1.1 200 ", 0) == 0);
+  CHECK(fake.reloads == 3);
+  CHECK(Clock::now() - before < std::chrono::seconds(2));
+}
+
 TEST_CASE("web: an enabled lifecycle reloads, says why it does not, and quits") {
   Fake fake;
   const auto server = Start(fake, true);
