@@ -1,11 +1,16 @@
 // The sections of service discovery, named so that the list of mechanisms can gather them.
 #pragma once
 
+#include <string_view>
+
 #include "common/config/options.h"
 
 namespace tributary {
 
 const Section& FilterSection();
+Option FiltersOption();
+Option PortOption(std::string_view fallback);
+Option RefreshIntervalOption(std::string_view fallback);
 
 const Section& AwsSdSection();
 const Section& AzureSdSection();
