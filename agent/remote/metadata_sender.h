@@ -1,6 +1,6 @@
-// Sends the metadata of metric families to a remote every `send_interval`, as remote write 1.0 has it:
-// apart from samples, in requests of their own, one after the other. Follows metadata_watcher.go and
-// QueueManager.AppendWatcherMetadata. One thread.
+// Sends the metadata of metric families to a remote every `send_interval`, as remote write 1.0 has
+// it: apart from samples, in requests of their own, one after the other. Follows
+// metadata_watcher.go and QueueManager.AppendWatcherMetadata. One thread.
 #pragma once
 
 #include <deque>

@@ -11,7 +11,9 @@
 namespace tributary {
 
 PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& rules)
-    : series_(group.series()), chunk_series_(rules.chunk_series), kept_((group.series() + 63) / 64) {
+    : series_(group.series()),
+      chunk_series_(rules.chunk_series),
+      kept_((group.series() + 63) / 64) {
   std::string buffer, raw;
   uint32_t series = 0;
   auto close_chunk = [&] {

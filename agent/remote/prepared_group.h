@@ -1,7 +1,7 @@
 // A group as one remote sends it: external labels added, write_relabel_configs applied, once.
 //
-// The series are cut into chunks, the unit of order and of sending: every series is in one chunk for as
-// long as the group lives. What a chunk sends is kept compressed. Immutable; one thread.
+// The series are cut into chunks, the unit of order and of sending: every series is in one chunk
+// for as long as the group lives. What a chunk sends is kept compressed. Immutable; one thread.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ class PreparedGroup {
   bool keeps_all() const { return kept_count_ == series_; }
   bool keeps_none() const { return kept_count_ == 0; }
   uint64_t kept_word(size_t word) const { return kept_[word]; }
-  // The encoded labels (common/wire) of the series of a chunk, by their number less begin(chunk); of
-  // series that are not kept: empty. `buffer` holds what the views point into.
+  // The encoded labels (common/wire) of the series of a chunk, by their number less begin(chunk);
+  // of series that are not kept: empty. `buffer` holds what the views point into.
   void Encoded(uint32_t chunk, std::string& buffer, std::vector<std::string_view>& labels) const;
   // Of the encoded labels, on average and rounded up.
   uint64_t bytes_per_series(uint32_t chunk) const { return bytes_per_series_[chunk]; }

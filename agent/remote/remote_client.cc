@@ -30,12 +30,12 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
   int64_t delay_s = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), delay_s);
   if (error == std::errc() && end == value.data() + value.size()) {
-    // At once is no delay to keep to: the sender's own backoff is. Nobody means more than a year; and
-    // nanoseconds must not overflow.
+    // At once is no delay to keep to: the sender's own backoff is. Nobody means more than a year;
+    // and nanoseconds must not overflow.
     if (delay_s <= 0) return std::nullopt;
     return seconds(std::min<int64_t>(delay_s, 365 * 86400));
   }
-  struct tm date{};
+  struct tm date {};
   const std::string text(value);
   const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
   if (rest == nullptr || *rest != '\0') return std::nullopt;
@@ -126,9 +126,9 @@ SendOutcome RemoteClient::Classify(const HttpOutcome& outcome, const std::string
     result.message = outcome.message;
     return result;
   }
-  // Without the head of a final response nobody knows what the receiver did: send again. A status that
-  // has arrived counts even if its body is cut off or never ends, so that a receiver which accepts
-  // samples and then breaks off is not sent them for ever.
+  // Without the head of a final response nobody knows what the receiver did: send again. A status
+  // that has arrived counts even if its body is cut off or never ends, so that a receiver which
+  // accepts samples and then breaks off is not sent them for ever.
   if (outcome.status == 0 || outcome.failure == HttpFailure::kTooManyRedirects) {
     result.kind = SendOutcome::Kind::kRetry;
     result.message = outcome.message;

@@ -31,8 +31,8 @@ struct SendOutcome {
   std::string message;  // for people: the receiver's words, or what failed; without secrets
 };
 
-// Seconds or an HTTP date (RFC 9110, 10.2.3); nullopt for anything else and for times that are past or
-// now.
+// Seconds or an HTTP date (RFC 9110, 10.2.3); nullopt for anything else and for times that are past
+// or now.
 std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs now);
 
 class RemoteClient {
@@ -45,8 +45,8 @@ class RemoteClient {
   RemoteClient(const RemoteClient&) = delete;
   RemoteClient& operator=(const RemoteClient&) = delete;
 
-  // Posts a compressed WriteRequest. `attempt` counts from 0. `done` runs later on the loop, once; not
-  // after Cancel or the client's end.
+  // Posts a compressed WriteRequest. `attempt` counts from 0. `done` runs later on the loop, once;
+  // not after Cancel or the client's end.
   uint64_t Send(std::shared_ptr<const std::string> body, int attempt, Done done);
   void Cancel(uint64_t send);
 

@@ -1,12 +1,13 @@
 // One remote_write endpoint's queue on one worker: reads the log, keeps order, sends, retries.
 //
-// Order: every series belongs to one *lane* (a chunk of its group). A lane has at most one request under
-// way, and samples of a target's generation n+1 wait until those of n are delivered or dropped. So
-// shards are no more than the number of requests under way: they may change at any time, with nothing to
-// drain. Follows queue_config as Prometheus documents it (docs/practices/remote_write; queue_manager.go).
+// Order: every series belongs to one *lane* (a chunk of its group). A lane has at most one request
+// under way, and samples of a target's generation n+1 wait until those of n are delivered or
+// dropped. So shards are no more than the number of requests under way: they may change at any
+// time, with nothing to drain. Follows queue_config as Prometheus documents it
+// (docs/practices/remote_write; queue_manager.go).
 //
-// One thread (the loop's). Bounds: what is read ahead of delivery is at most `capacity` samples a shard
-// (and one batch); what lies beyond stays in the log.
+// One thread (the loop's). Bounds: what is read ahead of delivery is at most `capacity` samples a
+// shard (and one batch); what lies beyond stays in the log.
 #pragma once
 
 #include <deque>
@@ -66,8 +67,8 @@ class RemoteQueue {
   bool Serves(const RemoteSpec& spec) const;
   // Continues under another entry: the backlog stays. Requests under way are awaited first.
   void Reconfigure(RemoteSpec spec);
-  // Sends what there is without waiting for batches to fill; `drained` runs once the log has been read
-  // to its end and everything is delivered or dropped.
+  // Sends what there is without waiting for batches to fill; `drained` runs once the log has been
+  // read to its end and everything is delivered or dropped.
   void Drain(std::function<void()> drained);
 
   // samples_read = sent + failed + every dropped_* + pending.

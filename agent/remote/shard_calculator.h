@@ -1,5 +1,5 @@
-// How many shards a queue should have, by Prometheus' formula (queue_manager.go calculateDesiredShards).
-// Plain arithmetic; no clock, no thread.
+// How many shards a queue should have, by Prometheus' formula (queue_manager.go
+// calculateDesiredShards). Plain arithmetic; no clock, no thread.
 #pragma once
 
 #include <cstdint>

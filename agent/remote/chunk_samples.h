@@ -1,0 +1,66 @@
+// The samples of one chunk of a group in a record of the log, as a remote sees them: those that are
+// there, of the series that its rules keep. Pure functions.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <memory>
+
+#include "agent/remote/prepared_group.h"
+#include "agent/series/samples.h"
+#include "common/base/time.h"
+
+namespace tributary {
+
+// How many there are.
+uint64_t CountKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
+
+// A copy of them, from the `skip`-th on, `count` at most, without those from before `oldest`.
+std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
+                                             const PreparedGroup& prepared, uint32_t chunk,
+                                             uint64_t skip, uint64_t count, TimestampMs oldest);
+
+namespace chunk_samples {
+
+inline uint64_t BitsBelow(uint32_t n) { return n >= 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1; }
+
+// Calls f(w, mask) for the words of a bitmap that hold the bits [begin, end).
+template <typename F>
+void ForEachWord(uint32_t begin, uint32_t end, F f) {
+  for (uint32_t w = begin / 64; w * 64 < end; w++) {
+    uint64_t mask = BitsBelow(end - w * 64);
+    if (w * 64 < begin) mask &= ~BitsBelow(begin - w * 64);
+    f(w, mask);
+  }
+}
+
+}  // namespace chunk_samples
+
+// Calls f(series, timestamp, value) for the samples of a chunk that the remote keeps: own times
+// before the scrape's first, so that a series' samples come in their order.
+template <typename F>
+void ForEachKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk, F f) {
+  const uint32_t begin = prepared.begin(chunk), end = prepared.end(chunk);
+  auto own_samples = [&](bool earlier) {
+    for (const OwnSample& own : samples.own) {
+      if (own.index >= begin && own.index < end && prepared.keeps(own.index) &&
+          (own.timestamp < samples.timestamp) == earlier) {
+        f(own.index, own.timestamp, own.value);
+      }
+    }
+  };
+  if (!samples.own.empty()) own_samples(true);
+  size_t value = 0;
+  chunk_samples::ForEachWord(0, begin, [&](uint32_t w, uint64_t mask) {
+    value += static_cast<size_t>(std::popcount(samples.present[w] & mask));
+  });
+  chunk_samples::ForEachWord(begin, end, [&](uint32_t w, uint64_t mask) {
+    for (uint64_t bits = samples.present[w] & mask; bits != 0; bits &= bits - 1, value++) {
+      const uint32_t series = w * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+      if (prepared.keeps(series)) f(series, samples.timestamp, samples.values[value]);
+    }
+  });
+  if (!samples.own.empty()) own_samples(false);
+}
+
+}  // namespace tributary
