@@ -34,6 +34,7 @@ Status Agent::Start() {
 }
 
 Status Agent::Reload() {
+  if (discovery_ == nullptr) return Fail("the agent is stopping and takes no new configuration");
   logger_.Info("reloading the configuration", {{"file", options_.config_file}});
   Status reloaded = LoadAndApply();
   if (reloaded) {

@@ -43,7 +43,8 @@ class Agent {
 
   // Loads the configuration and begins. The error has every diagnostic, a line each.
   Status Start();
-  // Loads the file anew. What it says is applied whole, or, with an error, nothing of it.
+  // Loads the file anew. What it says is applied whole, or, with an error, nothing of it. An error once
+  // Shutdown was called.
   Status Reload();
   // Scrapes no more, sends what is in the logs, and runs `done` when that is delivered or `deadline`
   // has passed; `drained` tells which.

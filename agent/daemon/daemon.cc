@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -84,6 +85,7 @@ class Daemon {
  private:
   bool TakeStorage();
   bool StartWeb();
+  void StopWeb();
   void WatchSignals();
   void OnSignal();
   void Stop(const std::string& why);
@@ -244,6 +246,18 @@ bool Daemon::StartWeb() {
   return true;
 }
 
+// Requests under way may be waiting for an answer of this thread, so it goes on giving them.
+void Daemon::StopWeb() {
+  std::atomic<bool> gone{false};
+  std::thread closer([this, &gone] {
+    web_.reset();
+    gone = true;
+    loop_.Stop();
+  });
+  while (!gone) loop_.Run();
+  closer.join();
+}
+
 int Daemon::Run() {
   // Before any thread is started, so that all of them have the signals blocked.
   WatchSignals();
@@ -274,7 +288,7 @@ int Daemon::Run() {
   if (!StartWeb()) return 1;
   logger_.Info("samples are kept in memory until they are delivered; at a crash those are lost");
   loop_.Run();
-  web_.reset();
+  StopWeb();
   worker_.reset();
   logger_.Info("stopped");
   return 0;

@@ -32,10 +32,13 @@ sockaddr_in Loopback(uint16_t port) {
   return address;
 }
 
+// To *port, or to any that is free for 0; *port then says which.
 int BoundSocket(uint16_t* port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
-  CHECK(fd >= 0 && bind(fd, Generic(&address), sizeof address) == 0);
+  sockaddr_in address = Loopback(*port);
+  const int again = 1;  // connections of an earlier listener may still be fading
+  CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &again, sizeof again) == 0);
+  CHECK(bind(fd, Generic(&address), sizeof address) == 0);
   socklen_t size = sizeof address;
   CHECK(getsockname(fd, Generic(&address), &size) == 0);
   *port = ntohs(address.sin_port);
@@ -76,7 +79,7 @@ std::string Hex(size_t number) {
 
 }  // namespace
 
-RawServer::RawServer(ReplyScript script) : script_(std::move(script)) {
+RawServer::RawServer(ReplyScript script, uint16_t port) : script_(std::move(script)), port_(port) {
   listener_ = BoundSocket(&port_);
   CHECK(listen(listener_, 1024) == 0);
   stop_event_ = eventfd(0, EFD_CLOEXEC);

@@ -19,7 +19,8 @@ namespace tributary {
 
 class RawServer {
  public:
-  explicit RawServer(ReplyScript script);
+  // On any free port, or on one that the caller knows to be free.
+  explicit RawServer(ReplyScript script, uint16_t port = 0);
   // Cuts all connections.
   ~RawServer();
   RawServer(const RawServer&) = delete;
