@@ -1,0 +1,192 @@
+#include "agent/control/agent.h"
+
+#include <fmt/format.h>
+
+#include "agent/telemetry/metric_page.h"
+#include "test/support/catch.h"
+#include "test/support/sim/sim_files.h"
+#include "test/support/sim/sim_loop.h"
+#include "test/support/sim/sim_network.h"
+#include "test/support/write_request.h"
+
+namespace tributary {
+namespace {
+
+constexpr char kFile[] = "/etc/agent.yml";
+
+// An agent of two workers, eight targets and one receiver.
+struct ControlWorld {
+  ControlWorld() {
+    for (int i = 0; i < 8; i++) {
+      network.Listen(fmt::format("t{}.test:80", i), [this](const ServedRequest&) {
+        scrapes++;
+        return ScriptedReply::Text(200, "m 1\n", {{"Content-Type", "text/plain"}});
+      });
+    }
+    server = &network.Listen("central.test:80", [this](const ServedRequest& request) {
+      for (DecodedSample& sample : DecodeWriteRequest(request.body).samples) {
+        received.push_back(std::move(sample));
+      }
+      return ScriptedReply::Text(200, "");
+    });
+    Write(Config("j"));
+  }
+
+  static std::string Config(const std::string& job, const std::string& options = "") {
+    std::string targets;
+    for (int i = 0; i < 8; i++) targets += fmt::format("{}'t{}.test:80'", i == 0 ? "" : ", ", i);
+    return fmt::format(R"(global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: {}
+    static_configs: [{{targets: [{}]}}]
+    {}
+remote_write: [{{url: 'http://central.test/', queue_config: {{batch_send_deadline: 100ms}}}}]
+)",
+                       job, targets, options);
+  }
+  void Write(const std::string& config) { files.WriteFile(kFile, config); }
+  size_t ReceivedOf(const std::string& name, const std::string& job) const {
+    size_t count = 0;
+    for (const DecodedSample& sample : received) {
+      count += sample.name() == name && sample.labels.Get("job") == job;
+    }
+    return count;
+  }
+  double Metric(const std::string& name) const {
+    MetricPage page;
+    agent.Collect(page);
+    const std::string text = "\n" + page.Text();
+    const size_t begin = text.find("\n" + name + " ");
+    return begin == std::string::npos ? -1 : std::stod(text.substr(begin + name.size() + 2));
+  }
+
+  SimLoop loop;
+  SimNetwork network{1};
+  SimTransport transport{network, loop, "agent"};
+  SimFileSystem files;
+  Logger logger = Logger::Silent();
+  HashKey hash = HashKey::Random();
+  Worker one{loop, transport, files, logger, hash, {}};
+  Worker two{loop, transport, files, logger, hash, {}};
+  Agent agent{loop, files, logger, {{&loop, &one}, {&loop, &two}}, {kFile, "host", {}}};
+  int scrapes = 0;
+  SimServer* server = nullptr;
+  std::vector<DecodedSample> received;
+};
+
+TEST_CASE("control: each target is scraped by one worker, and all by some") {
+  ControlWorld world;
+  CHECK_FALSE(world.agent.ready());
+  REQUIRE(world.agent.Start());
+  CHECK(world.agent.ready());
+  world.loop.RunFor(milliseconds(10100));
+  CHECK(world.scrapes == 80);
+  std::vector<TargetStatus> one, two;
+  world.one.FillStatus(one);
+  world.two.FillStatus(two);
+  CHECK(one.size() + two.size() == 8);
+  CHECK_FALSE(one.empty());
+  CHECK_FALSE(two.empty());
+  world.loop.RunFor(seconds(1));
+  CHECK(world.ReceivedOf("m", "j") >= 80);
+}
+
+TEST_CASE(
+    "control: a configuration that is refused at the start is the error, with every problem") {
+  ControlWorld world;
+  world.Write("global: {scrape_interval: x}\nno_such: 1\n");
+  const Status started = world.agent.Start();
+  REQUIRE_FALSE(started);
+  CHECK(started.error().message.find("agent.yml:1:27: error:") != std::string::npos);
+  CHECK(started.error().message.find("\n/etc/agent.yml:2:1: error:") != std::string::npos);
+  CHECK_FALSE(world.agent.ready());
+}
+
+TEST_CASE("control: a reload is applied whole, or nothing of it") {
+  ControlWorld world;
+  REQUIRE(world.agent.Start());
+  world.loop.RunFor(seconds(5));
+  const auto config = world.agent.config();
+  world.Write(ControlWorld::Config("other") + "no_such: 1\n");
+  CHECK_FALSE(world.agent.Reload());
+  CHECK(world.agent.config() == config);
+  CHECK(world.agent.ready());
+  CHECK_FALSE(world.agent.last_reload_succeeded());
+  CHECK(world.Metric("prometheus_config_last_reload_successful") == 0);
+  world.loop.RunFor(seconds(5));
+  CHECK(world.ReceivedOf("m", "other") == 0);
+  CHECK(world.ReceivedOf("m", "j") >= 70);
+  world.files.Remove(kFile);
+  CHECK_FALSE(world.agent.Reload());
+  world.Write(ControlWorld::Config("other"));
+  CHECK(world.agent.Reload());
+  CHECK(world.Metric("prometheus_config_last_reload_successful") == 1);
+  world.loop.RunFor(seconds(10));
+  CHECK(world.ReceivedOf("m", "other") >= 70);
+  // The old job's series have ended.
+  size_t ended = 0;
+  for (const DecodedSample& sample : world.received) {
+    ended += sample.labels.Get("job") == "j" && sample.name() == "m" && IsStaleNan(sample.value);
+  }
+  CHECK(ended == 8);
+}
+
+TEST_CASE("control: a reload leaves alone what did not change, a change of rules alone is one") {
+  ControlWorld world;
+  REQUIRE(world.agent.Start());
+  world.loop.RunFor(seconds(5));
+  const int before = world.scrapes;
+  for (int i = 0; i < 10; i++) {
+    REQUIRE(world.agent.Reload());
+    world.loop.RunFor(seconds(1));
+  }
+  CHECK(world.scrapes == before + 80);
+  CHECK(world.Metric("prometheus_target_scrape_pool_reloads_total") == 0);
+  // Discovery finds the same; the job's rules drop all targets but one.
+  world.Write(ControlWorld::Config(
+      "j", "relabel_configs: [{source_labels: [__address__], regex: 't3.*', action: keep}]"));
+  REQUIRE(world.agent.Reload());
+  CHECK(world.Metric("prometheus_target_scrape_pool_reloads_total") == 1);
+  world.loop.RunFor(seconds(1));
+  const int filtered = world.scrapes;
+  world.loop.RunFor(seconds(10));
+  CHECK(world.scrapes == filtered + 10);
+  TargetsStatus status;
+  world.agent.FillDropped(status);
+  CHECK(status.dropped.size() == 7);
+}
+
+TEST_CASE("control: target_limit holds over all workers") {
+  ControlWorld world;
+  world.Write(ControlWorld::Config("j", "target_limit: 7"));
+  REQUIRE(world.agent.Start());
+  world.loop.RunFor(seconds(5));
+  CHECK(world.scrapes == 0);
+  CHECK(world.ReceivedOf("up", "j") >= 30);
+  CHECK(world.Metric("prometheus_target_scrape_pool_exceeded_target_limit_total") == 1);
+}
+
+TEST_CASE("control: a shutdown delivers what is there, once, and takes no reload") {
+  ControlWorld world;
+  REQUIRE(world.agent.Start());
+  world.loop.RunFor(seconds(4));
+  world.server->unreachable = GENERATE(false, true);
+  world.loop.RunFor(seconds(1));
+  std::vector<bool> drained;
+  world.agent.Shutdown(seconds(20), [&](bool all) { drained.push_back(all); });
+  const int scrapes = world.scrapes;
+  CHECK_FALSE(world.agent.ready());
+  const Status reloaded = world.agent.Reload();
+  REQUIRE_FALSE(reloaded);
+  CHECK(reloaded.error().message.find("stopping") != std::string::npos);
+  world.loop.RunFor(milliseconds(19900));
+  CHECK(drained.size() == (world.server->unreachable ? 0 : 1));
+  world.loop.RunFor(seconds(100));
+  REQUIRE(drained.size() == 1);
+  CHECK(drained[0] == !world.server->unreachable);
+  CHECK(world.scrapes == scrapes);
+  if (drained[0]) CHECK(world.ReceivedOf("m", "j") == static_cast<size_t>(scrapes));
+}
+
+}  // namespace
+}  // namespace tributary

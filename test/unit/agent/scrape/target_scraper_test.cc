@@ -1,0 +1,205 @@
+#include "agent/scrape/target_scraper.h"
+
+#include <algorithm>
+
+#include "test/support/catch.h"
+#include "test/unit/agent/scrape/scrape_world.h"
+
+namespace tributary {
+namespace {
+
+using End = ScriptedReply::End;
+
+constexpr char kA[] = "a.test:80";
+
+struct OneTarget : ScrapeWorld {
+  ScrapeConfig config = JobConfig("j");
+  SimServer* server = &Serve(kA, "m 1\n");
+  void Start() { Apply(config, {kA}); }
+  void Answer(ScriptedReply reply) {
+    network.Listen(kA, [reply](const ServedRequest&) { return reply; });
+  }
+  TargetStatus StatusNow() const { return Status().at(kA); }
+};
+
+TEST_CASE(
+    "target scraper: a first scrape within the interval, then at its pace, at the same offset") {
+  OneTarget world;
+  world.Start();
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUnknown);
+  world.Run(seconds(100));
+  const auto& up = world.Of("up", kA);
+  REQUIRE(up.size() == 10);
+  const TimestampMs offset = up[0].timestamp % 10'000;
+  for (const auto& sample : up) {
+    CHECK(sample.value == 1);
+    CHECK(sample.timestamp % 10'000 == offset);
+  }
+  const TargetStatus status = world.StatusNow();
+  CHECK(status.health == TargetStatus::Health::kUp);
+  CHECK(status.last_scrape_ms == up.back().timestamp);
+  CHECK(status.last_error.empty());
+  CHECK(world.environment.stats.scrapes == 10);
+  CHECK(world.environment.stats.scrapes_failed == 0);
+}
+
+TEST_CASE("target scraper: asks with the headers that Prometheus sends") {
+  OneTarget world;
+  world.config.http.basic_auth = BasicAuth{"u", "", {"p"}, ""};
+  std::vector<ServedRequest> requests;
+  world.network.Listen(kA, [&](const ServedRequest& request) {
+    requests.push_back(request);
+    return ScriptedReply::Text(200, "m 1\n");
+  });
+  world.Start();
+  world.Run(seconds(10));
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].method == "GET");
+  CHECK(requests[0].target == "/metrics");
+  CHECK(requests[0].Header("Accept") == "text/plain;version=0.0.4;q=0.7,*/*;q=0.6");
+  CHECK(requests[0].Header("Accept-Encoding") == "gzip");
+  CHECK(requests[0].Header("X-Prometheus-Scrape-Timeout-Seconds") == "5");
+  CHECK(requests[0].Header("Authorization") == "Basic dTpw");
+}
+
+TEST_CASE("target scraper: a failed scrape is up 0, says why, and ends the page's series") {
+  OneTarget world;
+  world.Start();
+  world.Run(seconds(30));
+  struct Case {
+    ScriptedReply reply;
+    const char* error;
+  };
+  ScriptedReply slow = ScriptedReply::Text(200, "m 1\n");
+  slow.before_head = seconds(20);
+  const Case failure =
+      GENERATE_COPY(Case{ScriptedReply::Text(500, "m 1\n"), "server returned HTTP status 500"},
+                    Case{ScriptedReply::Text(204, ""), "server returned HTTP status 204"},
+                    Case{ScriptedReply::Broken(End::kReset), "reset"}, Case{slow, "timed out"},
+                    Case{ScriptedReply::Text(200, "broken\nm 1\n"), "expected a value"},
+                    Case{ScriptedReply::Text(200, "m 1\nn 2\n").Cut(End::kClose, 4), "closed"});
+  world.Answer(failure.reply);
+  world.Run(seconds(20));
+  const TargetStatus status = world.StatusNow();
+  CAPTURE(status.last_error, failure.error);
+  CHECK(status.health == TargetStatus::Health::kDown);
+  CHECK_FALSE(status.last_error.empty());
+  CHECK(status.last_error.find(failure.error) != std::string::npos);
+  CHECK(world.Of("up", kA).back().value == 0);
+  CHECK(world.Of("scrape_samples_scraped", kA).back().value == 0);
+  CHECK(EndsStale(world.Of("m", kA)));
+  CHECK(world.StaleMarkers() == 1);
+  world.Serve(kA, "m 1\n");
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().last_error.empty());
+  CHECK(world.Of("m", kA).back().value == 1);
+}
+
+TEST_CASE("target scraper: never two scrapes of a target at a time") {
+  OneTarget world;
+  world.config.scrape_timeout = seconds(10);
+  ScriptedReply slow = ScriptedReply::Text(200, "m 1\n");
+  slow.before_head = seconds(60);
+  world.Answer(slow);
+  world.Start();
+  size_t most = 0;
+  world.loop.RunUntil(
+      [&] {
+        most = std::max(most, world.transport.in_flight());
+        return false;
+      },
+      seconds(200));
+  CHECK(most == 1);
+  CHECK(world.Of("up", kA).size() >= 9);
+}
+
+TEST_CASE("target scraper: a body over the limit is up 0, and costs no more than the limit") {
+  OneTarget world;
+  world.config.body_size_limit = 100;
+  ScriptedReply endless;
+  endless.chunks.assign(100000, "m 1\n");
+  world.Answer(endless);
+  world.Start();
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().last_error == "body_size_limit exceeded");
+  CHECK(world.environment.stats.over_body_limit == 1);
+  CHECK(world.environment.stats.body_bytes <= 104);
+}
+
+TEST_CASE("target scraper: a secret that cannot be read is up 0 and names the file") {
+  OneTarget world;
+  world.config.http.authorization = Authorization{"Bearer", {}, "/secret/token"};
+  world.Start();
+  world.Run(seconds(10));
+  CHECK(world.server->requests == 0);
+  CHECK(world.StatusNow().last_error.find("/secret/token") != std::string::npos);
+  world.files.WriteFile("/secret/token", "x");
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUp);
+}
+
+TEST_CASE("target scraper: a scrape not later than the last one is not made, and counted") {
+  OneTarget world;
+  world.Start();
+  world.Run(seconds(30));
+  const size_t before = world.Of("up", kA).size();
+  world.loop.StepWall(-seconds(25));
+  world.Run(seconds(20));
+  CHECK(world.Of("up", kA).size() == before);
+  CHECK(world.environment.stats.skipped_clock == 2);
+  world.Run(seconds(40));
+  CHECK(world.Of("up", kA).size() >= before + 3);
+  for (size_t i = 1; i < world.Of("up", kA).size(); i++) {
+    CHECK(world.Of("up", kA)[i].timestamp > world.Of("up", kA)[i - 1].timestamp);
+  }
+}
+
+TEST_CASE("target scraper: a clock that steps ahead changes the times and not the pace") {
+  OneTarget world;
+  world.Start();
+  world.Run(seconds(30));
+  world.loop.StepWall(std::chrono::hours(1));
+  const uint64_t before = world.server->requests;
+  world.Run(seconds(30));
+  CHECK(world.server->requests == before + 3);
+  const auto& up = world.Of("up", kA);
+  CHECK(up.back().timestamp - up.front().timestamp > 3'600'000);
+  CHECK(up.back().timestamp - up[up.size() - 2].timestamp == 10'000);
+}
+
+TEST_CASE(
+    "target scraper: what a scrape began with holds to its end, whatever is reloaded meanwhile") {
+  OneTarget world;
+  ScriptedReply slow = ScriptedReply::Text(200, "m 1\n");
+  slow.before_head = seconds(4);
+  world.Answer(slow);
+  world.Start();
+  world.Run(seconds(30));
+  REQUIRE(world.loop.RunUntil([&] { return world.transport.in_flight() == 1; }, seconds(20)));
+  RelabelConfig drop;
+  drop.source_labels = {"__name__"};
+  drop.regex = "m";
+  drop.action = RelabelAction::kDrop;
+  world.config.metric_relabel_configs = {drop};
+  world.Start();
+  const size_t before = world.Of("m", kA).size();
+  world.Run(seconds(5));
+  CHECK(world.Of("m", kA).size() == before + 1);
+  CHECK_FALSE(EndsStale(world.Of("m", kA)));
+  world.Run(seconds(10));
+  CHECK(EndsStale(world.Of("m", kA)));
+}
+
+TEST_CASE("target scraper: when the log takes no more, whole scrapes are refused and counted") {
+  ScrapeWorld full({1 << 20, 0});
+  full.Serve(kA, "m 1\n");
+  full.Apply(ScrapeWorld::JobConfig("j"), {kA});
+  full.Run(seconds(30));
+  CHECK(full.logged.empty());
+  CHECK(full.environment.stats.commits_refused == 3);
+  CHECK(full.environment.stats.samples_appended == 0);
+  CHECK(full.log.stats().appends_refused == 3);
+}
+
+}  // namespace
+}  // namespace tributary
