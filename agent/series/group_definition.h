@@ -1,8 +1,8 @@
 // A group: up to 500 series of one target whose samples are logged, sent and compiled together.
 //
 // The definition is the truth about the labels of its series: after metric relabeling, before
-// external_labels and write_relabel_configs. It is immutable and kept compressed, as it is needed only
-// when a remote prepares the group and when somebody asks. Shared within one worker's thread.
+// external_labels and write_relabel_configs. It is immutable and kept compressed, as it is needed
+// only when a remote prepares the group and when somebody asks. Shared within one worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,10 @@ namespace tributary {
 
 inline constexpr size_t kGroupSeriesMax = 500;
 
-// Labels in one piece of bytes: [varint length][name][varint length][value]..., sorted by name but with
-// __name__ last. Comparing such bytes orders series by similarity: what differs only in the metric's
-// name ends up side by side, which is what compression wants.
+// Labels in one piece of bytes: [varint length][name][varint length][value]..., sorted by name but
+// with
+// __name__ last. Comparing such bytes orders series by similarity: what differs only in the
+// metric's name ends up side by side, which is what compression wants.
 void PackLabels(const Labels& labels, std::string& out);
 Labels UnpackLabels(std::string_view packed);
 

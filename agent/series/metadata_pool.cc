@@ -26,14 +26,23 @@ FamilyRef MetadataPool::Intern(FamilyMetadata metadata) {
   auto it = entries_.find(hash);
   if (it != entries_.end() && *it->second == metadata) return it->second;
   auto entry = std::make_shared<const FamilyMetadata>(std::move(metadata));
+  if (entries_.size() >= 2 * size_after_sweep_ + 1000) {
+    Sweep();
+    it = entries_.find(hash);
+  }
   // Of two that collide, one stays out of the pool: correct, only not shared.
   if (it == entries_.end()) entries_.emplace(hash, entry);
   return entry;
 }
 
-std::vector<FamilyRef> MetadataPool::InUse() {
+void MetadataPool::Sweep() {
   boost::unordered::erase_if(entries_,
                              [](const auto& entry) { return entry.second.use_count() == 1; });
+  size_after_sweep_ = entries_.size();
+}
+
+std::vector<FamilyRef> MetadataPool::InUse() {
+  Sweep();
   std::vector<FamilyRef> used;
   used.reserve(entries_.size());
   for (const auto& [hash, family] : entries_) used.push_back(family);
