@@ -22,6 +22,20 @@ class Bitmap {
   }
   // Empty, with room for numbers below `size` without growing.
   void Clear(uint32_t size) { words_.assign((size + 63) / 64, 0); }
+  // Removes `size` and all above.
+  void Truncate(uint32_t size) {
+    if (size / 64 >= words_.size()) return;
+    words_[size / 64] &= (uint64_t{1} << (size % 64)) - 1;
+    std::fill(words_.begin() + size / 64 + 1, words_.end(), 0);
+  }
+  // Adds all of `other`.
+  void Include(const Bitmap& other) {
+    if (words_.size() < other.words_.size()) words_.resize(other.words_.size());
+    for (size_t i = 0; i < other.words_.size(); i++) words_[i] |= other.words_[i];
+  }
+  bool Any() const {
+    return std::any_of(words_.begin(), words_.end(), [](uint64_t word) { return word != 0; });
+  }
   uint64_t word(size_t i) const { return i < words_.size() ? words_[i] : 0; }
   size_t words() const { return words_.size(); }
   size_t Count() const {

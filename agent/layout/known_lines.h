@@ -1,7 +1,9 @@
-// The lines of a target's page, in the page's order: what each line is, found by a hash of its text.
+// The lines of a target's page, in the page's order: what each line is, found by a hash of its
+// text.
 //
-// 14 bytes a line. A line that stands where it stood last time is recognised by one comparison of its
-// hash; one that moved is found through an index that is built only for such a scrape. Not thread-safe.
+// 14 bytes a line. A line that stands where it stood last time is recognised by one comparison of
+// its hash; one that moved is found through an index that is built only for such a scrape. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +35,14 @@ class KnownLines {
   bool accepted(uint32_t line) const { return (places_[line] >> 31) != 0; }
   void SetAccepted(uint32_t line) { places_[line] |= 0x80000000; }
   void ClearAccepted(uint32_t line) { places_[line] &= 0x7fffffff; }
-  void SetPlace(uint32_t line, uint32_t place) { places_[line] = (places_[line] & 0x80000000) | place; }
+  void SetPlace(uint32_t line, uint32_t place) {
+    places_[line] = (places_[line] & 0x80000000) | place;
+  }
 
   // Appends a line; `text_size` above kLengthMax is kept as 0.
   uint32_t Add(uint64_t hash, size_t text_size, uint32_t place);
-  // Finds a line by hash, kNone if it is not known. `near` is where it is likely to be. Builds the index
-  // on first use; DropIndex frees it.
+  // Finds a line by hash, kNone if it is not known. `near` is where it is likely to be. Builds the
+  // index on first use; DropIndex frees it.
   uint32_t Find(uint64_t hash, uint32_t near);
   void DropIndex();
 

@@ -96,8 +96,10 @@ bool LayoutBuilder::WantsRegroup(const TargetLayout& layout) {
   for (const auto& [place, absences] : layout.absences_) gone += absences >= kAbsencesMax;
   const size_t living = layout.series_ - gone;
   const size_t groups_needed = (living + kGroupSeriesMax - 1) / kGroupSeriesMax;
-  // A group of a few series costs a lane and a definition; a place of a gone series costs its values.
-  const bool many_groups = layout.groups_.size() > groups_needed + groups_needed / 4 + 4;
+  // A group of a few series costs a lane and a definition; a place of a gone series costs its
+  // values. The larger the target, the more it costs to regroup it for a trickle of new series.
+  const size_t spare = 4 + std::min<size_t>(living / 100, 12);
+  const bool many_groups = layout.groups_.size() > groups_needed + groups_needed / 4 + spare;
   return many_groups || gone > living / 4 + 64;
 }
 
@@ -153,11 +155,11 @@ void LayoutBuilder::Regroup(TargetLayout& layout) {
   for (uint32_t& place : layout.report_) {
     if (place != TargetLayout::kNoPlace) place = final_place[place];
   }
-  boost::unordered_flat_map<uint32_t, TimestampMs> own_times;
-  for (const auto& [place, time] : layout.own_times_) {
-    if (final_place[place] != TargetLayout::kNoPlace) own_times.emplace(final_place[place], time);
+  boost::unordered_flat_map<uint32_t, TimestampMs> last_times;
+  for (const auto& [place, time] : layout.last_times_) {
+    if (final_place[place] != TargetLayout::kNoPlace) last_times.emplace(final_place[place], time);
   }
-  layout.own_times_ = std::move(own_times);
+  layout.last_times_ = std::move(last_times);
   boost::unordered_flat_map<uint32_t, uint8_t> absences;
   for (const auto& [place, count] : layout.absences_) {
     if (final_place[place] != TargetLayout::kNoPlace) absences.emplace(final_place[place], count);

@@ -18,21 +18,22 @@ class LayoutBuilder {
  public:
   explicit LayoutBuilder(TargetLayout& layout);
 
-  // The place of the series with these labels: its own, if the layout or this page had it before, else
-  // a provisional one from first_provisional() on.
+  // The place of the series with these labels: its own, if the layout or this page had it before,
+  // else a provisional one from first_provisional() on.
   uint32_t PlaceOf(const Labels& labels);
   uint32_t first_provisional() const { return first_provisional_; }
   size_t new_series() const { return spans_.size(); }
 
-  // Sorts the new series by similarity into new groups of the layout. Returns the final place for each
-  // provisional one, by their difference to first_provisional().
+  // Sorts the new series by similarity into new groups of the layout. Returns the final place for
+  // each provisional one, by their difference to first_provisional().
   std::vector<uint32_t> Settle();
   // Forgets the new series.
   void Discard();
 
   // Whether the groups have become many and small, or hold much that is gone.
   static bool WantsRegroup(const TargetLayout& layout);
-  // Sorts all living series into new groups: a new generation. Lines of series that are gone go too.
+  // Sorts all living series into new groups: a new generation. Lines of series that are gone go
+  // too.
   static void Regroup(TargetLayout& layout);
 
   // Successful scrapes in a row without a series after which it leaves at the next regrouping.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,8 @@ namespace {
 
 // Samples may be that far ahead of the clock (scrape.go maxAheadTime).
 constexpr TimestampMs kAheadMaxMs = 10 * 60 * 1000;
+
+constexpr size_t kScratchLineMax = 64 << 10;
 
 const char* FindNewline(const char* begin, const char* end) {
   return static_cast<const char*>(memchr(begin, '\n', static_cast<size_t>(end - begin)));
@@ -37,81 +40,6 @@ std::string_view TypeWord(MetricType type) {
   return "";
 }
 
-// Moves what was staged under provisional places to the final ones.
-void Remap(ScrapeBuffer& buffer, uint32_t first, const std::vector<uint32_t>& final_places) {
-  const auto count = static_cast<uint32_t>(final_places.size());
-  std::vector<double> values(count);
-  std::vector<bool> present(count), tracked(count);
-  uint32_t place_end = first;
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t place = first + i;
-    if (place < buffer.values.size()) values[i] = buffer.values[place];
-    present[i] = buffer.present.Test(place);
-    tracked[i] = buffer.tracked.Test(place);
-    buffer.present.Reset(place);
-    buffer.tracked.Reset(place);
-    place_end = std::max(place_end, final_places[i] + 1);
-  }
-  if (buffer.values.size() < place_end) buffer.values.resize(place_end);
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t place = final_places[i];
-    buffer.values[place] = values[i];
-    if (present[i]) buffer.present.Set(place);
-    if (tracked[i]) buffer.tracked.Set(place);
-  }
-  for (ScrapeBuffer::PlacedSample& sample : buffer.own) {
-    if (sample.place >= first) sample.place = final_places[sample.place - first];
-  }
-}
-
-// The group's part of the bitmap over places, and its values.
-GroupSamples SliceGroup(const TargetLayout::Group& group, TimestampMs timestamp,
-                        const Bitmap& present, const std::vector<double>& values) {
-  GroupSamples samples;
-  samples.group = group.definition;
-  samples.timestamp = timestamp;
-  const uint32_t series = group.definition->series();
-  samples.present.resize((series + 63) / 64);
-  size_t count = 0;
-  for (size_t w = 0; w < samples.present.size(); w++) {
-    samples.present[w] = present.word(group.first_place / 64 + w);
-    count += static_cast<size_t>(std::popcount(samples.present[w]));
-  }
-  const double* from = values.data() + group.first_place;
-  if (count == series) {
-    samples.values.assign(from, from + series);
-    return samples;
-  }
-  samples.values.reserve(count);
-  for (uint32_t i = 0; i < series; i++) {
-    if (samples.Has(i)) samples.values.push_back(from[i]);
-  }
-  return samples;
-}
-
-Commit SliceCommit(const TargetLayout& layout, TimestampMs timestamp, const Bitmap& present,
-                   const std::vector<double>& values,
-                   const std::vector<ScrapeBuffer::PlacedSample>& own) {
-  Commit commit;
-  commit.target_key = layout.target_key();
-  commit.groups.reserve(layout.groups().size());
-  for (const TargetLayout::Group& group : layout.groups()) {
-    commit.groups.push_back(SliceGroup(group, timestamp, present, values));
-  }
-  for (const ScrapeBuffer::PlacedSample& sample : own) {
-    auto after = std::upper_bound(layout.groups().begin(), layout.groups().end(), sample.place,
-                                  [](uint32_t place, const TargetLayout::Group& group) {
-                                    return place < group.first_place;
-                                  });
-    CHECK(after != layout.groups().begin());
-    const auto index = static_cast<size_t>(after - layout.groups().begin()) - 1;
-    commit.groups[index].own.push_back(
-        {sample.place - layout.groups()[index].first_place, sample.timestamp, sample.value});
-  }
-  std::erase_if(commit.groups, [](const GroupSamples& samples) { return samples.samples() == 0; });
-  return commit;
-}
-
 }  // namespace
 
 PageReader::PageReader(const Context& context, TimestampMs timestamp, TimestampMs now)
@@ -124,14 +52,18 @@ PageReader::PageReader(const Context& context, TimestampMs timestamp, TimestampM
       builder_(context.layout),
       timestamp_(timestamp),
       latest_allowed_(now + kAheadMaxMs),
-      lines_before_(context.layout.lines_.size()) {
+      lines_before_(context.layout.lines_.size()),
+      times_matter_(context.layout.last_times_max_ != TargetLayout::kNever &&
+                    context.layout.last_times_max_ - context.rules.out_of_order_window_ms >=
+                        timestamp) {
   buffer_.values.resize(std::max<size_t>(buffer_.values.size(), layout_.place_end_));
   buffer_.present.Clear(layout_.place_end_);
+  buffer_.mentioned.Clear(layout_.place_end_);
   buffer_.tracked.Clear(layout_.place_end_);
   buffer_.seen.Clear(lines_before_);
+  buffer_.accepted.Clear(0);
   buffer_.own.clear();
   buffer_.order.clear();
-  buffer_.accepted.clear();
   buffer_.carry.clear();
 }
 
@@ -141,12 +73,15 @@ void PageReader::Stop(std::string message) {
   buffer_.carry = {};
 }
 
+void PageReader::StopForLongLine() {
+  Stop(fmt::format("a line of the page is longer than {} bytes", kLineBytesMax));
+}
+
 void PageReader::Push(std::string_view bytes) {
   if (bytes.empty()) return;
   any_bytes_ = true;
   const char* begin = bytes.data();
   const char* end = begin + bytes.size();
-  std::string line;
   while (begin < end && !failed_ && !ended_) {
     if (buffer_.carry.empty()) {
       const auto* last =
@@ -155,7 +90,7 @@ void PageReader::Push(std::string_view bytes) {
         ReadLines(begin, last + 1);
         begin = last + 1;
       }
-      if (!failed_) buffer_.carry.append(begin, end);
+      if (!failed_ && !ended_) buffer_.carry.append(begin, end);
       begin = end;
     } else {
       const char* newline = FindNewline(begin, end);
@@ -163,47 +98,32 @@ void PageReader::Push(std::string_view bytes) {
       buffer_.carry.append(begin, stop);
       begin = stop;
       if (newline != nullptr) {
-        line.clear();
-        line.swap(buffer_.carry);
-        ReadLines(line.data(), line.data() + line.size());
+        ReadCarry();
+        if (buffer_.carry.empty()) joined_bytes_ = 0;
       }
     }
-    if (buffer_.carry.size() > kLineBytesMax) {
-      Stop(fmt::format("a line of the page is longer than {} bytes", kLineBytesMax));
-    }
+    if (buffer_.carry.size() > kLineBytesMax) StopForLongLine();
   }
 }
 
+// What does not end a line yet is carried on.
+void PageReader::ReadCarry() {
+  buffer_.line.clear();
+  buffer_.line.swap(buffer_.carry);
+  ReadLines(buffer_.line.data(), buffer_.line.data() + buffer_.line.size());
+  // Scratch is kept from scrape to scrape: not for one line of megabytes.
+  if (buffer_.line.capacity() > kScratchLineMax) buffer_.line = {};
+}
+
 void PageReader::ReadLines(const char* begin, const char* end) {
-  const KnownLines& lines = layout_.lines_;
   const char* at = begin;
   while (at < end) {
-    if (cursor_ < lines.size()) {
-      const size_t length = lines.length(cursor_);
-      const char* rest = at + length;
-      if (length != 0 && length < static_cast<size_t>(end - at) &&
-          hash_({at, length}) == lines.hash(cursor_)) {
-        const uint32_t place = lines.place(cursor_);
-        if (place == KnownLines::kComment) {
-          if (*rest == '\n') {
-            ReadKnownComment({at, length});
-            at = rest + 1;
-            continue;
-          }
-        } else if (*rest == ' ' || *rest == '\t') {
-          const char* newline = FindNewline(rest, end);
-          ValueAndTimestamp sample;
-          if (ParseValueAndTimestamp({rest, static_cast<size_t>(newline - rest)}, sample)) {
-            totals_.lines_total++;
-            TakeSample(cursor_, place, sample);
-            at = newline + 1;
-            continue;
-          }
-        }
-      }
+    const char* newline = ReadExpectedLine(at, end);
+    if (newline == nullptr) newline = ReadMovedLine(at, end);
+    if (newline == nullptr) {
+      newline = ReadUnknownLine(at, end);
+      if (failed_ || ended_) return;
     }
-    const char* newline = ReadUnknownLine(at, end);
-    if (failed_ || ended_) return;
     if (newline == nullptr) {
       buffer_.carry.assign(at, end);
       return;
@@ -212,30 +132,79 @@ void PageReader::ReadLines(const char* begin, const char* end) {
   }
 }
 
-const char* PageReader::ReadUnknownLine(const char* begin, const char* end) {
+const char* PageReader::ReadExpectedLine(const char* begin, const char* end) {
+  const KnownLines& lines = layout_.lines_;
+  if (cursor_ >= lines.size()) return nullptr;
+  const size_t length = lines.length(cursor_);
+  if (length == 0 || length >= static_cast<size_t>(end - begin)) return nullptr;
+  const char* rest = begin + length;
+  if (*rest != ' ' && *rest != '\n' && *rest != '\t') return nullptr;
+  if (hash_({begin, length}) != lines.hash(cursor_)) return nullptr;
+  const uint32_t place = lines.place(cursor_);
+  if (place == KnownLines::kComment) {
+    if (*rest != '\n') return nullptr;
+    ReadKnownComment({begin, length});
+    return rest;
+  }
+  const char* newline = FindNewline(rest, end);
+  ValueAndTimestamp sample;
+  if (!ParseValueAndTimestamp({rest, static_cast<size_t>(newline - rest)}, sample)) return nullptr;
+  totals_.lines_total++;
+  TakeSample(cursor_, place, sample);
+  return newline;
+}
+
+const char* PageReader::ReadMovedLine(const char* begin, const char* end) {
+  if (lines_before_ == 0 || *begin == '#') return nullptr;
   const char* newline = FindNewline(begin, end);
+  const std::string_view line(begin, static_cast<size_t>(newline - begin));
+  const std::string_view series = SeriesText(line);
+  const uint32_t known = layout_.lines_.Find(hash_(series), cursor_);
+  if (known == KnownLines::kNone) return nullptr;
+  const uint32_t place = layout_.lines_.place(known);
+  ValueAndTimestamp sample;
+  if (place == KnownLines::kComment ||
+      !ParseValueAndTimestamp(line.substr(series.size()), sample)) {
+    return nullptr;
+  }
+  totals_.lines_total++;
+  TakeSample(known, place, sample);
+  return newline;
+}
+
+const char* PageReader::ReadUnknownLine(const char* begin, const char* end) {
+  const char* newline = FindNewline(begin + std::exchange(joined_bytes_, 0), end);
   while (true) {
     const std::string_view line(begin, static_cast<size_t>(newline - begin));
+    if (line.size() > kLineBytesMax) {
+      StopForLongLine();
+      return newline;
+    }
     auto parsed = ParseLine(line, buffer_.text);
     if (parsed) {
       ReadLine(line, *parsed);
       return newline;
     }
-    // A newline inside quotes: the line goes on with the next one. Each try reads it from its start, so
-    // their number is bounded.
-    if (last_line_ || !NeedsNextLine(line) || ++joined_lines_ > kJoinedLinesMax) {
+    // A newline inside quotes: the line goes on with the next one. Each try reads it from its
+    // start, so their number is bounded.
+    const char* next = newline + 1 < end ? FindNewline(newline + 1, end) : nullptr;
+    if ((next == nullptr && last_line_) || !NeedsNextLine(line) ||
+        ++joined_lines_ > kJoinedLinesMax) {
       Stop(std::move(parsed.error().message));
       return newline;
     }
-    const char* next = newline + 1 < end ? FindNewline(newline + 1, end) : nullptr;
-    if (next == nullptr) return nullptr;
+    if (next == nullptr) {
+      joined_bytes_ = line.size() + 1;
+      return nullptr;
+    }
     newline = next;
   }
 }
 
-// Only what later lines depend on is read again: the type decides how `le` and `quantile` are written.
+// Only what later lines depend on is read again: the type decides how `le` and `quantile` are
+// written.
 void PageReader::ReadKnownComment(std::string_view line) {
-  VisitLine(cursor_);
+  if (!buffer_.seen.Test(cursor_)) VisitLine(cursor_);
   if (line.find("TYPE") == std::string_view::npos) return;
   auto parsed = ParseLine(line, buffer_.text);
   if (parsed && parsed->kind == LineKind::kType) type_ = TypeOf(parsed->text);
@@ -259,11 +228,13 @@ void PageReader::ReadLine(std::string_view line, const ParsedLine& parsed) {
   }
   const uint64_t hash = hash_(line);
   uint32_t known = layout_.lines_.Find(hash, cursor_);
-  if (known == KnownLines::kNone) known = layout_.lines_.Add(hash, line.size(), KnownLines::kComment);
+  if (known == KnownLines::kNone)
+    known = layout_.lines_.Add(hash, line.size(), KnownLines::kComment);
   if (!buffer_.seen.Test(known)) VisitLine(known);
 }
 
 void PageReader::ReadMetadata(const ParsedLine& parsed) {
+  metadata_read_ = true;
   const uint64_t name = hash_(parsed.family);
   auto it = layout_.families_.find(name);
   FamilyMetadata family;
@@ -289,7 +260,8 @@ void PageReader::VisitLine(uint32_t line) {
   if (line != cursor_ && !recording_order_) StartRecordingOrder();
   buffer_.seen.Set(line);
   if (recording_order_) buffer_.order.push_back(line);
-  if (line >= cursor_) cursor_ = line + 1;
+  // After a new line that was put in between, the one that was expected in its place may follow.
+  if (line < lines_before_ || line == cursor_) cursor_ = line + 1;
 }
 
 void PageReader::ReadSample(std::string_view series, const ValueAndTimestamp& sample) {
@@ -330,12 +302,13 @@ uint32_t PageReader::LearnSeries(std::string_view series, uint64_t hash) {
 }
 
 void PageReader::TakeSample(uint32_t line, uint32_t place, const ValueAndTimestamp& sample) {
-  const bool again = line != cursor_ && buffer_.seen.Test(line);
+  const bool again = buffer_.seen.Test(line);
   if (!again) VisitLine(line);
   if (place == KnownLines::kDropped) return;
   totals_.samples_added++;
   const bool own = sample.timestamp.has_value() && rules_.honor_timestamps;
-  if (again && !own) {
+  const bool known = layout_.lines_.accepted(line) || buffer_.accepted.Test(line);
+  if (again && known && !own) {
     totals_.duplicates++;
     return;
   }
@@ -343,53 +316,55 @@ void PageReader::TakeSample(uint32_t line, uint32_t place, const ValueAndTimesta
     totals_.over_sample_limit = true;
     return;
   }
-  if (own || !layout_.own_times_.empty()) {
+  if (own || times_matter_) {
+    buffer_.mentioned.Set(place);
     const TimestampMs time = own ? *sample.timestamp : timestamp_;
     if (time > latest_allowed_) {
       totals_.out_of_bounds++;
       return;
     }
-    if (!IsLater(place, time, own)) {
+    if (!IsLater(place, time)) {
       totals_.out_of_order++;
       return;
     }
-    if (own) buffer_.own.push_back({place, time, sample.value});
   }
-  if (!own) {
-    if (buffer_.present.Test(place)) {
-      buffer_.own.push_back({place, timestamp_, sample.value});
-    } else {
-      buffer_.values[place] = sample.value;
-      buffer_.present.Set(place);
-    }
+  if (own) {
+    buffer_.own.push_back({place, *sample.timestamp, sample.value});
+    if (rules_.track_timestamps_staleness) buffer_.tracked.Set(place);
+  } else if (buffer_.present.Test(place)) {
+    buffer_.own.push_back({place, timestamp_, sample.value});
+  } else {
+    buffer_.values[place] = sample.value;
+    buffer_.present.Set(place);
   }
-  if (!own || rules_.track_timestamps_staleness) buffer_.tracked.Set(place);
-  if (!layout_.lines_.accepted(line)) {
-    const bool counted = again && std::find(buffer_.accepted.begin(), buffer_.accepted.end(), line) !=
-                                      buffer_.accepted.end();
-    if (!counted) {
-      buffer_.accepted.push_back(line);
-      if (!totals_.over_sample_limit) totals_.series_added++;
-    }
+  if (!known) {
+    buffer_.accepted.Set(line);
+    if (!totals_.over_sample_limit) totals_.series_added++;
   }
 }
 
-bool PageReader::IsLater(uint32_t place, TimestampMs time, bool own) const {
-  auto it = layout_.own_times_.find(place);
-  if (it != layout_.own_times_.end()) return time > it->second - rules_.out_of_order_window_ms;
-  // A series with the scrapes' times only has none later than the last scrape's.
-  if (!own || place >= builder_.first_provisional()) return true;
-  return time > layout_.last_scrape_ms_ - rules_.out_of_order_window_ms;
+TimestampMs PageReader::LatestTime(uint32_t place) const {
+  if (place >= builder_.first_provisional()) return TargetLayout::kNever;
+  auto it = layout_.last_times_.find(place);
+  if (it != layout_.last_times_.end()) return it->second;
+  const auto& reports = layout_.report_;
+  const bool is_report = std::find(reports.begin(), reports.end(), place) != reports.end();
+  return is_report ? layout_.last_scrape_ms_ : layout_.page_time_ms_;
+}
+
+// As tsdb/agent: by what was committed before; samples of one page are not compared with each
+// other.
+bool PageReader::IsLater(uint32_t place, TimestampMs time) const {
+  const TimestampMs latest = LatestTime(place);
+  return latest == TargetLayout::kNever || time > latest - rules_.out_of_order_window_ms;
 }
 
 Status PageReader::FinishPage() {
   arrived_ = true;
-  if (!failed_ && !buffer_.carry.empty()) {
-    std::string line;
-    line.swap(buffer_.carry);
-    line += '\n';
+  if (!failed_ && !ended_ && !buffer_.carry.empty()) {
+    buffer_.carry += '\n';
     last_line_ = true;
-    ReadLines(line.data(), line.data() + line.size());
+    ReadCarry();
   }
   if (!failed_ && totals_.over_sample_limit) {
     Stop(fmt::format("sample_limit exceeded (more than {} samples after relabeling)",
@@ -403,173 +378,6 @@ void PageReader::AbandonPage() {
   arrived_ = false;
   failed_ = true;
   totals_ = {};
-}
-
-void PageReader::ForgetPage() {
-  layout_.lines_.Truncate(lines_before_);
-  builder_.Discard();
-  buffer_.tracked.Clear(layout_.place_end_);
-  buffer_.accepted.clear();
-  recording_order_ = false;
-}
-
-void PageReader::AddStaleMarkers() {
-  layout_.tracked_.ForEach([&](uint32_t place) {
-    if (buffer_.tracked.Test(place) || buffer_.present.Test(place)) return;
-    if (!IsLater(place, timestamp_, false)) return;
-    buffer_.values[place] = StaleNan();
-    buffer_.present.Set(place);
-  });
-}
-
-void PageReader::AddReport(const ScrapeReport& report) {
-  const double values[kReportSeries] = {
-      report.up ? 1.0 : 0.0,
-      report.duration_seconds,
-      static_cast<double>(totals_.lines_total),
-      static_cast<double>(totals_.samples_added),
-      static_cast<double>(totals_.series_added),
-      report.timeout_seconds,
-      report.sample_limit,
-      report.body_bytes,
-  };
-  const size_t count = rules_.extra_metrics ? kReportSeries : kReportSeriesPlain;
-  for (size_t i = 0; i < count; i++) {
-    uint32_t& place = layout_.report_[i];
-    if (place == TargetLayout::kNoPlace) {
-      place = builder_.PlaceOf(
-          ReportLabels(ReportSeriesName(static_cast<ReportSeries>(i)), target_labels_));
-      if (place >= buffer_.values.size()) buffer_.values.resize(place + 1);
-    }
-    if (buffer_.present.Test(place)) {
-      buffer_.own.push_back({place, timestamp_, values[i]});
-    } else {
-      buffer_.values[place] = values[i];
-      buffer_.present.Set(place);
-    }
-  }
-}
-
-void PageReader::SettleNewSeries() {
-  if (builder_.new_series() == 0) return;
-  const uint32_t first = builder_.first_provisional();
-  const std::vector<uint32_t> places = builder_.Settle();
-  Remap(buffer_, first, places);
-  // Lines learned from this page, and older ones whose series got its place only now, refer to them.
-  for (uint32_t line = lines_before_; line < layout_.lines_.size(); line++) {
-    const uint32_t place = layout_.lines_.place(line);
-    if (place >= first && place <= KnownLines::kPlaceMax) {
-      layout_.lines_.SetPlace(line, places[place - first]);
-    }
-  }
-  for (uint32_t& place : layout_.report_) {
-    if (place != TargetLayout::kNoPlace && place >= first) place = places[place - first];
-  }
-}
-
-// A good page decides which lines are known from now on, and in which order they are expected.
-void PageReader::SettleLines() {
-  KnownLines& lines = layout_.lines_;
-  for (uint32_t line : buffer_.accepted) lines.SetAccepted(line);
-  lines.DropIndex();
-  if (failed_ || !any_bytes_) return;
-  if (recording_order_ || cursor_ < lines.size()) {
-    std::vector<uint32_t>& order = buffer_.order;
-    if (!recording_order_) StartRecordingOrder();
-    for (uint32_t line = 0; line < lines.size(); line++) {
-      if (buffer_.seen.Test(line)) continue;
-      lines.ClearAccepted(line);
-      // Series may come back soon; comments and dropped lines are cheap to read again.
-      if (lines.place(line) <= KnownLines::kPlaceMax && !IsGone(lines.place(line))) {
-        order.push_back(line);
-      }
-    }
-    lines.Reorder(order);
-  }
-  if (lines.size() > lines_before_) lines.ShrinkToFit();
-  if (layout_.families_.size() > lines.size() + 100) layout_.families_.clear();
-  layout_.lines_at_success_ = lines.size();
-}
-
-bool PageReader::IsGone(uint32_t place) const {
-  auto it = layout_.absences_.find(place);
-  return it != layout_.absences_.end() && it->second >= LayoutBuilder::kAbsencesMax;
-}
-
-// Before markers and reports are added: what the page itself has. A word of the bitmaps at a time, as
-// mostly nothing is missing.
-void PageReader::CountAbsences() {
-  auto is_here = [&](uint32_t place) {
-    return buffer_.present.Test(place) || buffer_.tracked.Test(place);
-  };
-  boost::unordered::erase_if(layout_.absences_,
-                             [&](const auto& entry) { return is_here(entry.first); });
-  for (const TargetLayout::Group& group : layout_.groups_) {
-    const uint32_t series = group.definition->series();
-    for (uint32_t i = 0; i < series; i += 64) {
-      const size_t word = (group.first_place + i) / 64;
-      const uint64_t members = series - i >= 64 ? ~uint64_t{0} : (uint64_t{1} << (series - i)) - 1;
-      uint64_t missing = members & ~(buffer_.present.word(word) | buffer_.tracked.word(word));
-      for (; missing != 0; missing &= missing - 1) {
-        uint8_t& count = layout_.absences_[static_cast<uint32_t>(word * 64) +
-                                           static_cast<uint32_t>(std::countr_zero(missing))];
-        if (count < 255) count++;
-      }
-    }
-  }
-  // Samples with own times alone keep a series alive, and reports always come.
-  for (const ScrapeBuffer::PlacedSample& sample : buffer_.own) layout_.absences_.erase(sample.place);
-  for (uint32_t place : layout_.report_) layout_.absences_.erase(place);
-}
-
-Commit PageReader::MakeCommit(const ScrapeReport& report) {
-  const bool overgrown = layout_.lines_.size() > 2 * layout_.lines_at_success_ + 1000;
-  if (failed_) {
-    buffer_.present.Clear(layout_.place_end_);
-    buffer_.own.clear();
-    // Pages that fail for ever with ever new lines must not make the layout grow.
-    if (!arrived_ || overgrown) ForgetPage();
-  }
-  if (!failed_ && any_bytes_) CountAbsences();
-  AddStaleMarkers();
-  AddReport(report);
-  SettleNewSeries();
-  SettleLines();
-  if (!failed_) {
-    for (const ScrapeBuffer::PlacedSample& sample : buffer_.own) {
-      if (sample.timestamp == timestamp_) continue;
-      TimestampMs& latest = layout_.own_times_[sample.place];
-      latest = std::max(latest, sample.timestamp);
-    }
-  }
-  layout_.tracked_.swap(buffer_.tracked);
-  layout_.last_scrape_ms_ = timestamp_;
-  Commit commit =
-      SliceCommit(layout_, timestamp_, buffer_.present, buffer_.values, buffer_.own);
-  if (!failed_ && LayoutBuilder::WantsRegroup(layout_)) LayoutBuilder::Regroup(layout_);
-  return commit;
-}
-
-Commit PageReader::MakeEndCommit(TargetLayout& layout, TimestampMs timestamp,
-                                 const std::function<bool(std::string_view)>& lives_on) {
-  Bitmap ending = layout.tracked_;
-  for (uint32_t place : layout.report_) {
-    if (place != TargetLayout::kNoPlace) ending.Set(place);
-  }
-  Bitmap present;
-  present.Clear(layout.place_end_);
-  std::string buffer;
-  for (const TargetLayout::Group& group : layout.groups_) {
-    uint32_t place = group.first_place;
-    for (std::string_view packed : group.definition->Packed(buffer)) {
-      auto own = layout.own_times_.find(place);
-      const bool later = own == layout.own_times_.end() || timestamp > own->second;
-      if (ending.Test(place) && later && !lives_on(packed)) present.Set(place);
-      place++;
-    }
-  }
-  const std::vector<double> values(layout.place_end_, StaleNan());
-  return SliceCommit(layout, timestamp, present, values, {});
 }
 
 }  // namespace tributary

@@ -1,9 +1,12 @@
 // Reads one page of a target, as it streams in, against the target's layout, and makes its commit.
 //
-// All or nothing: values are staged in a ScrapeBuffer and become a commit only if the page was read to
-// its end without an error. What follows Prometheus to the letter is told in scrape.go: append(),
-// updateStaleMarkers(), report(); the differences between a failed transfer, a page that does not parse
-// and a good page are kept.
+// All or nothing: values are staged in a ScrapeBuffer and become a commit only if the page was read
+// to its end without an error. What follows Prometheus to the letter is told in scrape.go:
+// append(), updateStaleMarkers(), report(); the differences between a failed transfer, a page that
+// does not parse and a good page are kept.
+//
+// A page that was read to its end without an error replaces what is known of the target's lines, as
+// it does in Prometheus' cache; lines of a page with an error are added to it.
 //
 // Cost in steady state: a hash of the line's series text and a float parse; no allocation per line.
 // One thread; a reader is used for one page.
@@ -33,20 +36,22 @@ struct ScrapeBuffer {
     double value;
   };
 
-  std::vector<double> values;       // by place
-  Bitmap present;                   // places with a value
-  Bitmap tracked;                   // places whose end is to be marked later
-  Bitmap seen;                      // lines
-  std::vector<PlacedSample> own;    // in page order
-  std::vector<uint32_t> order;      // lines as they came, once they differ from the layout's order
-  std::vector<uint32_t> accepted;   // lines that were not accepted before
-  std::string carry;                // the beginning of a line whose end has not arrived
-  std::string text;                 // scratch of the parser
+  std::vector<double> values;     // by place
+  Bitmap present;                 // places with a value
+  Bitmap mentioned;               // places whose lines came, but did not give that value
+  Bitmap tracked;                 // places without one whose end is to be marked all the same
+  Bitmap seen;                    // lines
+  Bitmap accepted;                // lines that were not accepted before
+  std::vector<PlacedSample> own;  // in page order
+  std::vector<uint32_t> order;    // lines as they came, once they differ from the layout's order
+  std::string carry;              // the beginning of a line whose end has not arrived
+  std::string line;               // one that was put together from carry and what followed
+  std::string text;               // scratch of the parser
 };
 
 struct PageTotals {
-  uint64_t lines_total = 0;   // samples on the page
-  uint64_t samples_added = 0; // after relabeling
+  uint64_t lines_total = 0;    // samples on the page
+  uint64_t samples_added = 0;  // after relabeling
   uint64_t series_added = 0;
   uint64_t out_of_order = 0, duplicates = 0, out_of_bounds = 0;
   bool over_sample_limit = false, over_label_limit = false;
@@ -74,7 +79,8 @@ class PageReader {
 
   // A line may be this long; a page with a longer one is refused.
   static constexpr size_t kLineBytesMax = 4 << 20;
-  // So many newlines may stand inside quotes on a page, which Prometheus takes though the format does not.
+  // So many newlines may stand inside quotes on a page, which Prometheus takes though the format
+  // does not.
   static constexpr int kJoinedLinesMax = 100;
 
   // `timestamp` is the time of all samples without one of their own; `now` bounds those with one.
@@ -91,20 +97,25 @@ class PageReader {
   const PageTotals& totals() const { return totals_; }
 
   // Instead of MakeCommit, after AbandonPage: leaves the layout as it was before the page.
-  void Withdraw() { ForgetPage(); }
+  void Withdraw();
 
-  // After FinishPage or AbandonPage: stale markers and report series are added and the commit is made.
-  // `reported`: the same totals unless the scrape failed for another reason.
+  // After FinishPage or AbandonPage: stale markers and report series are added and the commit is
+  // made. `reported`: the same totals unless the scrape failed for another reason.
   Commit MakeCommit(const ScrapeReport& report);
 
-  // A commit that ends all series of a target that is gone, report series included. Series for which
-  // `lives_on` says so (by packed labels) are left alone.
+  // A commit that ends all series of a target that is gone, report series included. Series for
+  // which `lives_on` says so (by packed labels) are left alone.
   static Commit MakeEndCommit(TargetLayout& layout, TimestampMs timestamp,
                               const std::function<bool(std::string_view packed)>& lives_on);
 
  private:
+  void ReadCarry();
   void ReadLines(const char* begin, const char* end);
-  // The line at `begin` that the fast path does not know; its newline, or null if it has to wait for more.
+  // These read the line at `begin` and return its newline. The first: if it is the one expected,
+  // else null. The second: if it is a sample of a known series, else null. The third: any; null if
+  // it has to wait for more.
+  const char* ReadExpectedLine(const char* begin, const char* end);
+  const char* ReadMovedLine(const char* begin, const char* end);
   const char* ReadUnknownLine(const char* begin, const char* end);
   void ReadLine(std::string_view line, const struct ParsedLine& parsed);
   void ReadKnownComment(std::string_view line);
@@ -116,15 +127,20 @@ class PageReader {
   void VisitLine(uint32_t line);
   void StartRecordingOrder();
   void Stop(std::string message);
-  // Whether a sample of that time is later than what the series has; `own`: it is the page's own time.
-  bool IsLater(uint32_t place, TimestampMs time, bool own) const;
-  bool IsGone(uint32_t place) const;
+  void StopForLongLine();
+  // The latest time of the series' samples that were committed before this scrape.
+  TimestampMs LatestTime(uint32_t place) const;
+  bool IsLater(uint32_t place, TimestampMs time) const;
   void ForgetPage();
   void AddStaleMarkers();
   void AddReport(const ScrapeReport& report);
   void SettleNewSeries();
   void SettleLines();
+  void SettleTimes(bool page_has_samples);
   void CountAbsences();
+  // Calls f(place) for the places of the layout's groups that are in neither bitmap.
+  template <typename F>
+  void ForEachMissing(const Bitmap& present, const Bitmap* also, F f) const;
 
   TargetLayout& layout_;
   const ScrapeRules& rules_;
@@ -144,8 +160,11 @@ class PageReader {
   bool any_bytes_ = false;
   bool ended_ = false;      // by a NUL byte: Prometheus reads no further
   bool last_line_ = false;  // nothing follows what is being read
+  bool metadata_read_ = false;
+  const bool times_matter_;  // some series may have samples later than this scrape
   int joined_lines_ = 0;
-  uint64_t limited_ = 0;  // samples that count towards sample_limit
+  size_t joined_bytes_ = 0;  // of the carry, which were found to be the beginning of a longer line
+  uint64_t limited_ = 0;     // samples that count towards sample_limit
   MetricType type_ = MetricType::kUnknown;
   std::string error_;
   PageTotals totals_;

@@ -16,9 +16,8 @@ constexpr std::string_view kExportedPrefix = "exported_";
 std::string_view Clip(std::string_view text) { return text.substr(0, 50); }
 
 void MoveConflicts(std::vector<Label> conflicts, Labels& labels) {
-  std::stable_sort(conflicts.begin(), conflicts.end(), [](const Label& a, const Label& b) {
-    return a.name.size() < b.name.size();
-  });
+  std::stable_sort(conflicts.begin(), conflicts.end(),
+                   [](const Label& a, const Label& b) { return a.name.size() < b.name.size(); });
   for (const Label& label : conflicts) {
     std::string name = label.name;
     do {
@@ -67,8 +66,8 @@ Labels ReportLabels(std::string_view name, const Labels& target) {
   Labels labels;
   labels.Set(kMetricName, name);
   for (const Label& label : target) {
-    // A report has no labels that the target's could displace. What Prometheus moves to exported_ is
-    // therefore empty, which removes a label of that name that the target may have.
+    // A report has no labels that the target's could displace. What Prometheus moves to exported_
+    // is therefore empty, which removes a label of that name that the target may have.
     labels.Remove(std::string(kExportedPrefix) + label.name);
     labels.Set(label.name, label.value);
   }
@@ -84,7 +83,8 @@ Status CheckSeriesLabels(const ScrapeRules& rules, const Labels& labels, bool& o
   }
   for (const Label& label : labels) {
     if (!IsValidLabelName(label.name, rules.name_validation)) {
-      return Fail(fmt::format("invalid label name '{}' (metric {})", Clip(label.name), Clip(metric)));
+      return Fail(
+          fmt::format("invalid label name '{}' (metric {})", Clip(label.name), Clip(metric)));
     }
     if (!IsValidUtf8(label.value)) {
       return Fail(fmt::format("the value of label '{}' is not valid UTF-8 (metric {})",

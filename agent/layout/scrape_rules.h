@@ -38,8 +38,8 @@ bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
 // The labels of a report series (up, scrape_duration_seconds ...): the target's, always.
 Labels ReportLabels(std::string_view name, const Labels& target);
 
-// Whether a relabelled series may be ingested: it has a name, valid names, and keeps the label limits.
-// The error says which rule it breaks; `over_limit` tells limits from invalid labels.
+// Whether a relabelled series may be ingested: it has a name, valid names, and keeps the label
+// limits. The error says which rule it breaks; `over_limit` tells limits from invalid labels.
 Status CheckSeriesLabels(const ScrapeRules& rules, const Labels& labels, bool& over_limit);
 
 }  // namespace tributary

@@ -31,8 +31,22 @@ void TargetLayout::ForgetLines() {
   lines_.Clear();
   lines_at_success_ = 0;
   families_.clear();
-  // With extra_scrape_metrics these may be others from now on; they are found again by their labels.
+  // With extra_scrape_metrics these may be others from now on; they are found again by their
+  // labels.
+  for (uint32_t place : report_) {
+    if (place != kNoPlace) last_times_.try_emplace(place, last_scrape_ms_);
+  }
+  last_times_max_ = std::max(last_times_max_, last_scrape_ms_);
   report_.fill(kNoPlace);
+}
+
+void TargetLayout::ForgetComments() {
+  std::vector<uint32_t> kept;
+  kept.reserve(lines_.size());
+  for (uint32_t line = 0; line < lines_.size(); line++) {
+    if (lines_.place(line) != KnownLines::kComment) kept.push_back(line);
+  }
+  if (kept.size() < lines_.size()) lines_.Reorder(kept);
 }
 
 bool TargetLayout::Has(std::string_view wanted) const {
@@ -52,7 +66,7 @@ bool TargetLayout::Has(std::string_view wanted) const {
 
 size_t TargetLayout::memory_bytes() const {
   size_t bytes = sizeof(*this) + lines_.memory_bytes() + tracked_.memory_bytes();
-  bytes += own_times_.bucket_count() * 17 + absences_.bucket_count() * 9;
+  bytes += last_times_.bucket_count() * 17 + absences_.bucket_count() * 9;
   bytes += families_.bucket_count() * 25;
   for (const Group& group : groups_) bytes += group.definition->memory_bytes();
   return bytes;

@@ -1,29 +1,37 @@
 // What a target's pages look like: the lines known, the series they stand for, and their groups.
 //
 // Every series has a *place*: its number in the target. Groups hold consecutive places and begin at
-// multiples of 64, so that a group's part of a bitmap over places is whole words. A PageReader changes
-// the layout while it reads a page; between two scrapes the layout is at rest. One thread.
+// multiples of 64, so that a group's part of a bitmap over places is whole words. A PageReader
+// changes the layout while it reads a page; between two scrapes the layout is at rest. One thread.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "agent/layout/bitmap.h"
-#include "agent/series/group_definition.h"
 #include "agent/layout/known_lines.h"
+#include "agent/series/group_definition.h"
 #include "agent/series/metadata_pool.h"
 #include "common/base/time.h"
 
 namespace tributary {
 
-// The series that a scrape reports about itself, in the order of their samples (scrape.go report()).
+// The series that a scrape reports about itself, in the order of their samples (scrape.go
+// report()).
 enum class ReportSeries : uint8_t {
-  kUp, kDuration, kSamplesScraped, kSamplesPostRelabeling, kSeriesAdded,
-  kTimeout, kSampleLimit, kBodySize,  // with extra_scrape_metrics
+  kUp,
+  kDuration,
+  kSamplesScraped,
+  kSamplesPostRelabeling,
+  kSeriesAdded,
+  kTimeout,
+  kSampleLimit,
+  kBodySize,  // with extra_scrape_metrics
 };
 inline constexpr size_t kReportSeries = 8;
 inline constexpr size_t kReportSeriesPlain = 5;
@@ -36,35 +44,47 @@ class TargetLayout {
     uint32_t first_place = 0;
   };
 
-  explicit TargetLayout(uint64_t target_key) : target_key_(target_key) { report_.fill(kNoPlace); }
+  // `first_generation` is above all that an earlier layout of the target had.
+  explicit TargetLayout(uint64_t target_key, uint32_t first_generation = 1)
+      : target_key_(target_key), generation_(first_generation) {
+    report_.fill(kNoPlace);
+  }
 
   uint64_t target_key() const { return target_key_; }
   uint32_t generation() const { return generation_; }
   const std::vector<Group>& groups() const { return groups_; }
+  const KnownLines& lines() const { return lines_; }
+  size_t families() const { return families_.size(); }
   // Series in all, those that are absent at the moment included.
   size_t series() const { return series_; }
   // Time of the last scrape that was committed; 0 before the first.
   TimestampMs last_scrape_ms() const { return last_scrape_ms_; }
 
-  // Forgets which lines there are but not the series: the next page is read as if new, and series that
-  // it does not have are marked as ended. For a target that comes back, or whose rules changed.
+  // Forgets which lines there are but not the series: the next page is read as if new, and series
+  // that it does not have are marked as ended. For a target that comes back, or whose rules
+  // changed.
   void ForgetLines();
 
-  // Whether the series with these packed labels was on the last page, or is a report series. Reads the
-  // definitions: not for the hot path.
+  // Forgets which HELP and TYPE lines were read, so that they are read again.
+  void ForgetComments();
+
+  // Whether the series with these packed labels was on the last page, or is a report series. Reads
+  // the definitions: not for the hot path.
   bool Has(std::string_view packed) const;
 
   // Heap in use, roughly.
   size_t memory_bytes() const;
 
   static constexpr uint32_t kNoPlace = 0xffffffff;
+  // The latest time of a series that has no samples yet.
+  static constexpr TimestampMs kNever = std::numeric_limits<TimestampMs>::min();
 
  private:
   friend class PageReader;
   friend class LayoutBuilder;
 
   uint64_t target_key_;
-  uint32_t generation_ = 1;
+  uint32_t generation_;
   uint32_t place_end_ = 0;  // one more than the highest place
   size_t series_ = 0;
   TimestampMs last_scrape_ms_ = 0;
@@ -74,9 +94,13 @@ class TargetLayout {
   // Series whose end has to be marked once they are missing (scrape.go seriesPrev).
   Bitmap tracked_;
   std::array<uint32_t, kReportSeries> report_;
-  // Latest time of the places that had samples with own timestamps.
-  boost::unordered_flat_map<uint32_t, TimestampMs> own_times_;
-  // How many successful scrapes in a row a place was missing.
+  // Latest time of the places for which it is not page_time_ms_: absent ones, and those that had
+  // samples with own timestamps. Report series have last_scrape_ms_ unless they stand here.
+  boost::unordered_flat_map<uint32_t, TimestampMs> last_times_;
+  TimestampMs last_times_max_ = kNever;
+  // Time of the last scrape that had samples or markers for series of the page.
+  TimestampMs page_time_ms_ = kNever;
+  // How many successful pages in a row did not name a place.
   boost::unordered_flat_map<uint32_t, uint8_t> absences_;
   boost::unordered_flat_map<uint64_t, FamilyRef> families_;  // by hash of the family's name
 };
