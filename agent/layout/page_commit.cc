@@ -249,7 +249,8 @@ Commit PageReader::MakeCommit(const ScrapeReport& report) {
   SettleNewSeries();
   SettleLines();
   SettleTimes(page_has_samples);
-  layout_.tracked_.swap(buffer_.tracked);
+  // A copy: the buffer has room for the largest target, which each would else take home in turn.
+  layout_.tracked_ = buffer_.tracked;
   layout_.last_scrape_ms_ = timestamp_;
   Commit commit = SliceCommit(layout_, timestamp_, buffer_.present, buffer_.values, buffer_.own);
   // Only after a page that says which series live: one that failed may have named some that were
