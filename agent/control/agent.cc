@@ -125,7 +125,7 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
   for (const WorkerRef& ref : workers_) {
     std::vector<std::shared_ptr<const TargetSpec>> mine;
     for (const auto& target : built.active) {
-      if (WorkerOf(target->key) == ref.worker) mine.push_back(target);
+      if (WorkerOf(*target) == ref.worker) mine.push_back(target);
     }
     ref.loop->Post([worker = ref.worker, scrape_job, mine = std::move(mine)] {
       worker->ApplyTargets(scrape_job, mine);
@@ -133,8 +133,10 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
   }
 }
 
-Worker* Agent::WorkerOf(uint64_t target_key) const {
-  return workers_[target_key % kPartitions % workers_.size()].worker;
+// By its labels, so that one which takes the place of another (at another URL) has the same worker:
+// that keeps their series in order.
+Worker* Agent::WorkerOf(const TargetSpec& target) const {
+  return workers_[target.labels.Hash() % kPartitions % workers_.size()].worker;
 }
 
 void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> done) {

@@ -71,7 +71,7 @@ class Agent {
   Status LoadAndApply();
   void Apply(std::shared_ptr<const Config> config);
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
-  Worker* WorkerOf(uint64_t target_key) const;
+  Worker* WorkerOf(const TargetSpec& target) const;
 
   EventLoop& loop_;
   FileSystem& files_;

@@ -56,6 +56,10 @@ struct ScrapeEnvironment {
   Logger& logger;
   const HashKey& hash;
   uint64_t offset_seed = 0;
+  // Of targets that are new: above those of all targets that are gone, as what they had may still
+  // be being sent when one with the same series comes, and generations are what keeps those in
+  // order.
+  uint32_t first_generation = 1;
   ScratchPool scratch;
   ScrapeStats stats;
 };

@@ -1,6 +1,7 @@
 #include "agent/scrape/scrape_manager.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "common/base/units.h"
 
@@ -8,8 +9,8 @@ namespace tributary {
 
 namespace {
 
-uint64_t LayoutKey(const std::string& job_name, uint64_t target_key) {
-  return StableHash(job_name) * 0x9e3779b97f4a7c15 ^ target_key;
+uint64_t LayoutKey(const std::string& job_name, uint64_t key) {
+  return StableHash(job_name) * 0x9e3779b97f4a7c15 ^ key;
 }
 
 }  // namespace
@@ -30,6 +31,8 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
     if (!wanted.contains(key)) gone.push_back(key);
   }
   for (uint64_t key : gone) Retire(name, pool, key);
+  std::unordered_set<uint64_t> taken;
+  for (const auto& [key, scraper] : pool.active) taken.insert(scraper->target().labels.Hash());
 
   for (const auto& [key, target] : wanted) {
     if (auto it = pool.active.find(key); it != pool.active.end()) {
@@ -43,8 +46,11 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
       scraper.Resume();
       continue;
     }
-    auto scraper =
-        std::make_unique<TargetScraper>(env_, LayoutKey(name, key), *target, pool.job);
+    // Targets whose labels agree have the same series, which are kept in order when one takes the
+    // place of the other (at another URL). Those of two at a time have no order to keep.
+    const uint64_t labels = (*target)->labels.Hash();
+    const uint64_t layout_key = LayoutKey(name, taken.insert(labels).second ? labels : key);
+    auto scraper = std::make_unique<TargetScraper>(env_, layout_key, *target, pool.job);
     scraper->Start();
     pool.active.emplace(key, std::move(scraper));
   }
@@ -57,6 +63,7 @@ void ScrapeManager::Remove(const std::string& job_name) {
   for (const auto& [key, scraper] : it->second.active) keys.push_back(key);
   it->second.job.reset();
   for (uint64_t key : keys) Retire(job_name, it->second, key);
+  if (it->second.retiring.empty()) pools_.erase(it);
 }
 
 void ScrapeManager::Retire(const std::string& job_name, Pool& pool, uint64_t key) {
@@ -78,10 +85,14 @@ void ScrapeManager::Retire(const std::string& job_name, Pool& pool, uint64_t key
 }
 
 bool ScrapeManager::LivesOn(const TargetScraper& gone, std::string_view packed) const {
+  // One that is to end too marks its series itself, later.
   for (const auto& [name, pool] : pools_) {
-    for (const auto& [key, scraper] : pool.active) {
-      if (scraper->target().labels == gone.target().labels && scraper->layout().Has(packed)) {
-        return true;
+    for (const Scrapers* scrapers : {&pool.active, &pool.retiring}) {
+      for (const auto& [key, scraper] : *scrapers) {
+        if (scraper.get() == &gone || scraper->ended()) continue;
+        if (scraper->target().labels == gone.target().labels && scraper->layout().Has(packed)) {
+          return true;
+        }
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -36,7 +37,7 @@ TargetScraper::TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key
     : env_(environment),
       target_(std::move(target)),
       job_(std::move(job)),
-      layout_(layout_key),
+      layout_(layout_key, env_.first_generation),
       due_timer_(env_.loop) {}
 
 TargetScraper::~TargetScraper() { Stop(); }
@@ -47,6 +48,7 @@ void TargetScraper::ScheduleFirst() {
   const int64_t wall = env_.loop.WallNs();
   const nanoseconds offset =
       ScrapeOffset(target_->key, env_.offset_seed, target_->interval, wall);
+  tick_waits_ = false;
   due_ = env_.loop.Now() + offset;
   due_wall_ns_ = wall + offset.count();
   due_timer_.Set(due_, [this] { OnDue(); });
@@ -67,6 +69,7 @@ void TargetScraper::Update(std::shared_ptr<const TargetSpec> target,
 
 void TargetScraper::Stop() {
   due_timer_.Cancel();
+  tick_waits_ = false;
   if (scrape_ == nullptr) return;
   env_.transport.Cancel(scrape_->request);
   // The layout may have learned lines that were never committed.
@@ -79,6 +82,7 @@ void TargetScraper::Retire(
     std::function<bool(const TargetScraper&, std::string_view packed)> lives_on,
     std::function<void()> done) {
   Stop();
+  env_.first_generation = std::max(env_.first_generation, layout_.generation() + 1);
   auto end = [this, done = std::move(done)] {
     ended_ = true;
     env_.loop.Post(done);
@@ -108,16 +112,16 @@ void TargetScraper::Resume() {
   ScheduleFirst();
 }
 
-TimestampMs TargetScraper::AlignedTimestamp() const {
+TimestampMs TargetScraper::AlignedTimestamp(int64_t due_wall_ns) const {
   const int64_t tolerance =
       std::min<nanoseconds>(kTimestampTolerance, nanoseconds(target_->interval) / 100).count();
   const int64_t wall = env_.loop.WallNs();
-  const int64_t late = wall - due_wall_ns_;
-  return (late >= -tolerance && late <= tolerance ? due_wall_ns_ : wall) / 1'000'000;
+  const int64_t late = wall - due_wall_ns;
+  return (late >= -tolerance && late <= tolerance ? due_wall_ns : wall) / 1'000'000;
 }
 
 void TargetScraper::OnDue() {
-  const TimestampMs timestamp = AlignedTimestamp();
+  const TimestampMs timestamp = AlignedTimestamp(due_wall_ns_);
   const nanoseconds interval = target_->interval;
   due_ += interval;
   due_wall_ns_ += interval.count();
@@ -133,9 +137,16 @@ void TargetScraper::OnDue() {
   }
   due_timer_.Set(due_, [this] { OnDue(); });
   if (scrape_ != nullptr) {
-    env_.stats.skipped_ticks++;
+    // A scrape that takes its whole interval delays the next one and does not cost it: as with Go's
+    // ticker, one tick waits.
+    env_.stats.skipped_ticks += tick_waits_;
+    tick_waits_ = true;
     return;
   }
+  ScrapeFor(timestamp);
+}
+
+void TargetScraper::ScrapeFor(TimestampMs timestamp) {
   if (timestamp <= layout_.last_scrape_ms()) {
     env_.stats.skipped_clock++;
     return;
@@ -291,6 +302,9 @@ void TargetScraper::FinishScrape() {
   env_.scratch.Give(std::move(scrape->scratch));
   if (forget_lines_) layout_.ForgetLines();
   forget_lines_ = false;
+  if (std::exchange(tick_waits_, false)) {
+    ScrapeFor(AlignedTimestamp(due_wall_ns_ - nanoseconds(target_->interval).count()));
+  }
 }
 
 void TargetScraper::CountTotals(const PageTotals& totals) {

@@ -17,7 +17,8 @@ namespace tributary {
 
 class TargetScraper : private HttpHandler {
  public:
-  // `layout_key` tells targets of different jobs apart even if their keys agree.
+  // `layout_key` is shared with targets of the same series, one after the other: it is what keeps
+  // their samples in order.
   TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key,
                 std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job);
   ~TargetScraper() override;
@@ -69,8 +70,9 @@ class TargetScraper : private HttpHandler {
 
   void ScheduleFirst();
   void OnDue();
-  // Of the scrape: the time it was due, if it is on time.
-  TimestampMs AlignedTimestamp() const;
+  // Of a scrape that was due then and starts now: the time it was due, if it is on time.
+  TimestampMs AlignedTimestamp(int64_t due_wall_ns) const;
+  void ScrapeFor(TimestampMs timestamp);
   void StartScrape(TimestampMs timestamp);
   bool TakeBody(std::string_view bytes);
   void FinishScrape();
@@ -85,6 +87,7 @@ class TargetScraper : private HttpHandler {
   Timer due_timer_;
   MonotonicTime due_{};
   int64_t due_wall_ns_ = 0;
+  bool tick_waits_ = false;  // the last tick came while a scrape was under way
   std::unique_ptr<Scrape> scrape_;
   bool ended_ = false;
   bool forget_lines_ = false;  // once the scrape under way has ended

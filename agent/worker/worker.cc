@@ -12,7 +12,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       logger_(logger),
       random_(options.random_seed),
       log_(loop, options.log),
-      environment_{loop, transport, files, log_, metadata_, logger, hash, 0, {}, {}},
+      environment_{loop, transport, files, log_, metadata_, logger, hash, 0, 1, {}, {}},
       scrapes_(environment_) {}
 
 std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
