@@ -26,9 +26,22 @@ Status SampleLog::Append(Commit commit, std::function<void()> done) {
     }
     log->Trim();
     log->NotifyReaders();
+    if (log->appends_ == 0) {
+      for (auto& waiting : std::exchange(log->after_appends_, {})) {
+        log->loop_.Post(std::move(waiting));
+      }
+    }
     done();
   });
   return {};
+}
+
+void SampleLog::AfterAppends(std::function<void()> done) {
+  if (appends_ > 0) {
+    after_appends_.push_back(std::move(done));
+  } else {
+    loop_.Post(std::move(done));
+  }
 }
 
 SampleLog::ReaderId SampleLog::AddReader(std::function<void()> on_data) {

@@ -59,6 +59,8 @@ class SampleLog {
   // `done` runs later on the loop, when the commit is in the log. An error at once, and `done` never,
   // if too many appends are under way.
   Status Append(Commit commit, std::function<void()> done);
+  // Runs `done` later on the loop, when no append is under way and the readers have been told.
+  void AfterAppends(std::function<void()> done);
 
   // A reader begins at the end of the log. `on_data` runs after appends, on the loop; not for each.
   ReaderId AddReader(std::function<void()> on_data);
@@ -93,6 +95,7 @@ class SampleLog {
   ReaderId last_reader_ = 0;
   LogPosition next_ = 1;
   size_t appends_ = 0;
+  std::vector<std::function<void()>> after_appends_;
   SampleLogStats stats_;
   // Posted callbacks find out by it whether the log is still there.
   std::shared_ptr<SampleLog*> self_ = std::make_shared<SampleLog*>(this);

@@ -56,13 +56,16 @@ void Worker::ApplyTargets(std::shared_ptr<const ScrapeJob> job,
 }
 
 void Worker::Drain(std::function<void()> drained) {
-  // One more than the remotes, so that a worker without any is drained too.
-  auto left = std::make_shared<size_t>(remotes_.size() + 1);
-  auto one_done = [this, left, drained = std::move(drained)] {
-    if (--*left == 0) loop_.Post(drained);
-  };
-  for (const auto& remote : remotes_) remote->Drain(one_done);
-  one_done();
+  // What was scraped may still be on its way into the log.
+  log_.AfterAppends([this, drained = std::move(drained)] {
+    // One more than the remotes, so that a worker without any is drained too.
+    auto left = std::make_shared<size_t>(remotes_.size() + 1);
+    auto one_done = [this, left, drained] {
+      if (--*left == 0) loop_.Post(drained);
+    };
+    for (const auto& remote : remotes_) remote->Drain(one_done);
+    one_done();
+  });
 }
 
 void Worker::Collect(MetricSink& sink) const {
