@@ -104,7 +104,7 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
     calculator_.AddIn(samples);
     NoteHighest(highest_read_ms_, record.samples->timestamp);
     DropOlderThanStart(record.samples);
-    outstanding_.push_back({record.position, 1});
+    outstanding_.push_back({record.position, 1, env_.loop.Now()});
     Accept(std::move(record.samples), &outstanding_.back());
   }
   if (batch.at_end) more_to_read_ = false;
@@ -166,7 +166,7 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
     record->unfinished++;
     order.unfinished++;
     left -= kept;
-    Push(group.lanes[chunk], {samples, record, kept, 0, env_.loop.Now()});
+    Push(group.lanes[chunk], {samples, record, kept, 0, record->read});
   }
   if (too_old) stats_.dropped_too_old += kept_samples;
   const uint64_t dropped = samples->samples() - kept_samples;
@@ -185,7 +185,10 @@ void RemoteQueue::Push(Lane& lane, Item item) {
 void RemoteQueue::MakeReady(Lane& lane) {
   lane.ready = true;
   ready_samples_ += lane.left();
-  ready_.push_back(&lane);
+  // What was held back for another request or generation has waited long enough.
+  const bool is_oldest =
+      !ready_.empty() && lane.items.front().since < ready_.front()->items.front().since;
+  is_oldest ? ready_.push_front(&lane) : ready_.push_back(&lane);
 }
 
 void RemoteQueue::FinishItem(Outstanding* record, uint64_t target_key) {
@@ -302,6 +305,7 @@ void RemoteQueue::ApplyPendingSpec() {
   client_ = std::make_unique<RemoteClient>(env_.loop, env_.transport, env_.files, spec_.config);
   metadata_sender_ = std::make_unique<MetadataSender>(env_.loop, *client_, env_.metadata,
                                                       spec_.config, metadata_stats_);
+  if (draining_) metadata_sender_->Stop();
   shards_ = std::clamp(shards_, spec_.config->queue.min_shards, spec_.config->queue.max_shards);
   for (Outstanding& record : outstanding_) record.unfinished = 0;
   uint64_t pending = 0;

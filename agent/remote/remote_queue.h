@@ -62,7 +62,10 @@ class RemoteQueue {
   RemoteQueue(const RemoteQueue&) = delete;
   RemoteQueue& operator=(const RemoteQueue&) = delete;
 
-  const RemoteWriteConfig& config() const { return *spec_.config; }
+  // The latest that it was given, also while requests of an earlier one are awaited.
+  const RemoteWriteConfig& config() const {
+    return next_spec_ != nullptr ? *next_spec_->config : *spec_.config;
+  }
   // Whether the queue already runs, or is about to run, under this.
   bool Serves(const RemoteSpec& spec) const;
   // Continues under another entry: the backlog stays. Requests under way are awaited first.
@@ -82,6 +85,7 @@ class RemoteQueue {
   struct Outstanding {
     LogPosition position;
     uint32_t unfinished = 0;
+    MonotonicTime read{};
   };
   // Samples of one record for one lane.
   struct Item {

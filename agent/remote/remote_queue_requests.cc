@@ -21,6 +21,7 @@ constexpr uint64_t kSampleBytes = 24;
 
 void RemoteQueue::TrySend() {
   const QueueConfig& queue = spec_.config->queue;
+  bool dropped = false;
   while (next_spec_ == nullptr && requests_.size() < shards_ && !ready_.empty()) {
     const MonotonicTime due = ready_.front()->items.front().since + queue.batch_send_deadline;
     const bool full = ready_samples_ >= queue.max_samples_per_send;
@@ -28,7 +29,7 @@ void RemoteQueue::TrySend() {
       if (!deadline_timer_.active() || deadline_timer_.when() != due) {
         deadline_timer_.Set(due, [this] { TrySend(); });
       }
-      return;
+      break;
     }
     std::unique_ptr<Request> request = BuildRequest();
     Request* started = request.get();
@@ -37,8 +38,12 @@ void RemoteQueue::TrySend() {
       Attempt(started);
     } else {
       Settle(started);
+      dropped = true;
     }
   }
+  if (!dropped) return;
+  MaybeRead();
+  CheckDrained();
 }
 
 std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
