@@ -17,7 +17,7 @@ if(TRIBUTARY_SANITIZE)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT TRIBUTARY_SANITIZE)
   target_compile_options(tributary_flags INTERFACE -fstack-protector-strong)
-  target_compile_definitions(tributary_flags INTERFACE _FORTIFY_SOURCE=2)
+  target_compile_definitions(tributary_flags INTERFACE _FORTIFY_SOURCE=3)
   target_link_options(tributary_flags INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
 endif()
 
