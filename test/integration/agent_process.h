@@ -13,6 +13,13 @@
 
 namespace tributary {
 
+// Bounds on time are stretched so, and those on memory left out, where sanitizers slow programs down.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kSlowdown = 4;
+#else
+inline constexpr int kSlowdown = 1;
+#endif
+
 // The built programs.
 std::string AgentProgram();
 std::string AgentctlProgram();
