@@ -1,6 +1,7 @@
 #include "agent/scrape/scrape_manager.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "common/base/units.h"
@@ -31,26 +32,41 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
     if (!wanted.contains(key)) gone.push_back(key);
   }
   for (uint64_t key : gone) Retire(name, pool, key);
-  std::unordered_set<uint64_t> taken;
+
+  // Targets whose labels agree have the same series. One that takes the place of another, at
+  // another URL, goes on with what that had, as one does that comes back. Two at a time have no
+  // order to keep.
+  std::unordered_set<uint64_t> taken;                  // labels of active targets
+  std::unordered_map<uint64_t, uint64_t> left_behind;  // labels of others -> their keys
   for (const auto& [key, scraper] : pool.active) taken.insert(scraper->target().labels.Hash());
+  for (const auto& [key, scraper] : pool.retiring) {
+    if (!scraper->ended() && !wanted.contains(key)) {
+      left_behind[scraper->target().labels.Hash()] = key;
+    }
+  }
 
   for (const auto& [key, target] : wanted) {
     if (auto it = pool.active.find(key); it != pool.active.end()) {
       if (!same_job || it->second->target() != **target) it->second->Update(*target, pool.job);
       continue;
     }
-    if (auto returned = pool.retiring.extract(key); !returned.empty()) {
+    const uint64_t labels = (*target)->labels.Hash();
+    const bool alone = taken.insert(labels).second;
+    auto returned = pool.retiring.extract(key);
+    if (returned.empty() && alone && left_behind.contains(labels)) {
+      returned = pool.retiring.extract(left_behind.at(labels));
+    }
+    if (!returned.empty()) {
+      returned.key() = key;
       TargetScraper& scraper = *returned.mapped();
       pool.active.insert(std::move(returned));
       scraper.Update(*target, pool.job);
       scraper.Resume();
       continue;
     }
-    // Targets whose labels agree have the same series, which are kept in order when one takes the
-    // place of the other (at another URL). Those of two at a time have no order to keep.
-    const uint64_t labels = (*target)->labels.Hash();
-    const uint64_t layout_key = LayoutKey(name, taken.insert(labels).second ? labels : key);
-    auto scraper = std::make_unique<TargetScraper>(env_, layout_key, *target, pool.job);
+    // By its labels: what an earlier one of the same series had may still be on its way.
+    auto scraper = std::make_unique<TargetScraper>(env_, LayoutKey(name, alone ? labels : key),
+                                                   *target, pool.job);
     scraper->Start();
     pool.active.emplace(key, std::move(scraper));
   }

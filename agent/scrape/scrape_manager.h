@@ -17,8 +17,9 @@ class ScrapeManager {
   ScrapeManager(const ScrapeManager&) = delete;
   ScrapeManager& operator=(const ScrapeManager&) = delete;
 
-  // The job has these targets from now on. Targets that are as they were are not touched; those that are
-  // gone are retired, which marks their series as ended.
+  // The job has these targets from now on. Targets that are as they were are not touched; those
+  // that are gone are retired, which marks their series as ended unless a target with the same
+  // labels comes.
   void Apply(std::shared_ptr<const ScrapeJob> job,
              const std::vector<std::shared_ptr<const TargetSpec>>& targets);
   // The job is gone, and with it its targets.
