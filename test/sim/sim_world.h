@@ -1,0 +1,151 @@
+// A world for one agent: its process (control and workers), targets, remotes, files and clocks, all
+// on virtual time and from one seed. Nothing here is real; nothing in the agent is a double.
+//
+// Run checks after every half second of virtual time what must hold at all times (sim_world.cc,
+// CheckAccounts) and follows the scrapes that have ended. What must not be goes to `problems`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/control/agent.h"
+#include "agent/logging/logger.h"
+#include "agent/worker/worker.h"
+#include "common/base/hash.h"
+#include "test/sim/sim_remote.h"
+#include "test/sim/sim_target.h"
+#include "test/support/sim/sim_files.h"
+#include "test/support/sim/sim_loop.h"
+#include "test/support/sim/sim_network.h"
+
+namespace tributary {
+
+struct WorldOptions {
+  uint64_t seed = 1;
+  size_t workers = 1;
+  SampleLogOptions log;
+};
+
+// A scrape that has ended, as the network saw it.
+struct ScrapeTrace {
+  MonotonicTime started{};
+  MonotonicTime ended{};
+  TimestampMs due_ms = 0;  // the wall clock when it started
+  uint32_t number = 0;     // of the target; 0: it did not reach the target
+  bool up = false;         // a whole page, and good
+  bool garbage = false;    // a whole page that cannot be read
+  bool cancelled = false;
+};
+
+// Sums over the workers.
+struct RemoteTotals {
+  RemoteQueueStats stats;
+  uint64_t pending = 0;
+  uint64_t queues = 0;
+  uint64_t dropped() const {
+    return stats.dropped_series + stats.dropped_too_old + stats.dropped_evicted +
+           stats.dropped_before_start;
+  }
+};
+
+class World {
+ public:
+  static constexpr const char* kConfigFile = "/etc/tributary/prometheus.yml";
+  static constexpr nanoseconds kLatency = std::chrono::microseconds(100);
+
+  explicit World(const WorldOptions& options);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  SimTarget& AddTarget(uint32_t id);
+  SimRemote& AddRemote(const std::string& host);
+  SimTarget* Target(uint32_t id);
+  // Addresses as a file_sd file has them.
+  void WriteTargets(const std::string& path, const std::vector<uint32_t>& ids);
+
+  // Writes the file and starts the agent with it.
+  Status Start(const std::string& config);
+  // Writes the file and lets the agent read it; applied to the workers when it returns.
+  Status Reload(const std::string& config);
+  void Run(nanoseconds duration);
+  // Until it holds, but no longer than `limit`; whether it holds.
+  bool RunUntil(const std::function<bool()>& holds, nanoseconds limit);
+  void StepWall(nanoseconds by);
+  struct End {
+    bool done = false;     // `done` was called
+    bool drained = false;  // with this
+    nanoseconds took{};
+  };
+  // Runs until the agent says that it is done, or well beyond the deadline.
+  End Shutdown(nanoseconds deadline);
+
+  SimLoop& time() { return time_; }
+  SimFileSystem& files() { return files_; }
+  SimNetwork& network() { return network_; }
+  SimRandom& random() { return random_; }
+  Agent& agent() { return *agent_; }
+  const std::vector<std::unique_ptr<SimTarget>>& targets() const { return targets_; }
+  const std::vector<std::unique_ptr<SimRemote>>& remotes() const { return remotes_; }
+  size_t workers() const { return options_.workers; }
+  const Worker& worker(size_t i) const;
+
+  // The queues that send to this remote.
+  RemoteTotals Totals(const SimRemote& remote) const;
+  double Gauge(const SimRemote& remote, const std::string& name) const;
+  uint64_t appended_samples() const;
+  uint64_t evicted_samples() const;
+  ScrapeStats scrape_stats() const;
+  // Every remote has, or has dropped, all that is in the logs.
+  bool AllSent() const;
+  // What the wall clock showed at a moment that is past or present.
+  int64_t WallNsAt(MonotonicTime time) const;
+
+  // In the order of their ends.
+  const std::vector<ScrapeTrace>& Scrapes(uint32_t target) const;
+
+  // For the report: what the test did.
+  void Note(const std::string& text);
+  void Problem(std::string text);
+  const std::vector<std::string>& problems() const { return problems_; }
+  std::string Report() const;
+
+ private:
+  struct WorkerProcess;
+
+  void FollowScrapes();
+  void CheckAccounts();
+  void CheckQueue(const RemoteQueue& queue);
+
+  const WorldOptions options_;
+  SimRandom random_;
+  SimLoop time_;
+  SimNetwork network_;
+  SimFileSystem files_;
+  Logger logger_;
+  std::vector<std::unique_ptr<SimTarget>> targets_;
+  std::vector<std::unique_ptr<SimRemote>> remotes_;
+  SimProcess control_;
+  std::vector<std::unique_ptr<WorkerProcess>> workers_;
+  std::unique_ptr<Agent> agent_;
+
+  std::map<uint32_t, std::vector<ScrapeTrace>> scrapes_;
+  std::map<uint32_t, uint32_t> served_;
+  uint64_t exchanges_seen_ = 0;
+  std::vector<std::pair<MonotonicTime, int64_t>>
+      wall_offsets_;  // since when, ns ahead of monotonic
+  std::vector<std::string> notes_;
+  std::vector<std::string> problems_;
+  std::string AtNow(const std::string& text) const;
+};
+
+// Of Prometheus' file, the part that is the same in most tests: one job with file_sd.
+std::string FileSdJob(const std::string& name, const std::string& file, const std::string& interval,
+                      const std::string& timeout);
+
+}  // namespace tributary
