@@ -54,7 +54,7 @@ struct Fake {
   std::atomic<bool> ready = true;
   std::atomic<int> reloads = 0;
   std::atomic<int> quits = 0;
-  bool refuse_reload = false;
+  std::atomic<bool> refuse_reload = false;
   std::string metrics_page = "up 1\n";
   std::function<void()> on_metrics = [] {};
 
