@@ -49,7 +49,7 @@ class SampleLog {
   struct Batch {
     std::vector<LogRecord> records;
     uint64_t lost_samples = 0;  // evicted before this reader came to them
-    bool at_end = false;        // nothing more to read for now
+    bool at_end = false;        // all that there is has been read
   };
 
   SampleLog(EventLoop& loop, SampleLogOptions options) : loop_(loop), options_(options) {}
