@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "agent/series/group_definition.h"
@@ -23,18 +24,49 @@ struct OwnSample {
   double value = 0;
 };
 
+// A native histogram of one series, or the marker that such a series has ended (its sum is then the
+// stale NaN).
+struct HistogramSample {
+  uint32_t index = 0;  // of the series in its group
+  TimestampMs timestamp = 0;
+  TimestampMs start = 0;        // when its counts began; 0: unknown
+  bool custom_buckets = false;  // remote write 1.0 has none of these
+  // All fields of prompb.Histogram but the two times, as EncodeHistogram (common/wire) writes them:
+  // their numbers are the same in both protocols.
+  std::string encoded;
+};
+
+struct ExemplarSample {
+  uint32_t index = 0;
+  TimestampMs timestamp = 0;
+  double value = 0;
+  std::string labels;  // PackLabels; may be empty
+};
+
+// What few series have: kept apart, so that the others pay one pointer a record for it.
+struct IrregularSamples {
+  std::vector<HistogramSample> histograms;  // those of one series in the order of their times
+  std::vector<ExemplarSample> exemplars;
+};
+
+// When the counts of a group's series began, by their index; 0: unknown. It changes when a counter
+// is reset, so records of a group share one until then.
+using StartTimes = std::vector<TimestampMs>;
+
 // One group's samples of one scrape. Absence is the bitmap's, never a NaN.
 struct GroupSamples {
   GroupRef group;
   TimestampMs timestamp = 0;
-  std::vector<uint64_t> present;  // a bit for each series of the group
-  std::vector<double> values;     // of the present ones, in order
-  std::vector<OwnSample> own;     // in the order of the page
+  std::vector<uint64_t> present;                      // a bit for each series of the group
+  std::vector<double> values;                         // of the present ones, in order
+  std::vector<OwnSample> own;                         // in the order of the page
+  std::shared_ptr<const IrregularSamples> irregular;  // null: none
+  std::shared_ptr<const StartTimes> starts;           // of values and own; null: none is known
 
+  // Floats only; histograms and exemplars are counted by themselves.
   size_t samples() const { return values.size() + own.size(); }
-  size_t memory_bytes() const {
-    return sizeof(*this) + present.size() * 8 + values.size() * 8 + own.size() * sizeof(OwnSample);
-  }
+  bool empty() const { return values.empty() && own.empty() && irregular == nullptr; }
+  size_t memory_bytes() const;
   bool Has(uint32_t index) const { return (present[index / 64] >> (index % 64)) & 1; }
 };
 
