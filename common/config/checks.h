@@ -2,6 +2,10 @@
 // refuse. Each reports every problem it sees; none reads the clock, a file or the environment.
 #pragma once
 
+#include <optional>
+#include <string>
+
+#include "common/config/model.h"
 #include "common/config/options.h"
 #include "common/config/value.h"
 
@@ -41,5 +45,8 @@ void CheckPuppetDbSd(SectionValue& section, CheckContext& context);
 void CheckOciSd(SectionValue& section, CheckContext& context);
 void CheckZookeeperSd(SectionValue& section, CheckContext& context);
 void CheckServerUrl(SectionValue& section, CheckContext& context);
+
+// Of "SRV", "a" and so on; nullopt for any other text.
+std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
 
 }  // namespace tributary
