@@ -7,6 +7,7 @@
 
 #include "agent/discovery/target_file.h"
 #include "common/base/unicode.h"
+#include "common/base/utf8.h"
 #include "common/relabel/relabel.h"
 
 namespace tributary {
@@ -144,7 +145,8 @@ Result<std::vector<TargetGroup>> ParseTargetJson(std::string_view content) {
   // The other way round: nlohmann-json passes over it.
   if (content.starts_with(kByteOrderMark)) return Fail("begins with a byte order mark");
   try {
-    return ReadGroups(Json::parse(ForgiveUnicode(content)));
+    const bool plain = IsValidUtf8(content) && content.find("\\u") == std::string_view::npos;
+    return ReadGroups(plain ? Json::parse(content) : Json::parse(ForgiveUnicode(content)));
   } catch (const Json::exception& error) {
     return Fail(error.what());
   }

@@ -3,7 +3,7 @@
 // Each question has a channel of its own, with one server and one try, so nothing of c-ares'
 // configuration files or of its choice of servers plays a part. UDP with EDNS (4096 bytes), and TCP
 // where the answer is cut off; two seconds for each. Servers that do not know EDNS are asked again
-// without it.
+// without it. A server's address must not have a zone ("fe80::1%eth0"): c-ares 1.18 takes none.
 #pragma once
 
 #include <memory>
