@@ -88,6 +88,10 @@ void Discovery::Apply(const Config& config) {
   std::erase(old_sources, nullptr);
   for (Source* source : added) {
     for (const auto& gone : old_sources) source->provider->Adopt(*gone->provider);
+    // Other jobs may have kept what this one had shared with them.
+    for (const auto& other : sources_) {
+      if (other.get() != source) source->provider->Adopt(*other->provider);
+    }
   }
   for (Source* source : added) source->provider->Start();
   for (Job* job : changed) {

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kUrlLabel = "__meta_url";
 constexpr int kStatusOk = 200;
+// Reasons quote what the server sent.
+constexpr size_t kReasonBytesMax = 500;
 
 std::string_view TrimLeft(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
@@ -47,7 +49,8 @@ HttpProvider::HttpProvider(SdEnvironment& environment, HttpSdConfig config, cons
 
 void HttpProvider::Adopt(const Provider& predecessor) {
   const auto* other = dynamic_cast<const HttpProvider*>(&predecessor);
-  if (other == nullptr || other->config_.url != config_.url || !other->has_groups_) return;
+  if (other == nullptr || other->config_.url != config_.url) return;
+  if (!other->has_groups_ || has_groups_) return;
   groups_ = other->groups_;
   has_groups_ = true;
 }
@@ -92,7 +95,8 @@ void HttpProvider::OnDone(const HttpOutcome& outcome) {
   Result<std::vector<TargetGroup>> groups = ReadAnswer(outcome);
   body_ = std::string();
   if (!groups) {
-    const std::string error = fmt::format("http_sd: {}: {}{}", shown_url_, groups.error().message,
+    const std::string error = fmt::format("http_sd: {}: {}{}", shown_url_,
+                                          groups.error().message.substr(0, kReasonBytesMax),
                                           has_groups_ ? " (its last good targets are kept)" : "");
     environment_.counters.http_failures++;
     if (error_ != error) environment_.warn(error);

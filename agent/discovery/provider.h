@@ -29,8 +29,8 @@ class Provider {
   virtual ~Provider() = default;
 
   // Takes over what another provider has found, as far as this one would look for it too, so that a
-  // reload does not lose targets which cannot be asked for just now. Before Start; no effect if it
-  // is of another mechanism.
+  // reload does not lose targets which cannot be asked for just now. Before Start, of any number of
+  // them: the first that has something counts. No effect if it is of another mechanism.
   virtual void Adopt(const Provider& predecessor) = 0;
 
   // Begins to look. What can be had at once is there when it returns.

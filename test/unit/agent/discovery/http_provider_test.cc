@@ -111,6 +111,7 @@ TEST_CASE("http_sd: whatever is no good answer keeps the targets, is counted, an
       {typed("application/json;"), "content type"},
       {typed("application/json ; charset=utf-8"), "content type"},
       {Json(""), "parse error"},
+      {Json("[\"" + std::string(100'000, 'x')), "parse error"},
       {Json("[{\"targets\": [\"b:1\"]}"), "parse error"},
       {Json("{}"), "a list of target groups"},
       {Json("[null]"), "a group is null"},
@@ -137,6 +138,7 @@ TEST_CASE("http_sd: whatever is no good answer keeps the targets, is counted, an
     CHECK(world.warnings[0].starts_with("http_sd: http://sd.test/list: "));
     CHECK(world.warnings[0].find(c.reason) != std::string::npos);
     CHECK(world.warnings[0].ends_with(" (its last good targets are kept)"));
+    CHECK(world.warnings[0].size() < 600);
     // It heals, and what fails next is told again.
     world.reply = Json(List("c:1"));
     world.Run(seconds(20));
@@ -214,8 +216,13 @@ TEST_CASE("http_sd: jobs with equal entries share one request") {
   CHECK(world.requests.size() == 1);
   CHECK(TargetsText(world.groups["j"]) == "a:1");
   CHECK(TargetsText(world.groups["k"]) == "a:1");
-  // The one that it was made for goes: the other keeps it.
+  // One of them changes its entry while the server fails: both keep their targets.
   world.reply = ScriptedReply::Text(500, "");
+  world.Apply({HttpJob("j", "http://sd.test/list", seconds(7)), HttpJob("k")});
+  world.Run(seconds(20));
+  CHECK(TargetsText(world.discovery.Groups("j")) == "a:1");
+  CHECK(TargetsText(world.discovery.Groups("k")) == "a:1");
+  // The one that it was made for goes: the other keeps it.
   world.Apply({HttpJob("k")});
   world.Run(seconds(20));
   CHECK(TargetsText(world.discovery.Groups("k")) == "a:1");
