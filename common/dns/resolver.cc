@@ -28,8 +28,8 @@ struct Resolver::Lookup {
   std::vector<std::string> names;
   size_t next_server = 0;
   size_t next_name = 0;
-  std::string error;  // of the last question that failed; empty: none of the names had only such
-  std::string last_error;
+  std::string last_error;  // of the last question without a viable answer
+  std::string error;       // of a name about which no server had one; empty: there is none
   DnsRequestId request = 0;
 };
 

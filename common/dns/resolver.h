@@ -57,8 +57,8 @@ class Resolver {
   struct Lookup;
 
   void BeginWaiting();
-  // Ask the lookup's next question, or end it when none is left.
   void Begin(Lookup& lookup);
+  // Asks the look-up's next question, or ends it when none is left.
   void AskNext(Lookup& lookup);
   void Answered(Lookup& lookup, Result<DnsMessage> answer);
   void End(Lookup& lookup, Result<std::vector<DnsRecord>> result);
