@@ -42,8 +42,8 @@ ScrapeRules::ScrapeRules(const ScrapeConfig& config, milliseconds out_of_order_t
       label_value_length_limit(config.label_value_length_limit),
       out_of_order_window_ms(out_of_order_time_window.count()) {}
 
-bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
-                        const std::vector<std::string>& emptied, Labels& exposed) {
+void MergeTargetLabels(const ScrapeRules& rules, const Labels& target,
+                       const std::vector<std::string>& emptied, Labels& exposed) {
   if (rules.honor_labels) {
     for (const Label& label : target) {
       const bool given = exposed.Has(label.name) ||
@@ -59,6 +59,11 @@ bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
     }
     if (!conflicts.empty()) MoveConflicts(std::move(conflicts), exposed);
   }
+}
+
+bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
+                        const std::vector<std::string>& emptied, Labels& exposed) {
+  MergeTargetLabels(rules, target, emptied, exposed);
   return rules.metric_relabel.Apply(exposed) && !exposed.empty();
 }
 

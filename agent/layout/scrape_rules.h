@@ -29,8 +29,12 @@ struct ScrapeRules {
   explicit ScrapeRules(const ScrapeConfig& config, milliseconds out_of_order_time_window);
 };
 
-// The labels of a series from a page: `exposed` merged with the target's under honor_labels, then
-// relabelled. `emptied` names the labels that the page gave with an empty value. False: dropped.
+// Merges the labels that a page gives a series with its target's under honor_labels, before they
+// are relabelled. `emptied` names the labels that the page gave with an empty value.
+void MergeTargetLabels(const ScrapeRules& rules, const Labels& target,
+                       const std::vector<std::string>& emptied, Labels& exposed);
+
+// The labels of a series from a page: `exposed` merged, then relabelled. False: dropped.
 // Follows scrape.go mutateSampleLabels.
 bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
                         const std::vector<std::string>& emptied, Labels& exposed);

@@ -91,10 +91,16 @@ uint64_t TargetKey(const TargetSpec& spec) {
   return identity.Hash();
 }
 
-// All but the discovered labels. Null: dropped by relabeling.
+// Null: dropped by relabeling.
 Result<std::shared_ptr<TargetSpec>> BuildTarget(const ScrapeConfig& config,
                                                 const RelabelRules& rules, Labels labels) {
   if (!rules.Apply(labels)) return nullptr;
+  return MakeTarget(config, labels);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<TargetSpec>> MakeTarget(const ScrapeConfig& config, const Labels& labels) {
   auto spec = std::make_shared<TargetSpec>();
   if (Status read = ReadScrape(labels, *spec); !read) return tl::unexpected(read.error());
   if (Status read = ReadPublicLabels(labels, *spec); !read) return tl::unexpected(read.error());
@@ -102,8 +108,6 @@ Result<std::shared_ptr<TargetSpec>> BuildTarget(const ScrapeConfig& config,
   spec->key = TargetKey(*spec);
   return spec;
 }
-
-}  // namespace
 
 Labels DiscoveredLabels(const ScrapeConfig& config, const std::string& address,
                         const Labels& group_labels) {

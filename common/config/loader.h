@@ -40,4 +40,17 @@ struct LoadOptions {
 // Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options = {});
 
+struct RulesResult {
+  // Nothing if there is an error among the diagnostics.
+  std::optional<std::vector<RelabelConfig>> rules;
+  std::vector<Diagnostic> diagnostics;  // by line
+  bool unreadable = false;
+};
+
+// A file that is a list of relabeling rules and nothing else, for those who try rules out.
+RulesResult LoadRelabelRules(FileSystem& files, const std::string& path, NameValidation validation);
+
+// A job of which a file says nothing but its name.
+ScrapeConfig DefaultScrapeConfig(const std::string& job_name);
+
 }  // namespace tributary

@@ -110,12 +110,6 @@ RelabelConfig MakeRelabel(const SectionValue& rule) {
   return config;
 }
 
-std::vector<RelabelConfig> MakeRelabels(const Value& rules) {
-  std::vector<RelabelConfig> configs;
-  for (const SectionValue& rule : rules.sections) configs.push_back(MakeRelabel(rule));
-  return configs;
-}
-
 HttpClientConfig MakeHttp(const SectionValue& section) {
   HttpClientConfig http;
   if (const SectionValue* basic = section.Sub("basic_auth")) {
@@ -141,6 +135,15 @@ Labels MakeLabels(const Value& value) {
 }
 
 }  // namespace
+
+std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file) {
+  std::vector<RelabelConfig> configs;
+  for (const SectionValue& rule : rules.sections) {
+    configs.push_back(MakeRelabel(rule));
+    configs.back().position = {file, rule.line, rule.column};
+  }
+  return configs;
+}
 
 std::string ExpandEnvironment(const std::string& text, const LoadOptions& options,
                               std::vector<std::string>* missing) {
@@ -236,7 +239,7 @@ GlobalConfig MakeGlobal(const SectionValue& global) {
   return config;
 }
 
-ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const std::string& file) {
   ScrapeConfig config;
   config.job_name = job.Text("job_name");
   config.scrape_interval = job.Duration("scrape_interval");
@@ -268,18 +271,18 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
   for (const SectionValue& sd : job.Get("file_sd_configs").sections) {
     config.file_sd_configs.push_back({sd.Get("files").Texts(), sd.Duration("refresh_interval")});
   }
-  config.relabel_configs = MakeRelabels(job.Get("relabel_configs"));
-  config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"));
+  config.relabel_configs = MakeRelabels(job.Get("relabel_configs"), file);
+  config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"), file);
   return config;
 }
 
-RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote) {
+RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string& file) {
   RemoteWriteConfig config;
   config.url = remote.Text("url");
   config.name = remote.Text("name");
   config.remote_timeout = remote.Duration("remote_timeout");
   for (const auto& [name, value] : remote.Get("headers").entries) config.headers[name] = value.text;
-  config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"));
+  config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"), file);
   auto count = [](const SectionValue& section, std::string_view name) {
     return static_cast<uint64_t>(section.Get(name).integer);
   };

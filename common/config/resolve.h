@@ -24,8 +24,10 @@ void CheckRelabelRules(const Value& rules, NameValidation validation, CheckConte
 
 // Of a section that has passed all checks.
 GlobalConfig MakeGlobal(const SectionValue& global);
-ScrapeConfig MakeScrapeConfig(const SectionValue& job);
-RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote);
+// `file`: where it stands.
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const std::string& file);
+RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string& file);
+std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file);
 NameValidation ValidationOf(const SectionValue& section);
 
 }  // namespace tributary
