@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int status = kExitGood;
   AddTestConfig(app, status);
+  AddRelabel(app, status);
   AddDocs(app, status);
   try {
     app.parse(argc, argv);
