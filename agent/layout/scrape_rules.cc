@@ -64,7 +64,15 @@ void MergeTargetLabels(const ScrapeRules& rules, const Labels& target,
 bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
                         const std::vector<std::string>& emptied, Labels& exposed) {
   MergeTargetLabels(rules, target, emptied, exposed);
-  return rules.metric_relabel.Apply(exposed) && !exposed.empty();
+  if (!rules.on_dropped) return rules.metric_relabel.Apply(exposed) && !exposed.empty();
+  const Labels merged = exposed;
+  std::optional<size_t> dropped_by;
+  rules.metric_relabel.Explain(exposed, [&](const RelabelStep& step, const Labels&) {
+    if (step.dropped) dropped_by = step.rule;
+  });
+  if (!dropped_by && !exposed.empty()) return true;
+  rules.on_dropped(merged, dropped_by);
+  return false;
 }
 
 Labels ReportLabels(std::string_view name, const Labels& target) {

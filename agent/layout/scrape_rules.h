@@ -3,6 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "common/base/status.h"
 #include "common/base/time.h"
@@ -24,6 +28,9 @@ struct ScrapeRules {
   uint64_t label_name_length_limit = 0;
   uint64_t label_value_length_limit = 0;
   TimestampMs out_of_order_window_ms = 0;
+  // For tools: told of each series that is dropped when it is first seen, with its labels before
+  // metric_relabel and the index of the rule (nothing: no label was left). Empty in the agent.
+  std::function<void(const Labels& labels, std::optional<size_t> rule)> on_dropped;
 
   ScrapeRules() = default;
   explicit ScrapeRules(const ScrapeConfig& config, milliseconds out_of_order_time_window);

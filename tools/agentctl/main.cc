@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   int status = kExitGood;
   AddTestConfig(app, status);
   AddRelabel(app, status);
+  AddScrape(app, status);
   AddDocs(app, status);
   try {
     app.parse(argc, argv);
