@@ -60,6 +60,7 @@ std::string ResponseText(const ScrapeOutcome& outcome) {
 
 std::string CountsText(const ScrapeOutcome& outcome) {
   const ScrapeStats& stats = outcome.stats;
+  if (!outcome.up && outcome.Report("scrape_samples_scraped") == 0) return "";
   std::string out =
       fmt::format("  {} samples on the page, {} after relabeling, {} series added, {} families\n",
                   outcome.Report("scrape_samples_scraped"),
@@ -226,9 +227,10 @@ Json ResponseJson(const ScrapeOutcome& outcome) {
 
 Json CountsJson(const ScrapeOutcome& outcome) {
   const ScrapeStats& stats = outcome.stats;
-  return {{"samples", outcome.Report("scrape_samples_scraped")},
-          {"samples_after_relabeling", outcome.Report("scrape_samples_post_metric_relabeling")},
-          {"series_added", outcome.Report("scrape_series_added")},
+  const auto count = [&](const char* name) { return static_cast<uint64_t>(outcome.Report(name)); };
+  return {{"samples", count("scrape_samples_scraped")},
+          {"samples_after_relabeling", count("scrape_samples_post_metric_relabeling")},
+          {"series_added", count("scrape_series_added")},
           {"series_dropped", outcome.dropped.size()},
           {"families", outcome.families.size()},
           {"duplicates", stats.duplicates},
