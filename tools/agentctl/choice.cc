@@ -1,6 +1,7 @@
 #include "tools/agentctl/choice.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 
@@ -44,6 +45,14 @@ const Item* Choose(const std::vector<Item>& items, const std::string& name, cons
   }
   Complain(fmt::format("there is no {} '{}' in the configuration", what, name), Hint(name, names));
   return nullptr;
+}
+
+// Groups of static_configs are known by their number in it, from 0.
+std::string SourceText(const std::string& source) {
+  size_t entry = 0;
+  const auto [end, error] = std::from_chars(source.data(), source.data() + source.size(), entry);
+  if (error != std::errc() || end != source.data() + source.size()) return source;
+  return fmt::format("static_configs entry {}", entry + 1);
 }
 
 }  // namespace
@@ -98,10 +107,7 @@ std::vector<DiscoveredTarget> DiscoverTargets(FileSystem& files, const Config& c
   loop.Run();
   std::vector<DiscoveredTarget> targets;
   for (const TargetGroup& group : groups) {
-    const bool is_static = group.source.find_first_not_of("0123456789") == std::string::npos;
-    const std::string source =
-        is_static ? fmt::format("static_configs entry {}", std::stoul(group.source) + 1)
-                  : group.source;
+    const std::string source = SourceText(group.source);
     for (const std::string& address : group.targets) {
       targets.push_back({DiscoveredLabels(job, address, group.labels), source});
     }

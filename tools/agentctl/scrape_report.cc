@@ -10,6 +10,7 @@
 #include "tools/agentctl/choice.h"
 #include "tools/agentctl/label_input.h"
 #include "tools/agentctl/relabel_report.h"
+#include "tools/agentctl/value_text.h"
 
 namespace tributary {
 namespace {

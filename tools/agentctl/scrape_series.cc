@@ -1,14 +1,11 @@
 #include "tools/agentctl/scrape_series.h"
 
 #include <algorithm>
-#include <cmath>
 #include <tuple>
-
-#include <fmt/format.h>
 
 #include "agent/layout/scrape_rules.h"
 #include "agent/layout/target_layout.h"
-#include "tools/agentctl/histogram_text.h"
+#include "tools/agentctl/value_text.h"
 
 namespace tributary {
 namespace {
@@ -85,12 +82,6 @@ std::vector<SeriesSample> TakeReport(const Labels& target_labels,
     series.erase(std::next(found).base());
   }
   return report;
-}
-
-std::string FormatValue(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  return fmt::format("{}", value);
 }
 
 }  // namespace tributary

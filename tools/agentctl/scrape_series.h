@@ -36,7 +36,4 @@ std::vector<SeriesSample> ReadSeries(
 std::vector<SeriesSample> TakeReport(const Labels& target_labels,
                                      std::vector<SeriesSample>& series);
 
-// "1", "0.25", "1e+21", "NaN", "+Inf".
-std::string FormatValue(double value);
-
 }  // namespace tributary

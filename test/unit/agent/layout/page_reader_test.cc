@@ -241,5 +241,43 @@ TEST_CASE(
   CHECK(PageSamples(next.commit).size() == 2);
 }
 
+TEST_CASE("page reader: who asks is told of each series that is dropped, once, and by which rule") {
+  RelabelConfig drop;
+  drop.action = RelabelAction::kDrop;
+  drop.source_labels = {"__name__"};
+  drop.regex = "a|b";
+  ScrapeConfig config;
+  config.metric_relabel_configs = {drop};
+  LayoutRig silent(ScrapeRules(config, milliseconds(0)));
+  LayoutRig asked(ScrapeRules(config, milliseconds(0)));
+  Lines told;
+  asked.rules_.on_dropped = [&told](const Labels& labels, std::optional<size_t> rule) {
+    told.push_back(labels.ToString() + (rule ? " rule " + std::to_string(*rule) : " no rule"));
+  };
+  const std::string page = "a 1\nc{x=\"y\"} 1\nb{x=\"y\"} 2\nc 3\na 4\n";
+  // Who is asked makes no difference to the commit.
+  CHECK(Show(asked.Scrape(page, 1000).commit) == Show(silent.Scrape(page, 1000).commit));
+  const Lines expected = {R"({__name__="a", instance="i", job="j"} rule 0)",
+                          R"({__name__="b", instance="i", job="j", x="y"} rule 0)"};
+  CHECK(told == expected);
+  asked.Scrape(page, 2000);
+  CHECK(told == expected);
+}
+
+TEST_CASE("page reader: a series of which no label is left is dropped by no rule") {
+  RelabelConfig names;
+  names.action = RelabelAction::kLabelDrop;
+  names.regex = ".*";
+  ScrapeConfig config;
+  config.metric_relabel_configs = {names};
+  LayoutRig rig(ScrapeRules(config, milliseconds(0)));
+  Lines told;
+  rig.rules_.on_dropped = [&told](const Labels& labels, std::optional<size_t> rule) {
+    told.push_back(labels.ToString() + (rule ? " rule" : " no rule"));
+  };
+  CHECK(rig.Scrape("a 1\n", 1000).error.empty());
+  CHECK(told == Lines{R"({__name__="a", instance="i", job="j"} no rule)"});
+}
+
 }  // namespace
 }  // namespace tributary

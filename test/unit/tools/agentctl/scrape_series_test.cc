@@ -8,8 +8,8 @@
 #include "agent/layout/scrape_rules.h"
 #include "common/wire/protobuf_writer.h"
 #include "test/support/catch.h"
-#include "tools/agentctl/histogram_text.h"
 #include "tools/agentctl/label_input.h"
+#include "tools/agentctl/value_text.h"
 
 namespace tributary {
 namespace {

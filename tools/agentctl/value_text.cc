@@ -1,4 +1,4 @@
-#include "tools/agentctl/histogram_text.h"
+#include "tools/agentctl/value_text.h"
 
 #include <bit>
 #include <cmath>
@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "common/base/varint.h"
-#include "tools/agentctl/scrape_series.h"
 
 namespace tributary {
 namespace {
@@ -174,6 +173,12 @@ std::vector<Bucket> Buckets(const std::vector<BucketSpan>& spans,
 }
 
 }  // namespace
+
+std::string FormatValue(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  return fmt::format("{}", value);
+}
 
 Result<NativeHistogram> DecodeHistogram(std::string_view encoded) {
   NativeHistogram histogram;

@@ -1,4 +1,4 @@
-// Native histograms of a commit as text.
+// Values of a commit as text: numbers and native histograms. Pure functions.
 #pragma once
 
 #include <string>
@@ -8,6 +8,9 @@
 #include "common/histogram/native_histogram.h"
 
 namespace tributary {
+
+// "1", "0.25", "1e+21", "NaN", "+Inf".
+std::string FormatValue(double value);
 
 // Reads prompb.Histogram as HistogramSample::encoded has it (its times are skipped). An error if
 // it is none.
