@@ -1,0 +1,33 @@
+#include "common/exposition/line_scanner.h"
+
+#include <algorithm>
+
+namespace tributary {
+
+std::string Printable(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out += "\\x";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
+
+std::string LineScanner::Describe() const {
+  constexpr ptrdiff_t kBefore = 120;
+  constexpr ptrdiff_t kAfter = 20;
+  const char* from = p_ - std::min(kBefore, p_ - begin_);
+  const char* to = p_ + std::min(kAfter, end_ - p_);
+  std::string message = std::string(problem_) + " at byte " + std::to_string(p_ - begin_ + 1);
+  message += AtEnd() ? ", got the end of the line: " : ", got '" + Printable({p_, 1}) + "': ";
+  return message + Printable(View(from, p_)) + " >>>" + Printable(View(p_, to));
+}
+
+}  // namespace tributary
