@@ -55,8 +55,8 @@ class StartTimestamps {
 
   // In page order. `sample` is the caller's number for it.
   void TakeSample(uint32_t sample, std::optional<uint64_t> key);
-  // `seconds` is the _created line's value.
-  void TakeCreated(std::optional<uint64_t> key, double seconds);
+  // `value` is the _created line's value.
+  void TakeCreated(std::optional<uint64_t> key, double value);
   // A TYPE, HELP or UNIT line, or the end of the page: nothing waits beyond it.
   void TakeMetadata();
 
