@@ -27,6 +27,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,38 +87,44 @@ class ProtobufPageReader {
   bool family_never_began() const { return never_began_; }
 
  private:
-  enum class State : uint8_t { kLength, kField, kHeld, kEnd, kFailed };
-  // What has been read of a field's tag, and its payload if it has a length.
-  struct Header {
-    uint64_t tag = 0;
-    uint64_t size = 0;  // of what follows the header
-    size_t bytes = 0;   // of the header itself
-  };
+  enum class State : uint8_t { kLength, kField, kPending, kHeld, kFailed };
   enum class Parsed : uint8_t { kDone, kNeedsBytes, kFailed };
+  // What is known of a field before its payload.
+  struct Header {
+    int32_t number = 0;
+    bool skipped = false;  // of no interest
+    size_t bytes = 0;      // of the header itself
+    uint64_t size = 0;     // of the payload
+  };
 
-  Event ReadLength();
-  Event ReadField();
-  Event ReadHeld();
-  Event EndFamily();
-  Parsed ParseHeader(std::string_view bytes, Header& header);
-  Event TakeField(const Header& header, std::string_view field);
-  Event TakeMetric(std::string_view bytes);
-  Event TakeType(int32_t type);
-  Event TakeName(std::string_view name);
-  Status CheckFamily();
-  Event StartFamily();
+  // These return nothing if there is nothing to tell yet.
+  std::optional<Event> ReadLength();
+  std::optional<Event> ReadField();
+  std::optional<Event> ReadHeld();
+  std::optional<Event> EndFamily();
+  std::optional<Event> TakeField(int32_t number, std::string_view payload);
+  std::optional<Event> TakeName(std::string_view name);
+  std::optional<Event> TakeType(int32_t type);
+  std::optional<Event> TakeMetric(std::string_view bytes);
+  std::optional<Event> StartHeld();
+  Event StartFamily(State next);
   Event HandOut(std::string_view bytes);
-  bool SkipInGroup(uint64_t tag);
-  void Consume(size_t bytes);
-  std::string_view Gather(size_t bytes);
   Event FailWith(std::string message, bool never_began);
+  void BeginFamily(uint64_t bytes);
+  Parsed ParseHeader(std::string_view bytes, Header& header);
+  Parsed FailParsing(const char* problem);
+  std::optional<std::string_view> Gather(uint64_t bytes);
+  void ForgetCarry();
+  void ForgetHeld();
 
   State state_ = State::kLength;
-  std::string_view input_;    // of the last piece, what is not read yet
-  std::string carry_;         // the beginning of a field or length that has not arrived whole
-  bool carry_done_ = false;   // carry_ was read; it is emptied at the next call
-  uint64_t family_left_ = 0;  // bytes of the family after those consumed
-  uint64_t skip_left_ = 0;    // of these, bytes of no interest that follow
+  std::string_view input_;   // of the last piece, what is not read yet
+  std::string carry_;        // the beginning of a field whose end has not arrived
+  bool carry_done_ = false;  // it has, and what points into carry_ was handed out
+  uint64_t length_ = 0;      // of the next family, as far as it was read
+  unsigned length_bytes_ = 0;
+  uint64_t family_left_ = 0;  // bytes of the family, from the field that is being read on
+  uint64_t skip_left_ = 0;    // of these, bytes of no interest that come first
   uint64_t group_depth_ = 0;  // of unknown groups
 
   ProtobufFamily family_;
@@ -127,11 +134,10 @@ class ProtobufPageReader {
   bool started_ = false;  // kFamily was returned
   bool never_began_ = false;
 
+  std::string_view pending_;        // the metric that comes after kFamily
   std::string held_;                // metrics held back, one after the other
   std::vector<size_t> held_sizes_;  // and their sizes
   size_t held_next_ = 0, held_offset_ = 0;
-  std::string_view pending_;  // the metric that comes after kFamily
-  bool pending_held_ = false;
 
   ProtobufMetric metric_;
   std::string error_;

@@ -113,34 +113,31 @@ class ProtobufSeriesReader {
   Result<Labels> MakeLabels(std::vector<std::string>* emptied = nullptr);
 
  private:
-  enum class Stage : uint8_t { kStart, kPlain, kNative, kFields, kConvert, kEnd };
+  enum class Stage : uint8_t { kStart, kSummary, kClassic, kConvert, kEnd };
 
   Step StartMetric();
-  Step EmitPlain(double value);
+  Step Emit(double value);
+  Step EmitSummaryField();
   Step EmitNative();
-  Step EmitField();
+  Step EmitClassicField();
   Step EmitConverted();
-  Step StartClassic();
-  bool EmitSummaryField();
-  bool EmitHistogramField();
-  Step EndMetric(bool as_histogram);
-  bool ShowExemplar(uint32_t index, ProtobufExemplarView& out) const;
+  Step EmitHistogram(NativeHistogram& histogram);
+  Step Fail(const std::string& problem);
   bool NextHistogramExemplar(ProtobufExemplarView& out);
-  std::string SeriesName() const;
+  bool ShowExemplar(uint32_t index, ProtobufExemplarView& out) const;
 
   ProtobufHistogramRules rules_;
   ProtobufFamily family_;
   ProtobufMetric* metric_ = nullptr;
   ProtobufSample sample_;
   Stage stage_ = Stage::kEnd;
-  bool native_ = false;             // the metric at hand
+  size_t field_ = 0;     // the next of a summary or classic histogram: count, sum, then the rest
+  bool native_ = false;  // the classic fields at hand are those of a native histogram
   bool follows_histogram_ = false;  // the metric before ended as a histogram: nothing begins anew
-  size_t field_ = 0;  // of a summary or classic histogram: 0 count, 1 sum, then the rest
-  bool float_exemplar_due_ = false;
   uint32_t float_exemplar_ = ProtobufMetric::kNoExemplar;
   size_t exemplar_next_ = 0;  // in the list of the native histogram
   size_t bucket_next_ = 0;    // and in its buckets
-  bool hashed_ = false, name_hashed_ = false;
+  bool name_hashed_ = false, hashed_ = false;
   uint64_t name_hash_ = 0, metric_hash_ = 0;
   NhcbBuilder nhcb_;
   NativeHistogram converted_;

@@ -9,6 +9,7 @@
 
 #include "common/base/utf8.h"
 #include "common/exposition/float_text.h"
+#include "common/exposition/series_labels.h"
 
 namespace tributary {
 namespace {
@@ -43,23 +44,6 @@ bool HasByte(uint64_t word, char c) {
   constexpr uint64_t kHighs = 0x8080808080808080;
   const uint64_t x = word ^ (kOnes * static_cast<unsigned char>(c));
   return ((x - kOnes) & ~x & kHighs) != 0;
-}
-
-// Text of a line for a message: printable ASCII as it is, the rest as \xNN.
-std::string Printable(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  return out;
 }
 
 // A label as the text has it: escapes not yet resolved.
@@ -425,25 +409,9 @@ Result<Labels> ParseSeries(std::string_view series, std::string_view type,
     std::string value = CanonicalValue(type, name, Unescape(label.value));
     labels.push_back({std::move(name), std::move(value)});
   }
-  // Sorted by name, then value: an empty value comes first, and takes all of its name with it.
-  std::sort(labels.begin(), labels.end());
-  std::vector<Label> kept;
-  kept.reserve(labels.size());
-  for (size_t i = 0; i < labels.size();) {
-    size_t next = i + 1;
-    while (next < labels.size() && labels[next].name == labels[i].name) ++next;
-    if (!labels[i].value.empty()) {
-      if (next - i > 1) {
-        return Fail("the label name \"" + Printable(labels[i].name) +
-                    "\" is not unique: " + Printable(series.substr(0, 200)));
-      }
-      kept.push_back(std::move(labels[i]));
-    } else if (emptied != nullptr) {
-      emptied->push_back(std::move(labels[i].name));
-    }
-    i = next;
-  }
-  return Labels(std::move(kept));
+  Result<Labels> unique = UniqueLabels(std::move(labels), emptied);
+  if (!unique) return Fail(unique.error().message + ": " + Printable(series.substr(0, 200)));
+  return unique;
 }
 
 std::string_view SeriesText(std::string_view line) {

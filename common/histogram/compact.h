@@ -7,11 +7,12 @@
 
 namespace tributary {
 
-// Runs of more than `empty_buckets_max` empty buckets are cut out, and all at the ends of a span;
-// spans without a gap become one, as do (for a maximum above 0) those with a gap of at most that
-// many. A histogram whose spans and buckets do not fit each other, which Prometheus may compact
-// before it is refused, stays one that ValidateHistogram refuses; except that if all its spans are
-// of length 0 the buckets are dropped, as there. For a maximum above 0 spans and buckets must fit.
+// Runs of more than `empty_buckets_max` empty buckets inside a span are cut out, and all at its
+// ends; spans without a gap become one. A maximum above 0 is for histograms of one span only
+// (Prometheus would also fill small gaps between spans then, which it does nowhere in a scrape). A
+// histogram whose spans and buckets do not fit each other, which Prometheus may compact before it
+// is refused, stays one that ValidateHistogram refuses; except that if all its spans are of length
+// 0 the buckets are dropped, as there.
 void CompactHistogram(NativeHistogram& histogram, uint32_t empty_buckets_max);
 
 }  // namespace tributary

@@ -78,8 +78,8 @@ class NhcbBuilder {
 
   void Insert(double upper_bound, double count);
   bool AllIntegers() const;
-  Status BuildIntegers(NativeHistogram& out) const;
-  Status BuildFloats(NativeHistogram& out) const;
+  void FillIntegers(NativeHistogram& out) const;
+  void FillFloats(NativeHistogram& out) const;
 
   std::vector<Bucket> buckets_;  // by bound
   double count_ = 0, sum_ = 0;
