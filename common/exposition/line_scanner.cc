@@ -2,23 +2,9 @@
 
 #include <algorithm>
 
-namespace tributary {
+#include "common/exposition/series_labels.h"
 
-std::string Printable(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  return out;
-}
+namespace tributary {
 
 std::string LineScanner::Describe() const {
   constexpr ptrdiff_t kBefore = 120;

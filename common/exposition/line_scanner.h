@@ -29,9 +29,6 @@ constexpr std::array<uint8_t, 256> MakeNameClasses() {
 
 inline constexpr std::array<uint8_t, 256> kNameClasses = MakeNameClasses();
 
-// Text of a line for a message: printable ASCII as it is, the rest as \xNN.
-std::string Printable(std::string_view text);
-
 // Functions that return bool leave the place at what they refused.
 class LineScanner {
  public:

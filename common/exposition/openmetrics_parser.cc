@@ -13,12 +13,10 @@
 #include "common/exposition/float_text.h"
 #include "common/exposition/line_scanner.h"
 #include "common/exposition/raw_series.h"
+#include "common/exposition/series_labels.h"
 
 namespace tributary {
 namespace {
-
-// tsdb/agent: code points of an exemplar's names and values.
-constexpr size_t kExemplarCodePointsMax = 128;
 
 // One pass over one line, or over a part of it.
 //
@@ -254,13 +252,6 @@ class OpenMetricsParser : public LineScanner {
   bool has_name_ = false;
 };
 
-// An invalid byte counts as one.
-size_t CodePoints(std::string_view text) {
-  size_t count = 0;
-  for (; !text.empty(); ++count) text.remove_prefix(DecodeRune(text).width);
-  return count;
-}
-
 }  // namespace
 
 Result<ParsedLine> ParseOpenMetricsLine(std::string_view line, std::string& buffer) {
@@ -321,26 +312,14 @@ Result<ParsedExemplar> ParseExemplar(std::string_view text) {
   if (!text.starts_with('{') || !parser.Exemplar(out.value, out.timestamp)) {
     return Fail(parser.Describe());
   }
-  std::vector<Label> labels;
-  labels.reserve(raw.labels.size());
-  size_t code_points = 0;
+  std::vector<Label> pairs;
+  pairs.reserve(raw.labels.size());
   for (const RawLabel& label : raw.labels) {
-    if (label.value.empty()) continue;
-    code_points += CodePoints(label.name) + CodePoints(label.value);
-    labels.push_back({std::string(label.name), std::string(label.value)});
+    pairs.push_back({std::string(label.name), std::string(label.value)});
   }
-  std::sort(labels.begin(), labels.end());
-  for (size_t i = 1; i < labels.size(); ++i) {
-    if (labels[i].name != labels[i - 1].name) continue;
-    return Fail("the exemplar's label name \"" + Printable(labels[i].name) +
-                "\" is not unique: " + Printable(text.substr(0, 200)));
-  }
-  if (code_points > kExemplarCodePointsMax) {
-    return Fail("the exemplar's labels have " + std::to_string(code_points) +
-                " characters, more than " + std::to_string(kExemplarCodePointsMax) + ": " +
-                Printable(text.substr(0, 200)));
-  }
-  out.labels = Labels(std::move(labels));
+  Result<Labels> labels = MakeExemplarLabels(std::move(pairs));
+  if (!labels) return Fail(labels.error().message + ": " + Printable(text.substr(0, 200)));
+  out.labels = std::move(*labels);
   return out;
 }
 

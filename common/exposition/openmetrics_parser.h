@@ -37,6 +37,7 @@
 
 #include "common/base/status.h"
 #include "common/base/time.h"
+#include "common/exposition/exemplar.h"
 #include "common/exposition/parsed_line.h"
 #include "common/labels/labels.h"
 
@@ -67,20 +68,11 @@ std::string_view OpenMetricsSeriesText(std::string_view line);
 bool ParseOpenMetricsValue(std::string_view rest, ValueAndTimestamp& out,
                            std::string_view& exemplar);
 
-struct ParsedExemplar {
-  Labels labels;
-  double value = 0;
-  // Of the exemplar's own; Prometheus gives one without it the time of its sample.
-  std::optional<TimestampMs> timestamp;
-};
-
 // An exemplar as ParsedLine has it. Names of labels are as in a series (quoted ones may be anything
 // of one line without NUL bytes, UTF-8 or not), values are UTF-8; unlike in a series escapes stay
 // as they are (a\n is four bytes with the quote's), and NUL bytes are refused. The syntax is
-// checked with the line and fails the page; what is checked only here fails the exemplar alone,
-// which Prometheus drops when it appends it (tsdb/agent, validateExemplar), in this order: labels
-// with an empty value are left out; a name may be there once; names and values have 128 code points
-// at most, an invalid byte counting as one. Prometheus also drops one that equals the series' last.
+// checked with the line and fails the page; what is checked only here (MakeExemplarLabels) fails the
+// exemplar alone. Prometheus also drops one that equals the series' last.
 Result<ParsedExemplar> ParseExemplar(std::string_view text);
 
 }  // namespace tributary

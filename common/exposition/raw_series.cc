@@ -1,11 +1,10 @@
 #include "common/exposition/raw_series.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "common/exposition/float_text.h"
-#include "common/exposition/line_scanner.h"
+#include "common/exposition/series_labels.h"
 
 namespace tributary {
 namespace {
@@ -46,25 +45,9 @@ Result<Labels> ResolveSeries(const RawSeries& raw, std::string_view series, std:
     std::string value = CanonicalValue(type, name, UnescapeLabelText(label.value));
     labels.push_back({std::move(name), std::move(value)});
   }
-  // Sorted by name, then value: an empty value comes first, and takes all of its name with it.
-  std::sort(labels.begin(), labels.end());
-  std::vector<Label> kept;
-  kept.reserve(labels.size());
-  for (size_t i = 0; i < labels.size();) {
-    size_t next = i + 1;
-    while (next < labels.size() && labels[next].name == labels[i].name) ++next;
-    if (!labels[i].value.empty()) {
-      if (next - i > 1) {
-        return Fail("the label name \"" + Printable(labels[i].name) +
-                    "\" is not unique: " + Printable(series.substr(0, 200)));
-      }
-      kept.push_back(std::move(labels[i]));
-    } else if (emptied != nullptr) {
-      emptied->push_back(std::move(labels[i].name));
-    }
-    i = next;
-  }
-  return Labels(std::move(kept));
+  Result<Labels> unique = UniqueLabels(std::move(labels), emptied);
+  if (!unique) return Fail(unique.error().message + ": " + Printable(series.substr(0, 200)));
+  return unique;
 }
 
 }  // namespace tributary
