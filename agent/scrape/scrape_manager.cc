@@ -23,6 +23,10 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
   const bool same_job = pool.job != nullptr && pool.job->config == job->config &&
                         pool.job->forced_error == job->forced_error &&
                         pool.job->rules.out_of_order_window_ms == job->rules.out_of_order_window_ms;
+  if (pool.client == nullptr || pool.job == nullptr || pool.job->config.http != job->config.http) {
+    pool.client =
+        std::make_shared<HttpClient>(env_.loop, env_.transport, env_.files, job->config.http);
+  }
   if (!same_job) pool.job = std::move(job);
 
   std::map<uint64_t, const std::shared_ptr<const TargetSpec>*> wanted;
@@ -47,7 +51,9 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
 
   for (const auto& [key, target] : wanted) {
     if (auto it = pool.active.find(key); it != pool.active.end()) {
-      if (!same_job || it->second->target() != **target) it->second->Update(*target, pool.job);
+      if (!same_job || it->second->target() != **target) {
+        it->second->Update(*target, pool.job, pool.client);
+      }
       continue;
     }
     const uint64_t labels = (*target)->labels.Hash();
@@ -60,13 +66,13 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
       returned.key() = key;
       TargetScraper& scraper = *returned.mapped();
       pool.active.insert(std::move(returned));
-      scraper.Update(*target, pool.job);
+      scraper.Update(*target, pool.job, pool.client);
       scraper.Resume();
       continue;
     }
     // By its labels: what an earlier one of the same series had may still be on its way.
     auto scraper = std::make_unique<TargetScraper>(env_, LayoutKey(name, alone ? labels : key),
-                                                   *target, pool.job);
+                                                   *target, pool.job, pool.client);
     scraper->Start();
     pool.active.emplace(key, std::move(scraper));
   }

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "common/auth/authorization.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 
@@ -33,10 +32,12 @@ double Seconds(nanoseconds duration) { return std::chrono::duration<double>(dura
 
 TargetScraper::TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key,
                              std::shared_ptr<const TargetSpec> target,
-                             std::shared_ptr<const ScrapeJob> job)
+                             std::shared_ptr<const ScrapeJob> job,
+                             std::shared_ptr<HttpClient> client)
     : env_(environment),
       target_(std::move(target)),
       job_(std::move(job)),
+      client_(std::move(client)),
       layout_(layout_key, env_.first_generation),
       due_timer_(env_.loop) {}
 
@@ -55,11 +56,13 @@ void TargetScraper::ScheduleFirst() {
 }
 
 void TargetScraper::Update(std::shared_ptr<const TargetSpec> target,
-                           std::shared_ptr<const ScrapeJob> job) {
+                           std::shared_ptr<const ScrapeJob> job,
+                           std::shared_ptr<HttpClient> client) {
   const bool other_interval = target->interval != target_->interval;
   if (!job->ReadsLinesLike(*job_)) forget_lines_ = true;
   target_ = std::move(target);
   job_ = std::move(job);
+  client_ = std::move(client);
   if (forget_lines_ && scrape_ == nullptr) {
     layout_.ForgetLines();
     forget_lines_ = false;
@@ -71,7 +74,7 @@ void TargetScraper::Stop() {
   due_timer_.Cancel();
   tick_waits_ = false;
   if (scrape_ == nullptr) return;
-  env_.transport.Cancel(scrape_->request);
+  scrape_->client->Cancel(scrape_->request);
   // The layout may have learned lines that were never committed.
   scrape_->reader->AbandonPage();
   scrape_->reader->Withdraw();
@@ -171,6 +174,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_ = std::make_unique<Scrape>();
   scrape_->target = target_;
   scrape_->job = job_;
+  scrape_->client = client_;
   scrape_->scratch = env_.scratch.Take();
   scrape_->started = env_.loop.Now();
   scrape_->timestamp = timestamp;
@@ -178,11 +182,8 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
       PageReader::Context{layout_, job_->rules, target_->labels, env_.hash, env_.metadata,
                           scrape_->scratch->buffer},
       timestamp, env_.loop.WallMs());
-  Result<std::optional<std::string>> authorization = AuthorizationHeader(job_->config.http, env_.files);
   if (!job_->forced_error.empty()) {
     scrape_->error = job_->forced_error;
-  } else if (!authorization) {
-    scrape_->error = authorization.error().message;
   } else if (!HasHttpScheme(target_->url)) {
     scrape_->error = "unsupported scheme; __scheme__ must be http or https";
   }
@@ -194,10 +195,8 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
       {"Accept", job_->accept},
       {"Accept-Encoding", job_->accept_encoding},
       {"X-Prometheus-Scrape-Timeout-Seconds", fmt::format("{}", Seconds(target_->timeout))}};
-  if (*authorization) request.headers.push_back({"Authorization", **authorization});
   request.timeout = target_->timeout;
-  request.follow_redirects = job_->config.http.follow_redirects;
-  scrape_->request = env_.transport.Start(std::move(request), this);
+  scrape_->request = client_->Start(std::move(request), this);
 }
 
 void TargetScraper::OnHead(const HttpResponseHead& head) {
