@@ -118,12 +118,20 @@ struct MetadataConfig {
   bool operator==(const MetadataConfig&) const = default;
 };
 
+enum class RemoteWriteMessage : uint8_t {
+  kV1,  // prometheus.WriteRequest, of remote write 1.0
+  kV2,  // io.prometheus.write.v2.Request, of remote write 2.0
+};
+
 struct RemoteWriteConfig {
   std::string url;   // as given, with userinfo; show RedactUrl(url)
   std::string name;  // given or first 6 hex digits of a hash over the entry
   std::chrono::milliseconds remote_timeout{30000};
   std::map<std::string, std::string> headers;
   std::vector<RelabelConfig> write_relabel_configs;
+  bool send_exemplars = false;
+  bool send_native_histograms = false;
+  RemoteWriteMessage message = RemoteWriteMessage::kV1;
   QueueConfig queue;
   MetadataConfig metadata;
   HttpClientConfig http;

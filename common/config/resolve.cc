@@ -280,6 +280,11 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote) {
   config.remote_timeout = remote.Duration("remote_timeout");
   for (const auto& [name, value] : remote.Get("headers").entries) config.headers[name] = value.text;
   config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"));
+  config.send_exemplars = remote.Flag("send_exemplars");
+  config.send_native_histograms = remote.Flag("send_native_histograms");
+  if (remote.Text("protobuf_message") == "io.prometheus.write.v2.Request") {
+    config.message = RemoteWriteMessage::kV2;
+  }
   auto count = [](const SectionValue& section, std::string_view name) {
     return static_cast<uint64_t>(section.Get(name).integer);
   };

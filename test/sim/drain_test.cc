@@ -124,7 +124,7 @@ TEST_CASE("drain: a backlog that has become too old to be sent is no reason to w
   CHECK(end.drained);
   CHECK(end.took <= seconds(6));
   const RemoteTotals totals = sim.world.Totals(sim.store);
-  CHECK(totals.stats.dropped_too_old == sim.world.appended_samples());
+  CHECK(totals.stats.dropped[DropReason::kTooOld].samples == sim.world.appended_samples());
   sim.CheckNoProblems();
 }
 
