@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "common/auth/authorization.h"
 #include "common/base/version.h"
 
 namespace tributary {
@@ -17,6 +16,9 @@ namespace {
 
 // So much of an error's body is kept for the log (client.go maxErrMsgLen).
 constexpr size_t kErrorBytesMax = 1024;
+
+constexpr char kContentTypeV1[] = "application/x-protobuf";
+constexpr char kContentTypeV2[] = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
 
 std::string FirstLine(const std::string& body) {
   std::string line = body.substr(0, std::min(body.find('\n'), kErrorBytesMax));
@@ -47,64 +49,63 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
 class RemoteClient::Exchange : public HttpHandler {
  public:
   Exchange(RemoteClient& client, uint64_t send, Done done)
-      : client_(client), transport_(client.transport_), send_(send), done_(std::move(done)) {}
-  // After `done`, which may have ended the client.
-  ~Exchange() override { transport_.Cancel(request_); }
+      : client_(client), send_(send), done_(std::move(done)) {}
+  // After `done`, which may have ended the client; then nothing is under way.
+  ~Exchange() override {
+    if (request_ != 0) client_.http_.Cancel(request_);
+  }
 
-  void Start(HttpRequest request) { request_ = transport_.Start(std::move(request), this); }
+  void Start(HttpRequest request) { request_ = client_.http_.Start(std::move(request), this); }
   Done TakeDone() { return std::move(done_); }
 
-  void OnHead(const HttpResponseHead& head) override { retry_after_ = head.Header("Retry-After"); }
+  void OnHead(const HttpResponseHead& head) override {
+    retry_after_ = head.Header("Retry-After");
+    written_ = ParseWrittenStats(head);
+  }
   bool OnBody(std::string_view bytes) override {
     body_.append(bytes.substr(0, kErrorBytesMax - std::min(kErrorBytesMax, body_.size())));
     return true;
   }
   void OnDone(const HttpOutcome& outcome) override {
     request_ = 0;
-    client_.Finish(send_, client_.Classify(outcome, body_, retry_after_));
+    SendOutcome result = client_.Classify(outcome, body_, retry_after_);
+    result.written = written_;
+    client_.Finish(send_, std::move(result));
   }
 
  private:
   RemoteClient& client_;
-  HttpTransport& transport_;
   const uint64_t send_;
   Done done_;
   HttpRequestId request_ = 0;
   std::string body_;
   std::string retry_after_;
+  WrittenStats written_;
 };
 
 RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
                            std::shared_ptr<const RemoteWriteConfig> config)
-    : loop_(loop), transport_(transport), files_(files), config_(std::move(config)) {}
+    : loop_(loop), config_(std::move(config)), http_(loop, transport, files, config_->http) {}
 
-RemoteClient::~RemoteClient() { *self_ = nullptr; }
+RemoteClient::~RemoteClient() = default;
 
 uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt, Done done) {
   const uint64_t send = ++last_send_;
   auto& exchange =
       exchanges_.emplace(send, std::make_unique<Exchange>(*this, send, std::move(done)))
           .first->second;
-  Result<std::optional<std::string>> authorization = AuthorizationHeader(config_->http, files_);
-  if (!authorization) {
-    loop_.Post([self = self_, send, message = authorization.error().message] {
-      if (*self != nullptr) (*self)->Finish(send, {SendOutcome::Kind::kRetry, 0, {}, message});
-    });
-    return send;
-  }
+  const bool is_v1 = config_->message == RemoteWriteMessage::kV1;
   HttpRequest request;
   request.method = "POST";
   request.url = config_->url;
   request.headers = {{"Content-Encoding", "snappy"},
-                     {"Content-Type", "application/x-protobuf"},
+                     {"Content-Type", is_v1 ? kContentTypeV1 : kContentTypeV2},
                      {"User-Agent", fmt::format("Tributary/{}", Version())},
-                     {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+                     {"X-Prometheus-Remote-Write-Version", is_v1 ? "0.1.0" : "2.0.0"}};
   if (attempt > 0) request.headers.push_back({"Retry-Attempt", std::to_string(attempt)});
   for (const auto& [name, value] : config_->headers) request.headers.push_back({name, value});
-  if (*authorization) request.headers.push_back({"Authorization", **authorization});
   request.body = std::move(body);
   request.timeout = config_->remote_timeout;
-  request.follow_redirects = config_->http.follow_redirects;
   exchange->Start(std::move(request));
   return send;
 }

@@ -96,7 +96,7 @@ void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& 
                       first->second == where ? "" : "the other one is in " + first->second);
       }
     }
-    ResolveJob(global, job, context);
+    ResolveJob(global, job, options_, context);
   }
 }
 
@@ -118,7 +118,8 @@ void Loader::ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeC
       Value& sections = more->Set("scrape_configs");
       ResolveJobs(global_, sections, context, path);
       if (HasErrors()) continue;
-      for (const SectionValue& job : sections.sections) jobs.push_back(MakeScrapeConfig(job, path));
+      for (const SectionValue& job : sections.sections)
+        jobs.push_back(MakeScrapeConfig(job, options_, path));
     }
   }
 }
@@ -166,7 +167,7 @@ LoadResult Loader::Load(const std::string& path) {
     file->Set("global").sections.assign(1, global_);
     if (!HasErrors()) {
       for (const SectionValue& job : file->Get("scrape_configs").sections) {
-        config->scrape_configs.push_back(MakeScrapeConfig(job, path));
+        config->scrape_configs.push_back(MakeScrapeConfig(job, options_, path));
       }
     }
     ReadScrapeConfigFiles(*file, config->scrape_configs, context);
@@ -241,9 +242,9 @@ ScrapeConfig DefaultScrapeConfig(const std::string& job_name) {
   global.Set("metric_name_escaping_scheme").text = "allow-utf-8";
   SectionValue job(ScrapeConfigSection());
   job.Set("job_name").text = job_name;
-  ResolveJob(global, job, context);
+  ResolveJob(global, job, {}, context);
   CHECK(diagnostics.empty());
-  return MakeScrapeConfig(job, "");
+  return MakeScrapeConfig(job, {}, "");
 }
 
 }  // namespace tributary

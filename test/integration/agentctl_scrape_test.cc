@@ -80,7 +80,7 @@ TEST_CASE("agentctl scrape: a URL is scraped once, with a job's defaults") {
   CHECK(Has(result.out, "\nreport\n  up{" + labels + "} 1\n"));
   REQUIRE(server.Requests().size() == 1);
   CHECK(server.Requests()[0].target == "/metrics");
-  CHECK(Has(server.Requests()[0].Header("Accept"), "text/plain;version=1.0.0"));
+  CHECK(Has(server.Requests()[0].Header("Accept"), "application/openmetrics-text;version=1.0.0"));
   CHECK(server.Requests()[0].Header("X-Prometheus-Scrape-Timeout-Seconds") == "10");
 }
 
@@ -128,13 +128,24 @@ TEST_CASE("agentctl scrape: --raw prints the page as it came, inflated, and noth
     CHECK(Has(result.err, "  status 200, "));
     const ProcessResult parsed = Scrape({"--limit", "1", Address(server)});
     CHECK(Has(parsed.out, "  ... and 3 more\n"));
-    CHECK(Has(parsed.out, " inflated; ") == compressed);
+    CHECK(Has(parsed.out, " inflated, ") == compressed);
   }
   const RawServer broken(Always(ScriptedReply::Text(500, "oops\n", {kTextType})));
   const ProcessResult result = Scrape({"--raw", Address(broken)});
   CHECK(result.status == 1);
   CHECK(result.out == "oops\n");
   CHECK(Has(result.err, "up 0: server returned HTTP status 500"));
+}
+
+TEST_CASE("agentctl scrape: exemplars of OpenMetrics are with their series") {
+  const RawServer server(Always(
+      ScriptedReply::Text(200, "# TYPE a counter\na_total 5 # {trace=\"t\"} 0.5\n# EOF\n",
+                          {{"Content-Type", "application/openmetrics-text; version=1.0.0"}})));
+  const ProcessResult result = Scrape({Address(server), "--metadata"});
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK(Has(result.out, ", read as OpenMetrics; "));
+  CHECK(Has(result.out, "job=\"agentctl\"} 5\n    # {trace=\"t\"} 0.5 at "));
 }
 
 TEST_CASE("agentctl scrape: --metadata shows the families") {

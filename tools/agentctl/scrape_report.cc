@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "common/base/units.h"
+#include "agent/scrape/content_type.h"
 #include "tools/agentctl/choice.h"
 #include "tools/agentctl/label_input.h"
 #include "tools/agentctl/relabel_report.h"
@@ -43,6 +43,22 @@ std::string HeaderText(const ScrapeOutcome& outcome, std::string_view name) {
   return Quoted(outcome.wire.head.Header(name), 200);
 }
 
+// As the agent chooses it; "" if it would not read the page.
+std::string_view FormatName(const ScrapeOutcome& outcome) {
+  const Result<PageFormat> format =
+      FormatOfPage(outcome.wire.head.Header("Content-Type"), outcome.job.fallback_scrape_protocol);
+  if (outcome.wire.head.status != 200 || !format) return "";
+  switch (*format) {
+    case PageFormat::kPrometheusText:
+      return "Prometheus text";
+    case PageFormat::kOpenMetrics:
+      return "OpenMetrics";
+    case PageFormat::kProtobuf:
+      return "protobuf";
+  }
+  return "";
+}
+
 std::string ResponseText(const ScrapeOutcome& outcome) {
   const WireRecord& wire = outcome.wire;
   if (wire.request.url.empty()) return "  nothing was sent\n";
@@ -55,6 +71,7 @@ std::string ResponseText(const ScrapeOutcome& outcome) {
   if (encoded) out += ", Content-Encoding " + HeaderText(outcome, "Content-Encoding");
   out += fmt::format("\n  {} received", Bytes(wire.body_bytes));
   if (encoded) out += fmt::format(", {} inflated", Bytes(outcome.stats.body_bytes));
+  if (!FormatName(outcome).empty()) out += fmt::format(", read as {}", FormatName(outcome));
   return out + fmt::format("; first byte after {}, all after {}\n", Milliseconds(wire.first_byte),
                            Milliseconds(wire.total));
 }
@@ -218,6 +235,7 @@ Json RequestJson(const ScrapeOutcome& outcome) {
 Json ResponseJson(const ScrapeOutcome& outcome) {
   const WireRecord& wire = outcome.wire;
   return {{"status", wire.head.status},
+          {"format", FormatName(outcome)},
           {"content_type", wire.head.Header("Content-Type")},
           {"content_encoding", wire.head.Header("Content-Encoding")},
           {"wire_bytes", wire.body_bytes},

@@ -31,7 +31,7 @@ ScrapeOutcome Outcome() {
   outcome.wire.request.url = outcome.target.url;
   outcome.wire.request.headers = {{"Accept", "text/plain"}, {"Authorization", "Basic hidden"}};
   outcome.wire.head.status = 200;
-  outcome.wire.head.headers = {{"Content-Type", "text/plain\x1b[31m"},
+  outcome.wire.head.headers = {{"Content-Type", "text/plain; x=\"\x1b[31m\""},
                                {"Content-Encoding", "gzip"}};
   outcome.wire.body_bytes = 100;
   outcome.wire.first_byte = milliseconds(12);
@@ -55,8 +55,10 @@ TEST_CASE("agentctl scrape: the report names what was sent, dropped and by which
   const std::string text = ScrapeText(Outcome(), {0, true});
   CAPTURE(text);
   for (const char* part :
-       {"GET http://u:xxxxx@host/metrics\n  status 200, Content-Type \"text/plain\\x1b[31m\"",
-        "  100 bytes received, 20.0 KiB inflated; first byte after 12.0 ms, all after 15.0 ms\n",
+       {"GET http://u:xxxxx@host/metrics\n  status 200, Content-Type \"text/plain; "
+        "x=\\\"\\x1b[31m\\\"\"",
+        "  100 bytes received, 20.0 KiB inflated, read as Prometheus text; first byte after 12.0 "
+        "ms, all after 15.0 ms\n",
         "  5 samples on the page, 3 after relabeling, 0 series added, 1 families\n",
         "\n3 series\n  a 1\n  b 2\n  c 3\n",
         "\ndropped by rule 1 (agent.yml:9): drop if __name__ =~ 'go_.*'\n  2 series\n  - go_x\n",

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "agent/layout/scrape_rules.h"
+#include "common/wire/histogram.h"
 #include "common/wire/protobuf_writer.h"
 #include "test/support/catch.h"
 #include "tools/agentctl/label_input.h"
@@ -190,6 +191,59 @@ TEST_CASE("agentctl scrape: the bounds at the end of the numbers are those of Pr
                                         FormatValue(std::numeric_limits<double>::max()) + "]:1, (" +
                                         FormatValue(std::numeric_limits<double>::max()) +
                                         ",+Inf]:1}");
+}
+
+NativeHistogram RandomHistogram(std::mt19937_64& random) {
+  NativeHistogram histogram;
+  histogram.is_float = random() % 2 == 0;
+  const bool custom = random() % 3 == 0;
+  histogram.schema = custom ? kCustomBucketsSchema : static_cast<int32_t>(random() % 13) - 4;
+  histogram.zero_threshold = custom ? 0 : static_cast<double>(random() % 3) / 1000;
+  histogram.sum = static_cast<double>(random() % 1000) / 7 - 50;
+  const auto add_buckets = [&](std::vector<BucketSpan>& spans, std::vector<int64_t>& deltas,
+                               std::vector<double>& counts) {
+    for (uint64_t i = random() % 3; i > 0; i--) {
+      spans.push_back(
+          {static_cast<int32_t>(random() % 20) - 10, static_cast<uint32_t>(random() % 4)});
+      for (uint32_t bucket = 0; bucket < spans.back().length; bucket++) {
+        if (histogram.is_float) {
+          counts.push_back(static_cast<double>(random() % 100) / 3);
+        } else {
+          deltas.push_back(static_cast<int64_t>(random() % 100) - 50);
+        }
+      }
+    }
+  };
+  add_buckets(histogram.positive_spans, histogram.positive_deltas, histogram.positive_counts);
+  if (!custom) {
+    add_buckets(histogram.negative_spans, histogram.negative_deltas, histogram.negative_counts);
+  }
+  for (uint64_t i = custom ? random() % 4 : 0; i > 0; i--) {
+    histogram.custom_values.push_back(static_cast<double>(random() % 100));
+  }
+  if (histogram.is_float) {
+    histogram.count_float = static_cast<double>(random() % 1000) / 3;
+    histogram.zero_count_float = static_cast<double>(random() % 5);
+  } else {
+    histogram.count = random() % 100000;
+    histogram.zero_count = random() % 5;
+  }
+  histogram.reset_hint = static_cast<NativeHistogram::ResetHint>(random() % 4);
+  return histogram;
+}
+
+TEST_CASE("agentctl scrape: random histograms are read back as the agent encoded them") {
+  const unsigned seed = std::random_device{}();
+  INFO("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 2000; round++) {
+    const NativeHistogram histogram = RandomHistogram(random);
+    std::string encoded;
+    EncodeHistogram(histogram, encoded);
+    const Result<NativeHistogram> read = DecodeHistogram(encoded);
+    REQUIRE(read.has_value());
+    REQUIRE(*read == histogram);
+  }
 }
 
 TEST_CASE("agentctl scrape: bytes that are no histogram are said to be none") {
