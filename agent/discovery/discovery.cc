@@ -96,9 +96,7 @@ void Discovery::Apply(const Config& config) {
   for (Source* source : added) source->provider->Start();
   for (Job* job : changed) {
     counters_.received_updates++;
-    const bool settled = std::all_of(job->sources.begin(), job->sources.end(),
-                                     [](const Source* s) { return s->provider->settled(); });
-    Changed(*job, settled ? Urgency::kAtOnce : Urgency::kByKind);
+    Changed(*job, IsSettled(*job) ? Urgency::kAtOnce : Urgency::kByKind);
   }
 }
 
@@ -134,6 +132,17 @@ std::vector<TargetGroup> Discovery::Compose(const Job& job) {
 std::vector<TargetGroup> Discovery::Groups(const std::string& job) const {
   const auto found = jobs_.find(job);
   return found == jobs_.end() ? std::vector<TargetGroup>() : found->second->delivered;
+}
+
+bool Discovery::IsSettled(const Job& job) {
+  return std::all_of(job.sources.begin(), job.sources.end(),
+                     [](const Source* source) { return source->provider->settled(); });
+}
+
+std::optional<std::vector<TargetGroup>> Discovery::SettledGroups(const std::string& job) const {
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end() || !IsSettled(*found->second)) return std::nullopt;
+  return Compose(*found->second);
 }
 
 void Discovery::SourceChanged(const Source& source) {

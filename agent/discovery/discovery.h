@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,10 @@ class Discovery {
   // targets anew, with other rules.
   std::vector<TargetGroup> Groups(const std::string& job) const;
 
+  // All groups that are known of the job, told or not; nullopt while a provider of it has not had
+  // its first answer or failure, and for an unknown job. For those who look once.
+  std::optional<std::vector<TargetGroup>> SettledGroups(const std::string& job) const;
+
   void Collect(MetricSink& sink) const;
 
  private:
@@ -75,6 +80,7 @@ class Discovery {
   enum class Urgency { kAtOnce, kByKind };
 
   static std::vector<TargetGroup> Compose(const Job& job);
+  static bool IsSettled(const Job& job);
   // The source of this configuration, taken out of `old` or made; one that is made joins `added`.
   Source* SourceOf(const SdConfig& config, const std::string& job, Sources& old,
                    std::vector<Source*>& added);

@@ -35,15 +35,18 @@ ScrapeRules::ScrapeRules(const ScrapeConfig& config, milliseconds out_of_order_t
       honor_timestamps(config.honor_timestamps),
       track_timestamps_staleness(config.track_timestamps_staleness),
       extra_metrics(config.extra_scrape_metrics),
+      keep_starts(config.start_timestamps),
       name_validation(config.metric_name_validation_scheme),
       sample_limit(config.sample_limit),
       label_limit(config.label_limit),
       label_name_length_limit(config.label_name_length_limit),
       label_value_length_limit(config.label_value_length_limit),
+      histogram_limits{config.native_histogram_bucket_limit,
+                       MaxSchemaForBucketFactor(config.native_histogram_min_bucket_factor)},
       out_of_order_window_ms(out_of_order_time_window.count()) {}
 
-bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
-                        const std::vector<std::string>& emptied, Labels& exposed) {
+void MergeTargetLabels(const ScrapeRules& rules, const Labels& target,
+                       const std::vector<std::string>& emptied, Labels& exposed) {
   if (rules.honor_labels) {
     for (const Label& label : target) {
       const bool given = exposed.Has(label.name) ||
@@ -59,7 +62,20 @@ bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
     }
     if (!conflicts.empty()) MoveConflicts(std::move(conflicts), exposed);
   }
-  return rules.metric_relabel.Apply(exposed) && !exposed.empty();
+}
+
+bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
+                        const std::vector<std::string>& emptied, Labels& exposed) {
+  MergeTargetLabels(rules, target, emptied, exposed);
+  if (!rules.on_dropped) return rules.metric_relabel.Apply(exposed) && !exposed.empty();
+  const Labels merged = exposed;
+  std::optional<size_t> dropped_by;
+  rules.metric_relabel.Explain(exposed, [&](const RelabelStep& step, const Labels&) {
+    if (step.dropped) dropped_by = step.rule;
+  });
+  if (!dropped_by && !exposed.empty()) return true;
+  rules.on_dropped(merged, dropped_by);
+  return false;
 }
 
 Labels ReportLabels(std::string_view name, const Labels& target) {

@@ -3,10 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "common/base/status.h"
 #include "common/base/time.h"
 #include "common/config/model.h"
+#include "common/histogram/limits.h"
 #include "common/labels/labels.h"
 #include "common/relabel/relabel.h"
 
@@ -18,19 +23,28 @@ struct ScrapeRules {
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
   bool extra_metrics = false;
+  bool keep_starts = false;  // of counts: read from the page, and kept with the samples
   NameValidation name_validation = NameValidation::kUtf8;
   uint64_t sample_limit = 0;  // 0: none, as for all limits
   uint64_t label_limit = 0;
   uint64_t label_name_length_limit = 0;
   uint64_t label_value_length_limit = 0;
+  HistogramLimits histogram_limits;
   TimestampMs out_of_order_window_ms = 0;
+  // For tools: told of each series that is dropped when it is first seen, with its labels before
+  // metric_relabel and the index of the rule (nothing: no label was left). Empty in the agent.
+  std::function<void(const Labels& labels, std::optional<size_t> rule)> on_dropped;
 
   ScrapeRules() = default;
   explicit ScrapeRules(const ScrapeConfig& config, milliseconds out_of_order_time_window);
 };
 
-// The labels of a series from a page: `exposed` merged with the target's under honor_labels, then
-// relabelled. `emptied` names the labels that the page gave with an empty value. False: dropped.
+// Merges the labels that a page gives a series with its target's under honor_labels, before they
+// are relabelled. `emptied` names the labels that the page gave with an empty value.
+void MergeTargetLabels(const ScrapeRules& rules, const Labels& target,
+                       const std::vector<std::string>& emptied, Labels& exposed);
+
+// The labels of a series from a page: `exposed` merged, then relabelled. False: dropped.
 // Follows scrape.go mutateSampleLabels.
 bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,
                         const std::vector<std::string>& emptied, Labels& exposed);

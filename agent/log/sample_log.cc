@@ -19,7 +19,7 @@ Status SampleLog::Append(Commit commit, std::function<void()> done) {
     if (log == nullptr) return;
     log->appends_--;
     for (GroupSamples& samples : shared->groups) {
-      log->stats_.appended_samples += samples.samples();
+      log->stats_.appended += samples.counts();
       log->stats_.bytes += samples.memory_bytes();
       log->records_.push_back(
           {log->next_++, std::make_shared<const GroupSamples>(std::move(samples))});
@@ -65,11 +65,11 @@ void SampleLog::Read(ReaderId id, uint64_t samples_max, std::function<void(Batch
     if (it == log->readers_.end()) return;
     Reader& reader = it->second;
     Batch batch;
-    batch.lost_samples = std::exchange(reader.lost, 0);
+    batch.lost = std::exchange(reader.lost, {});
     uint64_t samples = 0;
     while (reader.next < log->next_ && (samples < samples_max || batch.records.empty())) {
       const LogRecord& record = log->records_[reader.next - log->records_.front().position];
-      samples += record.samples->samples();
+      samples += record.samples->counts().total();
       batch.records.push_back(record);
       reader.next++;
     }
@@ -98,8 +98,8 @@ void SampleLog::Trim() {
   while (!records_.empty() && records_.front().position <= released) PopOldest();
   while (stats_.bytes > options_.bytes_max && !records_.empty()) {
     const LogRecord& oldest = records_.front();
-    const uint64_t samples = oldest.samples->samples();
-    stats_.evicted_samples += samples;
+    const SampleCounts samples = oldest.samples->counts();
+    stats_.evicted += samples;
     for (auto& [id, reader] : readers_) {
       if (reader.next > oldest.position) continue;
       reader.next = oldest.position + 1;

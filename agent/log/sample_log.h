@@ -36,9 +36,9 @@ struct SampleLogOptions {
 };
 
 struct SampleLogStats {
-  uint64_t appended_samples = 0;
+  SampleCounts appended;
   uint64_t appends_refused = 0;
-  uint64_t evicted_samples = 0;  // over bytes_max, whether or not a reader missed them
+  SampleCounts evicted;  // over bytes_max, whether or not a reader missed them
   size_t records = 0;
   size_t bytes = 0;
 };
@@ -48,8 +48,8 @@ class SampleLog {
   using ReaderId = uint64_t;
   struct Batch {
     std::vector<LogRecord> records;
-    uint64_t lost_samples = 0;  // evicted before this reader came to them
-    bool at_end = false;        // all that there is has been read
+    SampleCounts lost;    // evicted before this reader came to them
+    bool at_end = false;  // all that there is has been read
   };
 
   SampleLog(EventLoop& loop, SampleLogOptions options) : loop_(loop), options_(options) {}
@@ -65,8 +65,9 @@ class SampleLog {
   // A reader begins at the end of the log. `on_data` runs after appends, on the loop; not for each.
   ReaderId AddReader(std::function<void()> on_data);
   void RemoveReader(ReaderId reader);
-  // Reads on from where the reader is, up to about `samples_max` samples (at least one record if there
-  // is one). `done` runs later on the loop, unless the reader is removed. One read at a time a reader.
+  // Reads on from where the reader is, up to about `samples_max` samples, histograms and exemplars (at
+  // least one record if there is one). `done` runs later on the loop, unless the reader is removed. One
+  // read at a time a reader.
   void Read(ReaderId reader, uint64_t samples_max, std::function<void(Batch)> done);
   // The reader is done with everything up to and including `position`.
   void Release(ReaderId reader, LogPosition position);
@@ -79,7 +80,7 @@ class SampleLog {
   struct Reader {
     LogPosition next = 0;      // to be read
     LogPosition released = 0;  // done with
-    uint64_t lost = 0;
+    SampleCounts lost;
     bool notified = false;
     std::function<void()> on_data;
   };

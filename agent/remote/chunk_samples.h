@@ -1,9 +1,13 @@
 // The samples of one chunk of a group in a record of the log, as a remote sees them: those that are
 // there, of the series that its rules keep. Pure functions.
+//
+// A chunk's *entries* are its floats, then its histograms, then its exemplars, as Prometheus logs
+// them.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "agent/remote/prepared_group.h"
@@ -12,13 +16,24 @@
 
 namespace tributary {
 
-// How many there are.
-uint64_t CountKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
+// The entries [skip, skip + count) of a chunk.
+struct EntryRange {
+  uint64_t skip = 0;
+  uint64_t count = std::numeric_limits<uint64_t>::max();
+  bool Has(uint64_t entry) const { return entry >= skip && entry - skip < count; }
+};
 
-// A copy of them, from the `skip`-th on, `count` at most, without those from before `oldest`.
+// How many entries there are.
+SampleCounts CountKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
+
+// Bytes of the chunk's largest histogram or exemplar, as far as they depend on it; 0: it has none.
+uint64_t LargestIrregular(const GroupSamples& samples, const PreparedGroup& prepared,
+                          uint32_t chunk);
+
+// A copy of the entries of a range, without those from before `oldest`.
 std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
                                              const PreparedGroup& prepared, uint32_t chunk,
-                                             uint64_t skip, uint64_t count, TimestampMs oldest);
+                                             EntryRange range, TimestampMs oldest);
 
 namespace chunk_samples {
 
@@ -36,10 +51,10 @@ void ForEachWord(uint32_t begin, uint32_t end, F f) {
 
 }  // namespace chunk_samples
 
-// Calls f(series, timestamp, value) for the samples of a chunk that the remote keeps: own times
+// Calls f(series, timestamp, value) for the floats of a chunk that the remote keeps: own times
 // before the scrape's first, so that a series' samples come in their order.
 template <typename F>
-void ForEachKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk, F f) {
+void ForEachFloat(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk, F f) {
   const uint32_t begin = prepared.begin(chunk), end = prepared.end(chunk);
   auto own_samples = [&](bool earlier) {
     for (const OwnSample& own : samples.own) {
@@ -61,6 +76,24 @@ void ForEachKept(const GroupSamples& samples, const PreparedGroup& prepared, uin
     }
   });
   if (!samples.own.empty()) own_samples(false);
+}
+
+// Calls on_histogram(const HistogramSample&) and then on_exemplar(const ExemplarSample&) for those
+// of a chunk that the remote keeps.
+template <typename H, typename E>
+void ForEachIrregular(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk,
+                      H on_histogram, E on_exemplar) {
+  if (samples.irregular == nullptr) return;
+  const uint32_t begin = prepared.begin(chunk), end = prepared.end(chunk);
+  auto kept = [&](uint32_t index) {
+    return index >= begin && index < end && prepared.keeps(index);
+  };
+  for (const HistogramSample& sample : samples.irregular->histograms) {
+    if (kept(sample.index)) on_histogram(sample);
+  }
+  for (const ExemplarSample& sample : samples.irregular->exemplars) {
+    if (kept(sample.index)) on_exemplar(sample);
+  }
 }
 
 }  // namespace tributary

@@ -10,6 +10,12 @@
 
 namespace tributary {
 
+void AddExternalLabels(const Labels& external_labels, Labels& labels) {
+  for (const Label& label : external_labels) {
+    if (!labels.Has(label.name)) labels.Set(label.name, label.value);
+  }
+}
+
 PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& rules)
     : series_(group.series()),
       chunk_series_(rules.chunk_series),
@@ -27,9 +33,7 @@ PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& ru
   for (std::string_view packed : group.Packed(buffer)) {
     if (series > 0 && series % chunk_series_ == 0) close_chunk();
     Labels labels = UnpackLabels(packed);
-    for (const Label& label : rules.external_labels) {
-      if (!labels.Has(label.name)) labels.Set(label.name, label.value);
-    }
+    AddExternalLabels(rules.external_labels, labels);
     std::string encoded;
     if (rules.write_relabel.Apply(labels) && !labels.empty()) {
       encoded = EncodeLabels(labels);

@@ -24,6 +24,9 @@ struct RemoteRules {
   uint32_t chunk_series = 250;
 };
 
+// Of equal names the series' own counts.
+void AddExternalLabels(const Labels& external_labels, Labels& labels);
+
 class PreparedGroup {
  public:
   PreparedGroup(const GroupDefinition& group, const RemoteRules& rules);

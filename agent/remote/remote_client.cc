@@ -17,6 +17,9 @@ namespace {
 // So much of an error's body is kept for the log (client.go maxErrMsgLen).
 constexpr size_t kErrorBytesMax = 1024;
 
+constexpr char kContentTypeV1[] = "application/x-protobuf";
+constexpr char kContentTypeV2[] = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+
 std::string FirstLine(const std::string& body) {
   std::string line = body.substr(0, std::min(body.find('\n'), kErrorBytesMax));
   while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.pop_back();
@@ -55,14 +58,19 @@ class RemoteClient::Exchange : public HttpHandler {
   void Start(HttpRequest request) { request_ = client_.http_.Start(std::move(request), this); }
   Done TakeDone() { return std::move(done_); }
 
-  void OnHead(const HttpResponseHead& head) override { retry_after_ = head.Header("Retry-After"); }
+  void OnHead(const HttpResponseHead& head) override {
+    retry_after_ = head.Header("Retry-After");
+    written_ = ParseWrittenStats(head);
+  }
   bool OnBody(std::string_view bytes) override {
     body_.append(bytes.substr(0, kErrorBytesMax - std::min(kErrorBytesMax, body_.size())));
     return true;
   }
   void OnDone(const HttpOutcome& outcome) override {
     request_ = 0;
-    client_.Finish(send_, client_.Classify(outcome, body_, retry_after_));
+    SendOutcome result = client_.Classify(outcome, body_, retry_after_);
+    result.written = written_;
+    client_.Finish(send_, std::move(result));
   }
 
  private:
@@ -72,6 +80,7 @@ class RemoteClient::Exchange : public HttpHandler {
   HttpRequestId request_ = 0;
   std::string body_;
   std::string retry_after_;
+  WrittenStats written_;
 };
 
 RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
@@ -85,13 +94,14 @@ uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt
   auto& exchange =
       exchanges_.emplace(send, std::make_unique<Exchange>(*this, send, std::move(done)))
           .first->second;
+  const bool is_v1 = config_->message == RemoteWriteMessage::kV1;
   HttpRequest request;
   request.method = "POST";
   request.url = config_->url;
   request.headers = {{"Content-Encoding", "snappy"},
-                     {"Content-Type", "application/x-protobuf"},
+                     {"Content-Type", is_v1 ? kContentTypeV1 : kContentTypeV2},
                      {"User-Agent", fmt::format("Tributary/{}", Version())},
-                     {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+                     {"X-Prometheus-Remote-Write-Version", is_v1 ? "0.1.0" : "2.0.0"}};
   if (attempt > 0) request.headers.push_back({"Retry-Attempt", std::to_string(attempt)});
   for (const auto& [name, value] : config_->headers) request.headers.push_back({name, value});
   request.body = std::move(body);

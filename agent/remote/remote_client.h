@@ -1,5 +1,5 @@
 // One attempt to deliver a request to a remote_write endpoint, and what came of it.
-// Source: Remote-Write 1.0 specification; prometheus storage/remote/client.go.
+// Source: Remote-Write 1.0 and 2.0 specifications; prometheus storage/remote/client.go.
 //
 // One thread (the loop's). A client may have many attempts under way.
 #pragma once
@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/remote/written_stats.h"
 #include "common/config/model.h"
 #include "common/event/event_loop.h"
 #include "common/file/file_system.h"
@@ -29,7 +30,8 @@ struct SendOutcome {
   Kind kind = Kind::kDelivered;
   int status = 0;  // of the response, 0 if none came
   std::optional<nanoseconds> retry_after;
-  std::string message;  // for people: the receiver's words, or what failed; without secrets
+  WrittenStats written;  // of any answer
+  std::string message;   // for people: the receiver's words, or what failed; without secrets
 };
 
 // Seconds or an HTTP date (RFC 9110, 10.2.3); nullopt for anything else and for times that are past
@@ -46,8 +48,8 @@ class RemoteClient {
   RemoteClient(const RemoteClient&) = delete;
   RemoteClient& operator=(const RemoteClient&) = delete;
 
-  // Posts a compressed WriteRequest. `attempt` counts from 0. `done` runs later on the loop, once;
-  // not after Cancel or the client's end.
+  // Posts a compressed request of the version that the config says. `attempt` counts from 0. `done`
+  // runs later on the loop, once; not after Cancel or the client's end.
   uint64_t Send(std::shared_ptr<const std::string> body, int attempt, Done done);
   void Cancel(uint64_t send);
 

@@ -33,9 +33,9 @@ RemoteSpec MakeRemoteSpec(const Config& config, const RemoteWriteConfig& remote)
 }
 
 uint64_t RemoteQueue::Lane::left() const {
-  uint64_t samples = 0;
-  for (const Item& item : items) samples += item.left();
-  return samples;
+  uint64_t entries = 0;
+  for (const Item& item : items) entries += item.left();
+  return entries;
 }
 
 RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules)
@@ -55,9 +55,6 @@ bool RemoteQueue::Group::idle() const {
 RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
     : env_(environment),
       spec_(std::move(spec)),
-      client_(std::make_unique<RemoteClient>(env_.loop, env_.transport, env_.files, spec_.config)),
-      metadata_sender_(std::make_unique<MetadataSender>(env_.loop, *client_, env_.metadata,
-                                                        spec_.config, metadata_stats_)),
       reader_(env_.log.AddReader([this] {
         more_to_read_ = true;
         MaybeRead();
@@ -65,9 +62,21 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
       deadline_timer_(env_.loop),
       tick_timer_(env_.loop),
       start_ms_(env_.loop.WallMs()),
+      filter_(*spec_.config, start_ms_),
+      encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
       shards_(spec_.config->queue.min_shards),
       batch_duration_({.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60, 120, 300}) {
+  MakeClient();
   tick_timer_.SetAfter(ShardCalculator::kInterval, [this] { Tick(); });
+}
+
+void RemoteQueue::MakeClient() {
+  metadata_sender_.reset();
+  client_ = std::make_unique<RemoteClient>(env_.loop, env_.transport, env_.files, spec_.config);
+  // Remote write 2.0 has metadata beside each series.
+  if (spec_.config->message != RemoteWriteMessage::kV1 || draining_) return;
+  metadata_sender_ = std::make_unique<MetadataSender>(env_.loop, *client_, env_.metadata,
+                                                      spec_.config, metadata_stats_);
 }
 
 RemoteQueue::~RemoteQueue() { env_.log.RemoveReader(reader_); }
@@ -78,32 +87,32 @@ uint64_t RemoteQueue::capacity() const {
 }
 
 void RemoteQueue::MaybeRead() {
-  if (reading_ || !more_to_read_ || next_spec_ != nullptr || pending_ >= capacity()) return;
+  if (reading_ || !more_to_read_ || next_spec_ != nullptr || pending_.total() >= capacity()) {
+    return;
+  }
   reading_ = true;
   const uint64_t room =
-      std::min(capacity() - pending_, spec_.config->queue.max_samples_per_send * 4);
+      std::min(capacity() - pending_.total(), spec_.config->queue.max_samples_per_send * 4);
   env_.log.Read(reader_, room, [this](SampleLog::Batch batch) { OnBatch(std::move(batch)); });
 }
 
 void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   reading_ = false;
-  if (batch.lost_samples > 0) {
-    stats_.samples_read += batch.lost_samples;
-    stats_.dropped_evicted += batch.lost_samples;
+  if (const SampleCounts lost = filter_.Wanted(batch.lost); lost.total() > 0) {
+    stats_.read += lost;
+    stats_.dropped[DropReason::kLogFull] += lost;
     uint64_t held_back = 0;
     if (eviction_log_.Allow(env_.loop.Now(), held_back)) {
-      env_.logger.Error(
-          "the sample log is full: oldest samples were dropped before they were sent",
-          {{"remote_name", spec_.config->name}, {"samples", std::to_string(batch.lost_samples)}});
+      env_.logger.Error("the sample log is full: oldest samples were dropped before they were sent",
+                        {{"remote_name", spec_.config->name},
+                         {"samples", std::to_string(lost.samples)},
+                         {"histograms", std::to_string(lost.histograms)},
+                         {"exemplars", std::to_string(lost.exemplars)}});
     }
   }
   for (LogRecord& record : batch.records) {
-    const uint64_t samples = record.samples->samples();
-    stats_.samples_read += samples;
-    pending_ += samples;
-    calculator_.AddIn(samples);
     NoteHighest(highest_read_ms_, record.samples->timestamp);
-    DropOlderThanStart(record.samples);
+    Filter(record.samples, false);
     outstanding_.push_back({record.position, 1, env_.loop.Now()});
     Accept(std::move(record.samples), &outstanding_.back());
   }
@@ -119,18 +128,25 @@ void RemoteQueue::NoteHighest(TimestampMs& highest, TimestampMs timestamp) {
   highest = std::max(highest, timestamp);
 }
 
-// A new remote begins with the present: pages with times of their own may hold much older samples
-// (Prometheus' watcher sends nothing from before its start either).
-void RemoteQueue::DropOlderThanStart(std::shared_ptr<const GroupSamples>& samples) {
-  auto is_older = [this](const OwnSample& own) { return own.timestamp <= start_ms_; };
-  const auto older =
-      static_cast<uint64_t>(std::count_if(samples->own.begin(), samples->own.end(), is_older));
-  if (older == 0) return;
-  auto kept = std::make_shared<GroupSamples>(*samples);
-  std::erase_if(kept->own, is_older);
-  samples = std::move(kept);
-  stats_.dropped_before_start += older;
-  pending_ -= older;
+void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read) {
+  SampleCounts counts = samples->counts();
+  const RecordFilter::Removed removed = filter_.Apply(samples);
+  if (read) {
+    stats_.dropped[DropReason::kSwitchedOff] += removed.unwanted;
+  } else {
+    counts -= removed.unwanted;
+    stats_.read += counts;
+    calculator_.AddIn(counts.total());
+  }
+  stats_.dropped[DropReason::kBeforeStart] += removed.before_start;
+  stats_.dropped[DropReason::kCustomBuckets] += removed.custom_buckets;
+  pending_ += samples->counts();
+  uint64_t held_back = 0;
+  if (removed.custom_buckets.total() > 0 && custom_buckets_log_.Allow(env_.loop.Now(), held_back)) {
+    env_.logger.Warn("histograms with custom buckets are dropped: remote write 1.0 has none",
+                     {{"remote_name", spec_.config->name},
+                      {"histograms", std::to_string(removed.custom_buckets.histograms)}});
+  }
 }
 
 void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
@@ -154,37 +170,40 @@ RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
 void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
   Group& group = GroupOf(samples->group);
   TargetOrder& order = targets_[group.target_key];
-  uint64_t left = samples->samples();
+  SampleCounts left = samples->counts(), kept;
   const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
-  const bool too_old = limit > 0 && samples->timestamp < env_.loop.WallMs() - limit;
-  uint64_t kept_samples = 0;
+  // Where entries have times of their own, each is looked at when it is about to be sent.
+  const bool too_old = limit > 0 && samples->timestamp < env_.loop.WallMs() - limit &&
+                       samples->own.empty() && samples->irregular == nullptr;
   for (uint32_t chunk = 0; chunk < group.prepared.chunks(); chunk++) {
-    const uint64_t kept = CountKept(*samples, group.prepared, chunk);
-    if (kept == 0) continue;
-    kept_samples += kept;
+    const SampleCounts of_chunk = CountKept(*samples, group.prepared, chunk);
+    if (of_chunk.total() == 0) continue;
+    kept += of_chunk;
     if (too_old) continue;
     record->unfinished++;
     order.unfinished++;
-    left -= kept;
-    Push(group.lanes[chunk], {samples, record, kept, 0, record->read});
+    Push(group.lanes[chunk], {samples, record, of_chunk.total(), 0, record->read});
   }
-  if (too_old) stats_.dropped_too_old += kept_samples;
-  const uint64_t dropped = samples->samples() - kept_samples;
-  stats_.dropped_series += dropped;
-  calculator_.AddDropped(left);
+  stats_.dropped[DropReason::kSeries] += left - kept;
+  if (too_old) {
+    stats_.dropped[DropReason::kTooOld] += kept;
+  } else {
+    left -= kept;
+  }
+  calculator_.AddDropped(left.total());
   pending_ -= left;
   record->unfinished--;
 }
 
 void RemoteQueue::Push(Lane& lane, Item item) {
-  if (lane.ready) ready_samples_ += item.left();
+  if (lane.ready) ready_entries_ += item.left();
   lane.items.push_back(std::move(item));
   if (!lane.ready && !lane.in_flight) MakeReady(lane);
 }
 
 void RemoteQueue::MakeReady(Lane& lane) {
   lane.ready = true;
-  ready_samples_ += lane.left();
+  ready_entries_ += lane.left();
   // What was held back for another request or generation has waited long enough.
   const bool is_oldest =
       !ready_.empty() && lane.items.front().since < ready_.front()->items.front().since;
@@ -268,22 +287,20 @@ void RemoteQueue::ApplyPendingSpec() {
     Outstanding* record;
   };
   std::vector<Unsent> unsent;
-  auto take = [&](const std::shared_ptr<const GroupSamples>& samples, Outstanding* record,
-                  const PreparedGroup& prepared, uint32_t chunk, uint64_t skip, uint64_t count,
-                  TimestampMs oldest) {
-    unsent.push_back({KeepOnly(*samples, prepared, chunk, skip, count, oldest), record});
-  };
   for (const auto& request : requests_) {
     for (const Part& part : request->parts) {
-      take(part.samples, part.record, part.lane->group->prepared, part.lane->chunk, part.skip,
-           part.count, request->oldest_allowed);
+      unsent.push_back({KeepOnly(*part.samples, part.lane->group->prepared, part.lane->chunk,
+                                 part.range, request->oldest_allowed),
+                        part.record});
     }
   }
   for (const auto& [id, group] : groups_) {
     for (const Lane& lane : group->lanes) {
       for (const Item& item : lane.items) {
-        take(item.samples, item.record, group->prepared, lane.chunk, item.taken, item.left(),
-             std::numeric_limits<TimestampMs>::min());
+        unsent.push_back(
+            {KeepOnly(*item.samples, group->prepared, lane.chunk, {item.taken, item.left()},
+                      std::numeric_limits<TimestampMs>::min()),
+             item.record});
       }
     }
   }
@@ -296,24 +313,21 @@ void RemoteQueue::ApplyPendingSpec() {
 
   requests_.clear();
   ready_.clear();
-  ready_samples_ = 0;
+  ready_entries_ = 0;
   groups_.clear();
   targets_.clear();
   spec_ = std::move(*next_spec_);
   next_spec_.reset();
-  metadata_sender_.reset();
-  client_ = std::make_unique<RemoteClient>(env_.loop, env_.transport, env_.files, spec_.config);
-  metadata_sender_ = std::make_unique<MetadataSender>(env_.loop, *client_, env_.metadata,
-                                                      spec_.config, metadata_stats_);
-  if (draining_) metadata_sender_->Stop();
+  filter_ = RecordFilter(*spec_.config, start_ms_);
+  encoder_ = std::make_unique<RequestEncoder>(spec_.config->message);
+  MakeClient();
   shards_ = std::clamp(shards_, spec_.config->queue.min_shards, spec_.config->queue.max_shards);
   for (Outstanding& record : outstanding_) record.unfinished = 0;
-  uint64_t pending = 0;
-  for (const Unsent& entry : unsent) {
+  pending_ = {};
+  for (Unsent& entry : unsent) {
     entry.record->unfinished++;
-    pending += entry.samples->samples();
+    Filter(entry.samples, true);
   }
-  pending_ = pending;
   for (Unsent& entry : unsent) Accept(std::move(entry.samples), entry.record);
   AdvanceLowWater();
   MaybeRead();
@@ -324,14 +338,14 @@ void RemoteQueue::ApplyPendingSpec() {
 void RemoteQueue::Drain(std::function<void()> drained) {
   drained_ = std::move(drained);
   draining_ = true;
-  metadata_sender_->Stop();
+  metadata_sender_.reset();
   MaybeRead();
   TrySend();
   CheckDrained();
 }
 
 void RemoteQueue::CheckDrained() {
-  if (!draining_ || !drained_ || reading_ || more_to_read_ || pending_ > 0) return;
+  if (!draining_ || !drained_ || reading_ || more_to_read_ || pending_.total() > 0) return;
   env_.loop.Post(std::exchange(drained_, nullptr));
 }
 

@@ -6,7 +6,10 @@
 // time, with nothing to drain. Follows queue_config as Prometheus documents it
 // (docs/practices/remote_write; queue_manager.go).
 //
-// One thread (the loop's). Bounds: what is read ahead of delivery is at most `capacity` samples a
+// Floats, histograms and exemplars are *entries* alike: order, batches and bounds count them all;
+// stats tell them apart.
+//
+// One thread (the loop's). Bounds: what is read ahead of delivery is at most `capacity` entries a
 // shard (and one batch); what lies beyond stays in the log.
 #pragma once
 
@@ -23,7 +26,10 @@
 #include "agent/logging/logger.h"
 #include "agent/remote/metadata_sender.h"
 #include "agent/remote/prepared_group.h"
+#include "agent/remote/record_filter.h"
 #include "agent/remote/remote_client.h"
+#include "agent/remote/remote_queue_stats.h"
+#include "agent/remote/request_encoder.h"
 #include "agent/remote/shard_calculator.h"
 #include "agent/telemetry/metric_sink.h"
 
@@ -47,14 +53,6 @@ struct RemoteEnvironment {
   std::function<uint64_t()> random;  // for jitter
 };
 
-struct RemoteQueueStats {
-  uint64_t samples_sent = 0, samples_failed = 0, samples_retried = 0;
-  uint64_t dropped_series = 0, dropped_too_old = 0, dropped_evicted = 0;
-  uint64_t dropped_before_start = 0;
-  uint64_t bytes_sent = 0, requests = 0;
-  uint64_t samples_read = 0;
-};
-
 class RemoteQueue {
  public:
   RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec);
@@ -74,9 +72,9 @@ class RemoteQueue {
   // read to its end and everything is delivered or dropped.
   void Drain(std::function<void()> drained);
 
-  // samples_read = sent + failed + every dropped_* + pending.
+  // read = sent + failed + dropped + pending, for each kind.
   const RemoteQueueStats& stats() const { return stats_; }
-  uint64_t pending_samples() const { return pending_; }
+  const SampleCounts& pending() const { return pending_; }
   void Collect(MetricSink& sink) const;
 
  private:
@@ -91,7 +89,7 @@ class RemoteQueue {
   struct Item {
     std::shared_ptr<const GroupSamples> samples;
     Outstanding* record;
-    uint64_t count = 0;  // samples of the lane's series that the remote keeps
+    uint64_t count = 0;  // entries of the lane's series that the remote keeps
     uint64_t taken = 0;  // of them, those that were put into requests
     MonotonicTime since{};
     uint64_t left() const { return count - taken; }
@@ -123,16 +121,17 @@ class RemoteQueue {
     Lane* lane;
     std::shared_ptr<const GroupSamples> samples;
     Outstanding* record;
-    uint64_t skip = 0, count = 0;
+    EntryRange range;
     bool last = false;  // the item is finished with it
   };
   struct Request {
     std::vector<Part> parts;
-    uint64_t samples = 0;
+    uint64_t entries = 0;
     std::shared_ptr<const std::string> body;
-    size_t body_samples = 0;  // less those that have become too old
-    TimestampMs latest = 0, oldest = 0;
-    // Samples from before are not in the body: too old when it was last written.
+    SampleCounts in_body;  // less what has become too old
+    WrittenStats written;  // by all attempts
+    TimestampMs earliest = 0, latest = 0;
+    // What is from before is not in the body: too old when it was last written.
     TimestampMs oldest_allowed = std::numeric_limits<TimestampMs>::min();
     int attempt = 0;
     nanoseconds backoff{};
@@ -144,7 +143,8 @@ class RemoteQueue {
   uint64_t capacity() const;
   void MaybeRead();
   void OnBatch(SampleLog::Batch batch);
-  void DropOlderThanStart(std::shared_ptr<const GroupSamples>& samples);
+  // Drops what the remote does not take; `read` says whether it counts as read already.
+  void Filter(std::shared_ptr<const GroupSamples>& samples, bool read);
   void Accept(std::shared_ptr<const GroupSamples> samples, Outstanding* record);
   void Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record);
   void Push(Lane& lane, Item item);
@@ -159,6 +159,8 @@ class RemoteQueue {
   void Attempt(Request* request);
   void OnOutcome(Request* request, SendOutcome outcome);
   void Retry(Request* request, const SendOutcome& outcome);
+  // The request has had its last answer.
+  void CountOutcome(const Request& request, const SendOutcome& outcome);
   void Settle(Request* request);
   void Finish(Request* request);
   void FinishItem(Outstanding* record, uint64_t target_key);
@@ -166,6 +168,7 @@ class RemoteQueue {
   void CheckDrained();
   void Tick();
   void ApplyPendingSpec();
+  void MakeClient();
   void NoteHighest(TimestampMs& highest, TimestampMs timestamp);
 
   RemoteEnvironment env_;
@@ -173,12 +176,12 @@ class RemoteQueue {
   std::unique_ptr<RemoteSpec> next_spec_;
   std::unique_ptr<RemoteClient> client_;
   MetadataSenderStats metadata_stats_;
-  std::unique_ptr<MetadataSender> metadata_sender_;
+  std::unique_ptr<MetadataSender> metadata_sender_;  // of remote write 1.0
   SampleLog::ReaderId reader_;
   bool reading_ = false;
   bool more_to_read_ = true;
-  uint64_t pending_ = 0;        // samples read and not finished
-  uint64_t ready_samples_ = 0;  // in lanes that could be sent now
+  SampleCounts pending_;        // read and not finished
+  uint64_t ready_entries_ = 0;  // in lanes that could be sent now
 
   std::deque<Outstanding> outstanding_;  // by position
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Group>> groups_;
@@ -189,6 +192,8 @@ class RemoteQueue {
   Timer tick_timer_;
 
   const TimestampMs start_ms_;
+  RecordFilter filter_;
+  std::unique_ptr<RequestEncoder> encoder_;
   uint64_t shards_;
   ShardCalculator calculator_;
   MonotonicTime last_attempt_end_{};
@@ -199,12 +204,10 @@ class RemoteQueue {
   Histogram batch_duration_;
   LogLimiter failure_log_{seconds(60)};
   LogLimiter eviction_log_{seconds(60)};
+  LogLimiter custom_buckets_log_{seconds(60)};
   std::string last_error_;
   std::function<void()> drained_;
   bool draining_ = false;
-  // Scratch of Encode.
-  std::string label_bytes_;
-  std::vector<std::string_view> labels_;
 };
 
 }  // namespace tributary

@@ -1,45 +1,76 @@
+#include <iterator>
 #include <string>
+#include <utility>
 
 #include "agent/remote/remote_queue.h"
 
 namespace tributary {
 
+namespace {
+
+// Prometheus has the names of the first two and of kCustomBuckets.
+constexpr std::pair<DropReason, const char*> kReasons[] = {
+    {DropReason::kSeries, "dropped_series"},
+    {DropReason::kTooOld, "too_old"},
+    {DropReason::kLogFull, "log_full"},
+    {DropReason::kBeforeStart, "before_start"},
+    {DropReason::kCustomBuckets, "nhcb_in_rw1_not_supported"},
+    {DropReason::kSwitchedOff, "switched_off"},
+};
+static_assert(std::size(kReasons) == kDropReasons);
+
+}  // namespace
+
 void RemoteQueue::Collect(MetricSink& sink) const {
   const MetricLabels labels = {{"remote_name", spec_.config->name},
                                {"url", RedactUrl(spec_.config->url)}};
-  auto counter = [&](const char* name, const char* help, uint64_t value) {
-    sink.AddCounter(std::string("prometheus_remote_storage_") + name, help, labels,
-                    static_cast<double>(value));
+  auto counter = [&](const std::string& name, const std::string& help, uint64_t value) {
+    sink.AddCounter("prometheus_remote_storage_" + name, help, labels, static_cast<double>(value));
   };
-  auto gauge = [&](const char* name, const char* help, double value) {
-    sink.AddGauge(std::string("prometheus_remote_storage_") + name, help, labels, value);
+  auto gauge = [&](const std::string& name, const std::string& help, double value) {
+    sink.AddGauge("prometheus_remote_storage_" + name, help, labels, value);
   };
-  counter("samples_total", "Samples delivered.", stats_.samples_sent);
-  counter("samples_failed_total", "Samples that the receiver refused for good.",
-          stats_.samples_failed);
-  counter("samples_retried_total", "Samples whose sending failed and was tried again.",
-          stats_.samples_retried);
+  struct Kind {
+    std::string name;
+    uint64_t SampleCounts::*count;
+  };
+  const Kind kinds[] = {{"samples", &SampleCounts::samples},
+                        {"histograms", &SampleCounts::histograms},
+                        {"exemplars", &SampleCounts::exemplars}};
+  for (const auto& [name, count] : kinds) {
+    counter(name + "_total", "Delivered " + name + ".", stats_.sent.*count);
+    counter(name + "_failed_total", "What the receiver refused for good, of " + name + ".",
+            stats_.failed.*count);
+    counter(name + "_retried_total", "What could not be sent and was tried again, of " + name + ".",
+            stats_.retried.*count);
+    for (const auto& [reason, reason_name] : kReasons) {
+      // What cannot be is not shown.
+      if (reason == DropReason::kCustomBuckets && name != "histograms") continue;
+      if (reason == DropReason::kSwitchedOff && name == "samples") continue;
+      if (reason == DropReason::kBeforeStart && name == "exemplars") continue;
+      MetricLabels with_reason = labels;
+      with_reason.emplace_back("reason", reason_name);
+      sink.AddCounter("prometheus_remote_storage_" + name + "_dropped_total",
+                      "What was read from the log and not sent, of " + name + ".", with_reason,
+                      static_cast<double>(stats_.dropped[reason].*count));
+    }
+    gauge(name + "_pending",
+          "What was read from the log and neither sent nor dropped, of " + name + ".",
+          static_cast<double>(pending_.*count));
+    sink.AddCounter("tributary_remote_" + name + "_read_total",
+                    "Taken from the log and sent, failed, dropped or pending, of " + name + ".",
+                    labels, static_cast<double>(stats_.read.*count));
+  }
   counter("bytes_total", "Bytes of delivered requests, compressed.", stats_.bytes_sent);
-  counter("metadata_total", "Metadata entries delivered.", metadata_stats_.sent);
-  counter("metadata_failed_total", "Metadata entries that the receiver refused for good.",
-          metadata_stats_.failed);
-  counter("metadata_retried_total", "Metadata entries whose sending failed and was tried again.",
-          metadata_stats_.retried);
-  counter("metadata_bytes_total", "Bytes of delivered metadata, compressed.",
-          metadata_stats_.bytes);
-  auto dropped = [&](const char* reason, uint64_t value) {
-    MetricLabels with_reason = labels;
-    with_reason.emplace_back("reason", reason);
-    sink.AddCounter("prometheus_remote_storage_samples_dropped_total",
-                    "Samples read from the log and not sent.", with_reason,
-                    static_cast<double>(value));
-  };
-  dropped("dropped_series", stats_.dropped_series);
-  dropped("too_old", stats_.dropped_too_old);
-  dropped("log_full", stats_.dropped_evicted);
-  dropped("before_start", stats_.dropped_before_start);
-  gauge("samples_pending", "Samples read from the log and neither sent nor dropped.",
-        static_cast<double>(pending_));
+  if (spec_.config->message == RemoteWriteMessage::kV1) {
+    counter("metadata_total", "Metadata entries delivered.", metadata_stats_.sent);
+    counter("metadata_failed_total", "Metadata entries that the receiver refused for good.",
+            metadata_stats_.failed);
+    counter("metadata_retried_total", "Metadata entries whose sending failed and was tried again.",
+            metadata_stats_.retried);
+    counter("metadata_bytes_total", "Bytes of delivered metadata, compressed.",
+            metadata_stats_.bytes);
+  }
   gauge("shards", "Requests that may be under way.", static_cast<double>(shards_));
   gauge("shards_min", "The least number of shards.",
         static_cast<double>(spec_.config->queue.min_shards));
@@ -56,9 +87,6 @@ void RemoteQueue::Collect(MetricSink& sink) const {
         static_cast<double>(highest_sent_ms_ / 1000));
   sink.AddHistogram("prometheus_remote_storage_sent_batch_duration_seconds",
                     "How long attempts to send took.", labels, batch_duration_);
-  sink.AddCounter("tributary_remote_samples_read_total",
-                  "Samples taken from the log: sent, failed, dropped or pending.", labels,
-                  static_cast<double>(stats_.samples_read));
   sink.AddCounter("tributary_remote_requests_total", "Attempts to send.", labels,
                   static_cast<double>(stats_.requests));
 }

@@ -1,12 +1,11 @@
 // The part of the queue that makes requests of what is ready, sends them, and hears what became of
 // them.
 #include <algorithm>
-#include <limits>
 
-#include "agent/remote/chunk_samples.h"
+#include <fmt/format.h>
+
 #include "agent/remote/remote_queue.h"
 #include "common/base/assert.h"
-#include "common/wire/remote_write.h"
 
 namespace tributary {
 
@@ -14,8 +13,15 @@ namespace {
 
 // Receivers refuse more than 32 MiB; small requests are cheaper for both sides.
 constexpr uint64_t kRequestBytesMax = 4 << 20;
-// Bytes of the encoding around a sample: tags, lengths, value and timestamp.
-constexpr uint64_t kSampleBytes = 24;
+// Bytes of the encoding around an entry: tags, lengths, value and times.
+constexpr uint64_t kEntryBytes = 32;
+
+// Helps and units stand in a request once, however many series they belong to.
+uint64_t MetadataBytes(const GroupSamples& samples) {
+  const uint64_t bytes = samples.metadata == nullptr ? 0 : samples.metadata->text_bytes();
+  // A page of enormous helps must not make a request of each series.
+  return std::min(bytes, kRequestBytesMax / 4);
+}
 
 }  // namespace
 
@@ -24,7 +30,7 @@ void RemoteQueue::TrySend() {
   bool dropped = false;
   while (next_spec_ == nullptr && requests_.size() < shards_ && !ready_.empty()) {
     const MonotonicTime due = ready_.front()->items.front().since + queue.batch_send_deadline;
-    const bool full = ready_samples_ >= queue.max_samples_per_send;
+    const bool full = ready_entries_ >= queue.max_samples_per_send;
     if (!full && !draining_ && env_.loop.Now() < due) {
       if (!deadline_timer_.active() || deadline_timer_.when() != due) {
         deadline_timer_.Set(due, [this] { TrySend(); });
@@ -47,16 +53,16 @@ void RemoteQueue::TrySend() {
 }
 
 std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
-  const uint64_t samples_max = spec_.config->queue.max_samples_per_send;
+  const uint64_t entries_max = spec_.config->queue.max_samples_per_send;
   auto request = std::make_unique<Request>();
   request->timer = std::make_unique<Timer>(env_.loop);
   uint64_t bytes = 0;
-  while (!ready_.empty() && request->samples < samples_max && bytes < kRequestBytesMax) {
+  while (!ready_.empty() && request->entries < entries_max && bytes < kRequestBytesMax) {
     Lane& lane = *ready_.front();
     // A lane is not split between two requests, as the second would have to wait for the first.
-    if (request->samples > 0 && request->samples + lane.items.front().left() > samples_max) break;
+    if (request->entries > 0 && request->entries + lane.items.front().left() > entries_max) break;
     ready_.pop_front();
-    ready_samples_ -= lane.left();
+    ready_entries_ -= lane.left();
     lane.ready = false;
     lane.in_flight = true;
     TakeFromLane(lane, *request, bytes);
@@ -65,61 +71,48 @@ std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
 }
 
 void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
-  const uint64_t samples_max = spec_.config->queue.max_samples_per_send;
-  const uint64_t sample_bytes = lane.group->prepared.bytes_per_series(lane.chunk) + kSampleBytes;
+  const uint64_t entries_max = spec_.config->queue.max_samples_per_send;
+  const PreparedGroup& prepared = lane.group->prepared;
+  if (encoder_->has_metadata()) bytes += MetadataBytes(*lane.items.front().samples);
   do {
     Item& item = lane.items.front();
+    const uint64_t entry_bytes = prepared.bytes_per_series(lane.chunk) + kEntryBytes +
+                                 LargestIrregular(*item.samples, prepared, lane.chunk);
     // At least one, however long its labels are.
-    const uint64_t by_bytes = std::max<uint64_t>(
-        1, (kRequestBytesMax - std::min(bytes, kRequestBytesMax)) / sample_bytes);
-    const uint64_t count = std::min({item.left(), samples_max - request.samples, by_bytes});
+    const uint64_t by_bytes =
+        std::max<uint64_t>(1, (kRequestBytesMax - std::min(bytes, kRequestBytesMax)) / entry_bytes);
+    const uint64_t count = std::min({item.left(), entries_max - request.entries, by_bytes});
     request.parts.push_back(
-        {&lane, item.samples, item.record, item.taken, count, count == item.left()});
-    request.samples += count;
-    bytes += count * sample_bytes;
+        {&lane, item.samples, item.record, {item.taken, count}, count == item.left()});
+    request.entries += count;
+    bytes += count * entry_bytes;
     item.taken += count;
     if (item.left() > 0) return;
     lane.items.pop_front();
   } while (!lane.items.empty() && bytes < kRequestBytesMax &&
-           lane.items.front().left() <= samples_max - request.samples);
+           lane.items.front().left() <= entries_max - request.entries);
 }
 
 bool RemoteQueue::Encode(Request& request) {
   const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
+  const TimestampMs known_old = request.oldest_allowed;
   // It never falls, whatever the clock does: what was once left out has been counted as dropped.
   if (limit > 0) {
     request.oldest_allowed = std::max(request.oldest_allowed, env_.loop.WallMs() - limit);
   }
-  WriteRequestBuilder builder;
-  const Lane* decoded = nullptr;
-  uint64_t samples = 0;
-  request.latest = std::numeric_limits<TimestampMs>::min();
-  request.oldest = std::numeric_limits<TimestampMs>::max();
+  encoder_->Begin(known_old, request.oldest_allowed);
   for (const Part& part : request.parts) {
-    const PreparedGroup& prepared = part.lane->group->prepared;
-    if (part.lane != decoded) prepared.Encoded(part.lane->chunk, label_bytes_, labels_);
-    decoded = part.lane;
-    const uint32_t begin = prepared.begin(part.lane->chunk);
-    uint64_t index = 0;
-    ForEachKept(*part.samples, prepared, part.lane->chunk,
-                [&](uint32_t series, TimestampMs timestamp, double value) {
-                  const uint64_t i = index++;
-                  if (i < part.skip || i >= part.skip + part.count) return;
-                  if (timestamp < request.oldest_allowed) return;
-                  builder.AddSample(labels_[series - begin], value, timestamp);
-                  samples++;
-                  request.latest = std::max(request.latest, timestamp);
-                  request.oldest = std::min(request.oldest, timestamp);
-                });
+    encoder_->Add(*part.samples, part.lane->group->prepared, part.lane->chunk, part.range);
   }
-  // Those that were to be sent until now and have become too old.
-  const uint64_t before = request.body == nullptr ? request.samples : request.body_samples;
-  stats_.dropped_too_old += before - samples;
-  pending_ -= before - samples;
-  calculator_.AddDropped(before - samples);
-  request.body_samples = samples;
-  if (samples == 0) return false;
-  request.body = std::make_shared<const std::string>(builder.Finish());
+  const SampleCounts& too_old = encoder_->too_old();
+  stats_.dropped[DropReason::kTooOld] += too_old;
+  pending_ -= too_old;
+  calculator_.AddDropped(too_old.total());
+  request.in_body = encoder_->written();
+  if (request.in_body.total() == 0) return false;
+  request.earliest = encoder_->earliest();
+  request.latest = encoder_->latest();
+  request.body = std::make_shared<const std::string>(encoder_->Finish());
   return true;
 }
 
@@ -136,30 +129,52 @@ void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {
   const nanoseconds duration = env_.loop.Now() - request->started;
   last_attempt_end_ = env_.loop.Now();
   batch_duration_.Observe(std::chrono::duration<double>(duration).count());
+  request->written += outcome.written;
   if (outcome.kind == SendOutcome::Kind::kRetry) {
-    stats_.samples_retried += request->body_samples;
+    stats_.retried += request->in_body;
     last_error_ = outcome.message;
     return Retry(request, outcome);
   }
-  if (outcome.kind == SendOutcome::Kind::kDelivered) {
-    stats_.samples_sent += request->body_samples;
-    stats_.bytes_sent += request->body->size();
-  } else {
-    stats_.samples_failed += request->body_samples;
-    last_error_ = outcome.message;
-    uint64_t held_back = 0;
-    if (failure_log_.Allow(env_.loop.Now(), held_back)) {
-      env_.logger.Error("samples were refused and are dropped",
-                        {{"remote_name", spec_.config->name},
-                         {"url", RedactUrl(spec_.config->url)},
-                         {"samples", std::to_string(request->body_samples)},
-                         {"err", outcome.message},
-                         {"similar", std::to_string(held_back)}});
-    }
+  // A receiver of 2.0 says what it has written: one that says nothing does not speak 2.0.
+  if (outcome.kind == SendOutcome::Kind::kDelivered && outcome.written.none() &&
+      spec_.config->message == RemoteWriteMessage::kV2) {
+    outcome.kind = SendOutcome::Kind::kRejected;
+    outcome.message = fmt::format(
+        "the receiver answered {}, but not that it has written anything: it may not know remote "
+        "write 2.0",
+        outcome.status);
   }
+  CountOutcome(*request, outcome);
   NoteHighest(highest_sent_ms_, request->latest);
-  calculator_.AddOut(request->body_samples, duration);
+  calculator_.AddOut(request->in_body.total(), duration);
   Finish(request);
+}
+
+void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcome) {
+  const bool delivered = outcome.kind == SendOutcome::Kind::kDelivered;
+  // Without a word of what was written, 2xx means all, and anything else nothing.
+  const SampleCounts written = delivered && !request.written.confirmed
+                                   ? request.in_body
+                                   : request.written.Of(request.in_body);
+  const SampleCounts failed = request.in_body - written;
+  stats_.sent += written;
+  stats_.failed += failed;
+  if (delivered) stats_.bytes_sent += request.body->size();
+  if (delivered && failed.total() == 0) return;
+  const std::string error =
+      delivered ? "the receiver took the request, but says that it has written less than was in it"
+                : outcome.message;
+  last_error_ = error;
+  uint64_t held_back = 0;
+  if (!failure_log_.Allow(env_.loop.Now(), held_back)) return;
+  env_.logger.Error("samples were refused and are dropped",
+                    {{"remote_name", spec_.config->name},
+                     {"url", RedactUrl(spec_.config->url)},
+                     {"samples", std::to_string(failed.samples)},
+                     {"histograms", std::to_string(failed.histograms)},
+                     {"exemplars", std::to_string(failed.exemplars)},
+                     {"err", error},
+                     {"similar", std::to_string(held_back)}});
 }
 
 void RemoteQueue::Retry(Request* request, const SendOutcome& outcome) {
@@ -186,7 +201,7 @@ void RemoteQueue::Retry(Request* request, const SendOutcome& outcome) {
   if (next_spec_ != nullptr) return ApplyPendingSpec();
   request->timer->SetAfter(wait, [this, request] {
     const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
-    const bool aged = limit > 0 && request->oldest < env_.loop.WallMs() - limit;
+    const bool aged = limit > 0 && request->earliest < env_.loop.WallMs() - limit;
     if (aged && !Encode(*request)) {
       Finish(request);
     } else {
@@ -203,7 +218,7 @@ void RemoteQueue::Settle(Request* request) {
   const std::unique_ptr<Request> finished = std::move(*it);
   *it = std::move(requests_.back());
   requests_.pop_back();
-  pending_ -= finished->body_samples;
+  pending_ -= finished->in_body;
   // A lane may have several parts: it is free when all are done.
   for (const Part& part : finished->parts) part.lane->in_flight = false;
   for (const Part& part : finished->parts) {

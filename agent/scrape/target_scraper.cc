@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/scrape/content_type.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 
@@ -99,7 +100,7 @@ void TargetScraper::Retire(
     const TimestampMs timestamp = env_.loop.WallMs();
     due_timer_.SetAfter(interval + interval / 10, [this, timestamp, lives_on, end] {
       if (timestamp > layout_.last_scrape_ms()) {
-        Append(PageReader::MakeEndCommit(layout_, timestamp, [&](std::string_view packed) {
+        Append(PageIntake::MakeEndCommit(layout_, timestamp, [&](std::string_view packed) {
           return lives_on(*this, packed);
         }));
       }
@@ -180,7 +181,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_->timestamp = timestamp;
   scrape_->reader.emplace(
       PageReader::Context{layout_, job_->rules, target_->labels, env_.hash, env_.metadata,
-                          scrape_->scratch->buffer},
+                          scrape_->scratch->buffer, target_->histograms},
       timestamp, env_.loop.WallMs());
   if (!job_->forced_error.empty()) {
     scrape_->error = job_->forced_error;
@@ -214,10 +215,11 @@ void TargetScraper::OnHead(const HttpResponseHead& head) {
     scrape_->error = "the target compresses with zstd, which was not asked for";
   }
   // As Prometheus: whether the page can be read is found out after it has arrived.
-  if (auto type = CheckContentType(head.Header("Content-Type"),
-                                   scrape_->job->config.fallback_scrape_protocol);
-      !type) {
-    scrape_->page_error = type.error().message;
+  if (auto format = FormatOfPage(head.Header("Content-Type"),
+                                 scrape_->job->config.fallback_scrape_protocol)) {
+    scrape_->reader->SetFormat(*format);
+  } else {
+    scrape_->page_error = std::move(format.error().message);
   }
 }
 
@@ -313,16 +315,18 @@ void TargetScraper::CountTotals(const PageTotals& totals) {
   stats.out_of_bounds += totals.out_of_bounds;
   stats.over_sample_limit += totals.over_sample_limit;
   stats.over_label_limit += totals.over_label_limit;
+  stats.over_bucket_limit += totals.over_bucket_limit;
+  stats.exemplars_invalid += totals.exemplars_invalid;
 }
 
 void TargetScraper::Append(Commit commit) {
-  uint64_t samples = 0;
-  for (const GroupSamples& group : commit.groups) samples += group.samples();
-  if (samples == 0) return;
+  SampleCounts counts;
+  for (const GroupSamples& group : commit.groups) counts += group.counts();
+  if (counts.total() == 0) return;
   if (auto appended = env_.log.Append(std::move(commit), [] {}); !appended) {
     env_.stats.commits_refused++;
   } else {
-    env_.stats.samples_appended += samples;
+    env_.stats.appended += counts;
   }
 }
 

@@ -4,24 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <string>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include "common/wire/remote_write.h"
+#include "agent/series/series_metadata.h"
 
 namespace tributary {
-
-struct FamilyMetadata {
-  std::string family;
-  MetricType type = MetricType::kUnknown;
-  std::string help;
-  std::string unit;
-  auto operator<=>(const FamilyMetadata&) const = default;
-};
-using FamilyRef = std::shared_ptr<const FamilyMetadata>;
 
 class MetadataPool {
  public:

@@ -3,7 +3,8 @@
 namespace tributary {
 
 size_t GroupSamples::memory_bytes() const {
-  // Start times are shared by many records, and by the layout: they are not counted here.
+  // Start times and metadata are shared by many records, and by the layout: they are not counted
+  // here.
   size_t bytes =
       sizeof(*this) + present.size() * 8 + values.size() * 8 + own.size() * sizeof(OwnSample);
   if (irregular == nullptr) return bytes;

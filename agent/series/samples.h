@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/series/group_definition.h"
+#include "agent/series/series_metadata.h"
 #include "common/base/time.h"
 
 namespace tributary {
@@ -16,6 +17,30 @@ namespace tributary {
 inline constexpr uint64_t kStaleNanBits = 0x7ff0000000000002;
 inline double StaleNan() { return std::bit_cast<double>(kStaleNanBits); }
 inline bool IsStaleNan(double value) { return std::bit_cast<uint64_t>(value) == kStaleNanBits; }
+
+// How many there are of each kind.
+struct SampleCounts {
+  uint64_t samples = 0;  // floats
+  uint64_t histograms = 0;
+  uint64_t exemplars = 0;
+
+  uint64_t total() const { return samples + histograms + exemplars; }
+  SampleCounts& operator+=(const SampleCounts& other) {
+    samples += other.samples;
+    histograms += other.histograms;
+    exemplars += other.exemplars;
+    return *this;
+  }
+  SampleCounts& operator-=(const SampleCounts& other) {
+    samples -= other.samples;
+    histograms -= other.histograms;
+    exemplars -= other.exemplars;
+    return *this;
+  }
+  friend SampleCounts operator+(SampleCounts a, const SampleCounts& b) { return a += b; }
+  friend SampleCounts operator-(SampleCounts a, const SampleCounts& b) { return a -= b; }
+  bool operator==(const SampleCounts&) const = default;
+};
 
 // A sample whose time is not that of the scrape, or that comes second in it.
 struct OwnSample {
@@ -50,7 +75,7 @@ struct IrregularSamples {
 };
 
 // When the counts of a group's series began, by their index; 0: unknown. It changes when a counter
-// is reset, so records of a group share one until then.
+// is reset, so records of a group share one until then. Stale markers have none, whatever it says.
 using StartTimes = std::vector<TimestampMs>;
 
 // One group's samples of one scrape. Absence is the bitmap's, never a NaN.
@@ -62,9 +87,22 @@ struct GroupSamples {
   std::vector<OwnSample> own;                         // in the order of the page
   std::shared_ptr<const IrregularSamples> irregular;  // null: none
   std::shared_ptr<const StartTimes> starts;           // of values and own; null: none is known
+  // What pages have said of the families of the group's series up to this record, for remote write
+  // 2.0: null if nothing. It changes with a HELP, TYPE or UNIT only, so records of a group share
+  // one until then, with the layout that made it. What a series was once said to be it stays until
+  // something else is said of it, also where the lines are gone from the page, and its stale marker
+  // has it too (tsdb/agent/db_append_v2.go, QueueManager.StoreMetadata).
+  std::shared_ptr<const SeriesMetadata> metadata;
 
-  // Floats only; histograms and exemplars are counted by themselves.
   size_t samples() const { return values.size() + own.size(); }
+  SampleCounts counts() const {
+    SampleCounts counts{samples(), 0, 0};
+    if (irregular != nullptr) {
+      counts.histograms = irregular->histograms.size();
+      counts.exemplars = irregular->exemplars.size();
+    }
+    return counts;
+  }
   bool empty() const { return values.empty() && own.empty() && irregular == nullptr; }
   size_t memory_bytes() const;
   bool Has(uint32_t index) const { return (present[index / 64] >> (index % 64)) & 1; }

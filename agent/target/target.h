@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/target/histogram_mode.h"
+#include "common/base/status.h"
 #include "common/base/time.h"
 #include "common/config/model.h"
 #include "common/labels/labels.h"
@@ -30,6 +32,7 @@ struct TargetSpec {
   std::string url;
   milliseconds interval{0};
   milliseconds timeout{0};  // at most the interval
+  HistogramMode histograms;
   // Identity: a hash of `labels` and `url`, the same in every run and on every machine. Two specs
   // of one key write the same series; they may still differ in interval, timeout and discovered
   // labels.
@@ -59,6 +62,10 @@ struct BuiltTargets {
 // would break the order of those series.
 BuiltTargets BuildTargets(const ScrapeConfig& config, const std::vector<TargetGroup>& groups,
                           const RelabelRules& rules);
+
+// The target that `labels`, as relabeling left them, stand for; its discovered labels are for the
+// caller to fill in. An error if they make no target ("no address").
+Result<std::shared_ptr<TargetSpec>> MakeTarget(const ScrapeConfig& config, const Labels& labels);
 
 // What a target's labels are before relabeling: `address` and the group's labels, then what the
 // configuration says where those are silent.

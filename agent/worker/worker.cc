@@ -72,15 +72,25 @@ void Worker::Collect(MetricSink& sink) const {
   scrapes_.Collect(sink);
   for (const auto& remote : remotes_) remote->Collect(sink);
   const SampleLogStats& stats = log_.stats();
-  sink.AddCounter("prometheus_remote_storage_samples_in_total", "Samples put into the sample log.",
-                  {}, static_cast<double>(stats.appended_samples));
+  auto counter = [&](const char* name, const char* help, uint64_t value) {
+    sink.AddCounter(name, help, {}, static_cast<double>(value));
+  };
+  counter("prometheus_remote_storage_samples_in_total", "Samples put into the sample log.",
+          stats.appended.samples);
+  counter("prometheus_remote_storage_histograms_in_total", "Histograms put into the sample log.",
+          stats.appended.histograms);
+  counter("prometheus_remote_storage_exemplars_in_total", "Exemplars put into the sample log.",
+          stats.appended.exemplars);
   sink.AddGauge("tributary_log_bytes", "Bytes of samples in the log.", {},
                 static_cast<double>(stats.bytes));
   sink.AddGauge("tributary_log_records", "Records in the log.", {},
                 static_cast<double>(stats.records));
-  sink.AddCounter("tributary_log_evicted_samples_total",
-                  "Samples that left the log because it was full.", {},
-                  static_cast<double>(stats.evicted_samples));
+  counter("tributary_log_evicted_samples_total", "Samples that left the log because it was full.",
+          stats.evicted.samples);
+  counter("tributary_log_evicted_histograms_total",
+          "Histograms that left the log because it was full.", stats.evicted.histograms);
+  counter("tributary_log_evicted_exemplars_total",
+          "Exemplars that left the log because it was full.", stats.evicted.exemplars);
   sink.AddCounter("tributary_log_appends_refused_total",
                   "Commits refused because too many were under way.", {},
                   static_cast<double>(stats.appends_refused));

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "common/base/assert.h"
 #include "common/base/hash.h"
 #include "common/config/dump.h"
 #include "common/config/reader.h"
@@ -14,6 +15,35 @@
 
 namespace tributary {
 namespace {
+
+constexpr size_t kConfigBytesMax = 64 << 20;
+
+bool AnyError(const std::vector<Diagnostic>& diagnostics) {
+  return std::any_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& diagnostic) {
+    return diagnostic.severity == Diagnostic::Severity::kError;
+  });
+}
+
+// One file as YAML; nothing, and an error, if it cannot be read as such at all.
+std::optional<YamlNode> ParseFile(const std::string& text, CheckContext& context) {
+  YamlDocument document = ParseYaml(text);
+  for (YamlProblem& problem : document.problems) {
+    if (problem.warning) {
+      context.Warning(problem.line, problem.column, std::move(problem.message));
+    } else {
+      context.Error(problem.line, problem.column, std::move(problem.message));
+    }
+  }
+  if (!document.complete) return std::nullopt;
+  return std::move(document.root);
+}
+
+void SortByPlace(std::vector<Diagnostic>& diagnostics) {
+  std::stable_sort(diagnostics.begin(), diagnostics.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) {
+                     return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
+                   });
+}
 
 class Loader {
  public:
@@ -30,7 +60,7 @@ class Loader {
                    const std::string& where);
   void CheckRemotes(const SectionValue& global, const Value& remotes, CheckContext& context);
   void NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& remotes);
-  bool HasErrors() const;
+  bool HasErrors() const { return AnyError(diagnostics_); }
 
   FileSystem& files_;
   const LoadOptions& options_;
@@ -41,31 +71,18 @@ class Loader {
   bool unreadable_ = false;
 };
 
-bool Loader::HasErrors() const {
-  return std::any_of(diagnostics_.begin(), diagnostics_.end(), [](const Diagnostic& d) {
-    return d.severity == Diagnostic::Severity::kError;
-  });
-}
-
 std::optional<SectionValue> Loader::ReadFile(const std::string& path, const Section& section) {
   CheckContext context(path, diagnostics_);
-  Result<std::string> text = files_.ReadFile(path, 64 << 20);
+  Result<std::string> text = files_.ReadFile(path, kConfigBytesMax);
   if (!text) {
     context.Error(0, 0, "cannot be read: " + text.error().message);
     unreadable_ = unreadable_ || read_.empty();
     return std::nullopt;
   }
   read_.push_back(path);
-  YamlDocument document = ParseYaml(*text);
-  for (YamlProblem& problem : document.problems) {
-    if (problem.warning) {
-      context.Warning(problem.line, problem.column, std::move(problem.message));
-    } else {
-      context.Error(problem.line, problem.column, std::move(problem.message));
-    }
-  }
-  if (!document.complete) return std::nullopt;
-  return ReadSection(document.root, section, FolderOf(path), context);
+  std::optional<YamlNode> root = ParseFile(*text, context);
+  if (!root) return std::nullopt;
+  return ReadSection(*root, section, FolderOf(path), context);
 }
 
 void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& context,
@@ -79,7 +96,7 @@ void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& 
                       first->second == where ? "" : "the other one is in " + first->second);
       }
     }
-    ResolveJob(global, job, context);
+    ResolveJob(global, job, options_, context);
   }
 }
 
@@ -101,7 +118,8 @@ void Loader::ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeC
       Value& sections = more->Set("scrape_configs");
       ResolveJobs(global_, sections, context, path);
       if (HasErrors()) continue;
-      for (const SectionValue& job : sections.sections) jobs.push_back(MakeScrapeConfig(job));
+      for (const SectionValue& job : sections.sections)
+        jobs.push_back(MakeScrapeConfig(job, options_, path));
     }
   }
 }
@@ -149,14 +167,14 @@ LoadResult Loader::Load(const std::string& path) {
     file->Set("global").sections.assign(1, global_);
     if (!HasErrors()) {
       for (const SectionValue& job : file->Get("scrape_configs").sections) {
-        config->scrape_configs.push_back(MakeScrapeConfig(job));
+        config->scrape_configs.push_back(MakeScrapeConfig(job, options_, path));
       }
     }
     ReadScrapeConfigFiles(*file, config->scrape_configs, context);
     if (!HasErrors()) {
       config->global = MakeGlobal(global_);
       for (const SectionValue& remote : file->Get("remote_write").sections) {
-        config->remote_write.push_back(MakeRemoteWrite(remote));
+        config->remote_write.push_back(MakeRemoteWrite(remote, path));
       }
       NameRemotes(file->Get("remote_write"), config->remote_write);
       if (const SectionValue* tsdb = file->Sub("storage")->Sub("tsdb")) {
@@ -167,10 +185,7 @@ LoadResult Loader::Load(const std::string& path) {
       result.config = std::move(config);
     }
   }
-  std::stable_sort(diagnostics_.begin(), diagnostics_.end(),
-                   [](const Diagnostic& a, const Diagnostic& b) {
-                     return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
-                   });
+  SortByPlace(diagnostics_);
   result.diagnostics = std::move(diagnostics_);
   result.unreadable = unreadable_;
   return result;
@@ -190,6 +205,46 @@ std::string Diagnostic::ToString() const {
 
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options) {
   return Loader(files, options).Load(path);
+}
+
+RulesResult LoadRelabelRules(FileSystem& files, const std::string& path,
+                             NameValidation validation) {
+  RulesResult result;
+  CheckContext context(path, result.diagnostics);
+  Result<std::string> text = files.ReadFile(path, kConfigBytesMax);
+  if (!text) {
+    context.Error(0, 0, "cannot be read: " + text.error().message);
+    result.unreadable = true;
+    return result;
+  }
+  std::optional<YamlNode> root = ParseFile(*text, context);
+  if (!root) return result;
+  if (!root->is_list()) {
+    context.Error(root->line, root->column, "a file of rules has to be a list of them",
+                  "what stands below relabel_configs, without that word");
+    return result;
+  }
+  Value rules;
+  for (const YamlNode& rule : root->list) {
+    rules.sections.push_back(ReadSection(rule, RelabelSection(), FolderOf(path), context));
+  }
+  if (!AnyError(result.diagnostics)) CheckRelabelRules(rules, validation, context);
+  if (!AnyError(result.diagnostics)) result.rules = MakeRelabels(rules, path);
+  SortByPlace(result.diagnostics);
+  return result;
+}
+
+ScrapeConfig DefaultScrapeConfig(const std::string& job_name) {
+  std::vector<Diagnostic> diagnostics;
+  CheckContext context("", diagnostics);
+  const SectionValue file(FileSection());
+  SectionValue global = *file.Sub("global");
+  global.Set("metric_name_escaping_scheme").text = "allow-utf-8";
+  SectionValue job(ScrapeConfigSection());
+  job.Set("job_name").text = job_name;
+  ResolveJob(global, job, {}, context);
+  CHECK(diagnostics.empty());
+  return MakeScrapeConfig(job, {}, "");
 }
 
 }  // namespace tributary

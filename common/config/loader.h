@@ -35,9 +35,24 @@ struct LoadResult {
 struct LoadOptions {
   // Looks up a variable of the environment for external_labels; nullopt: not set.
   std::function<std::optional<std::string>(const std::string&)> getenv;
+  // --enable-feature=st-storage: targets are asked first for the format that has start timestamps.
+  bool start_timestamps = false;
 };
 
 // Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options = {});
+
+struct RulesResult {
+  // Nothing if there is an error among the diagnostics.
+  std::optional<std::vector<RelabelConfig>> rules;
+  std::vector<Diagnostic> diagnostics;  // by line
+  bool unreadable = false;
+};
+
+// A file that is a list of relabeling rules and nothing else, for those who try rules out.
+RulesResult LoadRelabelRules(FileSystem& files, const std::string& path, NameValidation validation);
+
+// A job of which a file says nothing but its name.
+ScrapeConfig DefaultScrapeConfig(const std::string& job_name);
 
 }  // namespace tributary

@@ -103,7 +103,14 @@ struct ScrapeConfig {
   uint64_t label_value_length_limit = 0;
   uint64_t keep_dropped_targets = 0;
   NameValidation metric_name_validation_scheme = NameValidation::kUtf8;
-  // Offered in Accept, in this order: of "PrometheusText1.0.0", "PrometheusText0.0.4".
+  bool scrape_native_histograms = false;
+  bool always_scrape_classic_histograms = false;
+  bool convert_classic_histograms_to_nhcb = false;
+  bool start_timestamps = false;  // of counts are read: a feature of the process, not of the file
+  uint64_t native_histogram_bucket_limit = 0;
+  double native_histogram_min_bucket_factor = 0;
+  // Offered in Accept, in this order: of "PrometheusProto", "OpenMetricsText1.0.0",
+  // "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4".
   std::vector<std::string> scrape_protocols;
   std::string fallback_scrape_protocol;  // "" or one of the above
   std::string escaping_scheme;           // of Accept: allow-utf-8, underscores, dots, values
@@ -137,12 +144,20 @@ struct MetadataConfig {
   bool operator==(const MetadataConfig&) const = default;
 };
 
+enum class RemoteWriteMessage : uint8_t {
+  kV1,  // prometheus.WriteRequest, of remote write 1.0
+  kV2,  // io.prometheus.write.v2.Request, of remote write 2.0
+};
+
 struct RemoteWriteConfig {
   std::string url;   // as given, with userinfo; show RedactUrl(url)
   std::string name;  // given or first 6 hex digits of a hash over the entry
   std::chrono::milliseconds remote_timeout{30000};
   std::map<std::string, std::string> headers;
   std::vector<RelabelConfig> write_relabel_configs;
+  bool send_exemplars = false;
+  bool send_native_histograms = false;
+  RemoteWriteMessage message = RemoteWriteMessage::kV1;
   QueueConfig queue;
   MetadataConfig metadata;
   HttpClientConfig http;

@@ -79,7 +79,8 @@ const Section& QueueSection() {
 
 const Section& MetadataSection() {
   static const Section section{"metadata_config",
-                               "Sends type, unit and help of metrics.",
+                               "Sends type, unit and help of metrics, with version 1.0 of the "
+                               "protocol; version 2.0 has them beside each series.",
                                {
                                    {.name = "send",
                                     .type = OptionType::kBool,
@@ -226,12 +227,11 @@ std::vector<Option> RemoteOptions() {
        .doc = "Name in metrics and logs. Not given: six hex digits of a hash over the entry."},
       {.name = "send_exemplars",
        .type = OptionType::kBool,
-       .doc = "Send exemplars; the formats scraped today have none.",
-       .support = Support::kNoEffect},
+       .doc = "Send exemplars. They count towards `max_samples_per_send` and `capacity`."},
       {.name = "send_native_histograms",
        .type = OptionType::kBool,
-       .doc = "Send native histograms; the formats scraped today have none.",
-       .support = Support::kNoEffect},
+       .doc = "Send native histograms, with either version of the protocol. Version 1.0 cannot "
+              "carry those with custom buckets: they are dropped and counted."},
       {.name = "round_robin_dns",
        .type = OptionType::kBool,
        .doc = "Spread connections over the addresses of the host.",
@@ -239,14 +239,14 @@ std::vector<Option> RemoteOptions() {
       {.name = "protobuf_message",
        .type = OptionType::kEnum,
        .fallback = "prometheus.WriteRequest",
-       .doc = "Version of the protocol: 1.0 is prometheus.WriteRequest.",
+       .doc = "Version of the protocol: 1.0 is prometheus.WriteRequest, 2.0 is "
+              "io.prometheus.write.v2.Request.",
        .values = "prometheus.WriteRequest|io.prometheus.write.v2.Request",
-       .unbuilt_values = "io.prometheus.write.v2.Request",
        .required = true},
       {.name = "failed_request_logging",
        .type = OptionType::kBool,
-       .doc = "Log requests of version 2.0 that failed; none are sent today.",
-       .support = Support::kNoEffect},
+       .doc = "Log requests of version 2.0 that failed.",
+       .support = Support::kNotBuilt},
   };
 }
 
@@ -286,9 +286,8 @@ const Section& RemoteWriteSection() {
                  .optional = true},
                 {.name = "convert_nhcb_to_classic",
                  .type = OptionType::kBool,
-                 .doc = "Turn native histograms with custom buckets into classic ones; none are "
-                        "scraped today.",
-                 .support = Support::kNoEffect},
+                 .doc = "Turn native histograms with custom buckets into classic ones.",
+                 .support = Support::kNotBuilt},
             }}),
       CheckRemoteWrite};
   return section;

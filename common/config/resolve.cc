@@ -65,14 +65,16 @@ void ResolveTimes(const SectionValue& global, SectionValue& job, CheckContext& c
   }
 }
 
-void ResolveProtocols(const SectionValue& global, SectionValue& job) {
+void ResolveProtocols(const SectionValue& global, SectionValue& job, bool start_timestamps) {
   if (job.Get("scrape_protocols").given) return;
   Value& protocols = job.Set("scrape_protocols");
   if (global.Get("scrape_protocols").given) {
     protocols.items = global.Get("scrape_protocols").items;
     return;
   }
-  for (const std::string& name : ListedValues(kDefaultScrapeProtocols)) {
+  const bool protobuf_first = start_timestamps || job.Flag("scrape_native_histograms");
+  for (const std::string& name :
+       ListedValues(protobuf_first ? kProtobufFirstScrapeProtocols : kDefaultScrapeProtocols)) {
     Value item;
     item.option = protocols.option;
     item.text = name;
@@ -111,12 +113,6 @@ RelabelConfig MakeRelabel(const SectionValue& rule) {
   return config;
 }
 
-std::vector<RelabelConfig> MakeRelabels(const Value& rules) {
-  std::vector<RelabelConfig> configs;
-  for (const SectionValue& rule : rules.sections) configs.push_back(MakeRelabel(rule));
-  return configs;
-}
-
 HttpClientConfig MakeHttp(const SectionValue& section) {
   HttpClientConfig http;
   if (const SectionValue* basic = section.Sub("basic_auth")) {
@@ -142,6 +138,15 @@ Labels MakeLabels(const Value& value) {
 }
 
 }  // namespace
+
+std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file) {
+  std::vector<RelabelConfig> configs;
+  for (const SectionValue& rule : rules.sections) {
+    configs.push_back(MakeRelabel(rule));
+    configs.back().position = {file, rule.line, rule.column};
+  }
+  return configs;
+}
 
 std::string ExpandEnvironment(const std::string& text, const LoadOptions& options,
                               std::vector<std::string>* missing) {
@@ -207,9 +212,9 @@ NameValidation ValidationOf(const SectionValue& section) {
                                                                    : NameValidation::kUtf8;
 }
 
-void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& context) {
+void ResolveJob(const SectionValue& global, SectionValue& job, const LoadOptions& options,
+                CheckContext& context) {
   ResolveTimes(global, job, context);
-  ResolveProtocols(global, job);
   ResolveNames(global, job, context);
   Value& body = job.Set("body_size_limit");
   if (body.number == 0) body.number = global.Number("body_size_limit");
@@ -224,6 +229,7 @@ void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& con
     bool said = flag.given && !flag.text.empty();  // a null says nothing here
     if (!said) flag.flag = inherited;
   }
+  ResolveProtocols(global, job, options.start_timestamps);
   CheckRelabelRules(job.Get("relabel_configs"), ValidationOf(job), context);
   CheckRelabelRules(job.Get("metric_relabel_configs"), ValidationOf(job), context);
 }
@@ -237,8 +243,10 @@ GlobalConfig MakeGlobal(const SectionValue& global) {
   return config;
 }
 
-ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options,
+                              const std::string& file) {
   ScrapeConfig config;
+  config.start_timestamps = options.start_timestamps;
   config.job_name = job.Text("job_name");
   config.scrape_interval = job.Duration("scrape_interval");
   config.scrape_timeout = job.Duration("scrape_timeout");
@@ -258,6 +266,11 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
   config.label_value_length_limit = job.Number("label_value_length_limit");
   config.keep_dropped_targets = job.Number("keep_dropped_targets");
   config.metric_name_validation_scheme = ValidationOf(job);
+  config.scrape_native_histograms = job.Flag("scrape_native_histograms");
+  config.always_scrape_classic_histograms = job.Flag("always_scrape_classic_histograms");
+  config.convert_classic_histograms_to_nhcb = job.Flag("convert_classic_histograms_to_nhcb");
+  config.native_histogram_bucket_limit = job.Number("native_histogram_bucket_limit");
+  config.native_histogram_min_bucket_factor = job.Get("native_histogram_min_bucket_factor").real;
   config.scrape_protocols = job.Get("scrape_protocols").Texts();
   config.fallback_scrape_protocol = job.Text("fallback_scrape_protocol");
   config.escaping_scheme = job.Text("metric_name_escaping_scheme");
@@ -278,18 +291,23 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
                                      ParseDnsSdType(sd.Text("type")).value_or(DnsSdType::kSrv),
                                      sd.Get("port").integer});
   }
-  config.relabel_configs = MakeRelabels(job.Get("relabel_configs"));
-  config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"));
+  config.relabel_configs = MakeRelabels(job.Get("relabel_configs"), file);
+  config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"), file);
   return config;
 }
 
-RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote) {
+RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string& file) {
   RemoteWriteConfig config;
   config.url = remote.Text("url");
   config.name = remote.Text("name");
   config.remote_timeout = remote.Duration("remote_timeout");
   for (const auto& [name, value] : remote.Get("headers").entries) config.headers[name] = value.text;
-  config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"));
+  config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"), file);
+  config.send_exemplars = remote.Flag("send_exemplars");
+  config.send_native_histograms = remote.Flag("send_native_histograms");
+  if (remote.Text("protobuf_message") == "io.prometheus.write.v2.Request") {
+    config.message = RemoteWriteMessage::kV2;
+  }
   auto count = [](const SectionValue& section, std::string_view name) {
     return static_cast<uint64_t>(section.Get(name).integer);
   };

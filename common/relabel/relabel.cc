@@ -36,6 +36,23 @@ class Editor {
  public:
   Editor(Labels& labels, bool keeps_order) : labels_(labels), keeps_order_(keeps_order) {}
 
+  // From here on `step` is told what rules do; null: nobody is.
+  void Tell(RelabelStep* step) { step_ = step; }
+  void NoteSource(std::string_view source) {
+    if (step_ != nullptr) step_->source = source;
+  }
+  bool NoteMatch(bool matched) {
+    if (step_ != nullptr) step_->matched = matched;
+    return matched;
+  }
+  bool NoteName(std::string_view name, bool matched) {
+    if (step_ != nullptr && matched) step_->names.emplace_back(name);
+    return matched;
+  }
+  void NoteInvalidTarget() {
+    if (step_ != nullptr) step_->invalid_target = target;
+  }
+
   std::string_view Get(std::string_view name) const { return labels_.Get(name); }
 
   void Set(std::string_view name, std::string_view value) {
@@ -52,7 +69,7 @@ class Editor {
   template <typename Predicate>
   void RemoveNames(Predicate predicate) {
     labels_.RemoveIf([&](const Label& label) { return predicate(label.name); });
-    if (keeps_order_) std::erase_if(added_, predicate);
+    std::erase_if(added_, [&](const std::string& name) { return !labels_.Has(name); });
   }
 
   // Those of the start by name, then the added ones as they came.
@@ -74,6 +91,7 @@ class Editor {
   Labels& labels_;
   bool keeps_order_;
   std::vector<std::string> added_;
+  RelabelStep* step_ = nullptr;
 };
 
 }  // namespace
@@ -120,10 +138,10 @@ void RelabelRules::Rule::Replace(std::string_view source, Editor& labels) const 
   std::array<std::string_view, kUsual> few;
   std::vector<std::string_view> many(needed > kUsual ? needed : 0);
   std::span<std::string_view> groups(many.empty() ? few.data() : many.data(), needed);
-  if (!matcher.Match(source, groups)) return;
+  if (!labels.NoteMatch(matcher.Match(source, groups))) return;
   labels.target.clear();
   target.Expand(groups, labels.target);
-  if (!IsValidLabelName(labels.target, validation)) return;
+  if (!IsValidLabelName(labels.target, validation)) return labels.NoteInvalidTarget();
   labels.result.clear();
   replacement.Expand(groups, labels.result);
   labels.Set(labels.target, labels.result);
@@ -132,25 +150,27 @@ void RelabelRules::Rule::Replace(std::string_view source, Editor& labels) const 
 void RelabelRules::Rule::MapLabels(Editor& labels) const {
   std::vector<std::pair<std::string, std::string>> mapped;
   labels.ForEach([&](std::string_view name, std::string_view value) {
-    if (matcher.Matches(name)) mapped.emplace_back(ReplaceAll(matcher, replacement, name), value);
+    if (!labels.NoteName(name, matcher.Matches(name))) return;
+    mapped.emplace_back(ReplaceAll(matcher, replacement, name), value);
   });
   for (const auto& [name, value] : mapped) labels.Set(name, value);
 }
 
 bool RelabelRules::Rule::Apply(Editor& labels) const {
   const std::string_view source = Source(labels);
+  labels.NoteSource(source);
   switch (config.action) {
     case RelabelAction::kReplace:
       Replace(source, labels);
       return true;
     case RelabelAction::kKeep:
-      return matcher.Matches(source);
+      return labels.NoteMatch(matcher.Matches(source));
     case RelabelAction::kDrop:
-      return !matcher.Matches(source);
+      return !labels.NoteMatch(matcher.Matches(source));
     case RelabelAction::kKeepEqual:
-      return labels.Get(config.target_label) == source;
+      return labels.NoteMatch(labels.Get(config.target_label) == source);
     case RelabelAction::kDropEqual:
-      return labels.Get(config.target_label) != source;
+      return !labels.NoteMatch(labels.Get(config.target_label) == source);
     case RelabelAction::kLowercase:
       labels.Set(config.target_label, ToLowerUtf8(source));
       return true;
@@ -164,10 +184,12 @@ bool RelabelRules::Rule::Apply(Editor& labels) const {
       MapLabels(labels);
       return true;
     case RelabelAction::kLabelDrop:
-      labels.RemoveNames([&](const std::string& name) { return matcher.Matches(name); });
+      labels.RemoveNames(
+          [&](const std::string& name) { return labels.NoteName(name, matcher.Matches(name)); });
       return true;
     case RelabelAction::kLabelKeep:
-      labels.RemoveNames([&](const std::string& name) { return !matcher.Matches(name); });
+      labels.RemoveNames(
+          [&](const std::string& name) { return !labels.NoteName(name, matcher.Matches(name)); });
       return true;
   }
   CHECK(!"a relabel action");
@@ -184,20 +206,32 @@ RelabelRules::RelabelRules(const std::vector<RelabelConfig>& configs, NameValida
 
 size_t RelabelRules::size() const { return rules_ == nullptr ? 0 : rules_->size(); }
 
-bool RelabelRules::Apply(Labels& labels) const {
-  if (empty()) return true;
-  bool maps_later = std::any_of(rules_->begin() + 1, rules_->end(), [](const Rule& rule) {
+// Whether a rule after the first depends on the order in which those before it added labels.
+bool RelabelRules::MapsLater() const {
+  return std::any_of(rules_->begin() + 1, rules_->end(), [](const Rule& rule) {
     return rule.config.action == RelabelAction::kLabelMap;
   });
-  Editor editor(labels, maps_later);
+}
+
+bool RelabelRules::Apply(Labels& labels) const {
+  if (empty()) return true;
+  Editor editor(labels, MapsLater());
   return std::all_of(rules_->begin(), rules_->end(),
                      [&](const Rule& rule) { return rule.Apply(editor); });
 }
 
-bool RelabelRules::ApplyOne(size_t index, Labels& labels) const {
-  CHECK(index < size());
-  Editor editor(labels, false);
-  return (*rules_)[index].Apply(editor);
+bool RelabelRules::Explain(Labels& labels, const RelabelObserver& observer) const {
+  if (empty()) return true;
+  Editor editor(labels, MapsLater());
+  for (size_t i = 0; i < size(); ++i) {
+    RelabelStep step;
+    step.rule = i;
+    editor.Tell(&step);
+    step.dropped = !(*rules_)[i].Apply(editor);
+    observer(step, labels);
+    if (step.dropped) return false;
+  }
+  return true;
 }
 
 }  // namespace tributary

@@ -33,13 +33,22 @@ inline void AppendVarintField(uint32_t field, uint64_t value, std::string& out) 
   AppendVarint(value, out);
 }
 
+// Types sint32 and sint64: numbers near zero are short, whatever their sign.
+constexpr uint64_t ZigZag(int64_t value) {
+  return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
+}
+
 // The bits of a double, unchanged: NaN payloads matter (stale markers).
-inline void AppendDoubleField(uint32_t field, double value, std::string& out) {
-  AppendTag(field, WireType::kFixed64, out);
+inline void AppendDouble(double value, std::string& out) {
   uint64_t bits = std::bit_cast<uint64_t>(value);
   for (int i = 0; i < 8; ++i, bits >>= 8) {
     out += static_cast<char>(static_cast<unsigned char>(bits));
   }
+}
+
+inline void AppendDoubleField(uint32_t field, double value, std::string& out) {
+  AppendTag(field, WireType::kFixed64, out);
+  AppendDouble(value, out);
 }
 
 // A string, bytes, or a message that is encoded already.

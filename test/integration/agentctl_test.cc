@@ -25,6 +25,10 @@ ProcessResult Agentctl(const std::vector<std::string>& arguments) {
   return RunProcess({AgentctlProgram(), arguments, {}, ""}, seconds(8));
 }
 
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 TEST_CASE("agentctl test-config: 0 for good files, 1 for invalid ones, 2 for unreadable ones") {
   const TemporaryFolder folder;
   const std::string good = folder.Write("good.yml", kGood), bad = folder.Write("bad.yml", kBad);
@@ -106,6 +110,127 @@ TEST_CASE("agentctl test-config: shows no secret") {
     CHECK(result.out.find("hidden") == std::string::npos);
     CHECK(result.err.find("hidden") == std::string::npos);
   }
+}
+
+constexpr char kRules[] = R"(global: {external_labels: {cluster: west}}
+scrape_configs:
+  - job_name: node
+    file_sd_configs: [{files: [targets.json]}]
+    static_configs: [{targets: ['a:1', 'b:2'], labels: {env: prod}}]
+    relabel_configs:
+      - {source_labels: [env], regex: test, action: drop}
+    metric_relabel_configs:
+      - {source_labels: [__name__], regex: 'go_.*', action: drop}
+remote_write:
+  - url: http://central/write
+    name: central
+    write_relabel_configs:
+      - {source_labels: [cluster], regex: east, action: keep}
+)";
+
+struct RelabelFolder {
+  RelabelFolder() {
+    folder.Write("targets.json", R"([{"targets": ["c:3"], "labels": {"env": "test"}}])");
+    config = folder.Write("agent.yml", kRules);
+  }
+  ProcessResult Run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"relabel", "--config", config});
+    return Agentctl(arguments);
+  }
+  TemporaryFolder folder;
+  std::string config;
+};
+
+TEST_CASE("agentctl relabel: explains the targets that a job has now, also those from files") {
+  const RelabelFolder folder;
+  const ProcessResult result = folder.Run({"--job", "node"});
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK(result.err.empty());
+  CHECK(Has(result.out, "\na:1 (static_configs entry 1)\n"));
+  CHECK(Has(result.out, "=> http://b:2/metrics\n"));
+  CHECK(Has(result.out, "=> dropped by rule 1 (" + folder.config + ":7)\n"));
+  CHECK(Has(result.out, "\n3 targets: 2 scraped, 1 dropped by rules\n"));
+  const ProcessResult one = folder.Run({"--job", "node", "--target", "b:"});
+  CHECK(one.status == 0);
+  CHECK(Has(one.out, "\nb:2 "));
+  CHECK_FALSE(Has(one.out, "\na:1 "));
+}
+
+TEST_CASE("agentctl relabel: explains series under a job's or a remote's rules") {
+  const RelabelFolder folder;
+  const ProcessResult metric = folder.Run(
+      {"--job", "node", "--metric", "--target", "a:1", "--labels", "go_x", "--labels", "up"});
+  CAPTURE(metric.out, metric.err);
+  CHECK(metric.status == 0);
+  CHECK(Has(metric.out, "=> dropped by rule 1 (" + folder.config + ":9)\n"));
+  CHECK(Has(metric.out, R"(=> up{env="prod",instance="a:1",job="node"})"));
+  const ProcessResult remote = folder.Run({"--remote", "central", "--labels", "up{a=\"b\"}"});
+  CHECK(remote.status == 0);
+  CHECK(Has(remote.out, "  external_labels\n       + cluster=\"west\"\n"));
+  CHECK(Has(remote.out, "\"west\" does not match: dropped\n"));
+}
+
+TEST_CASE("agentctl relabel: rules can be tried out from a file of their own") {
+  const RelabelFolder folder;
+  const std::string rules =
+      folder.folder.Write("rules.yml", "- {source_labels: [__address__, env], target_label: x}\n");
+  const ProcessResult alone = Agentctl({"relabel", "--rules", rules, "--labels", "{env=\"e\"}"});
+  CHECK(alone.status == 0);
+  CHECK(Has(alone.out, R"(=> {env="e",x=";e"})"));
+  const ProcessResult in_job = folder.Run({"--job", "node", "--rules", rules, "--target", "a:1"});
+  CHECK(Has(in_job.out, "       x=\"a:1;prod\"\n"));
+  for (const char* bad :
+       {"- {action: keep, regex: '('}\n", "relabel_configs: []\n", "- {a: b}\n"}) {
+    const ProcessResult result =
+        Agentctl({"relabel", "--rules", folder.folder.Write("bad.yml", bad), "--labels", "up"});
+    CAPTURE(bad, result.err);
+    CHECK(result.status == 1);
+    CHECK(Has(result.err, "bad.yml:1:"));
+    CHECK(result.out.empty());
+  }
+}
+
+TEST_CASE("agentctl relabel: what is missing or does not go together is said, with status 2") {
+  const RelabelFolder folder;
+  for (const auto& [arguments, message] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{}, "give one of --job NAME and --remote NAME"},
+           {{"--job", "nod"}, "there is no job 'nod' in the configuration (did you mean 'node'?)"},
+           {{"--remote", "x", "--labels", "up"}, "no remote_write entry 'x'"},
+           {{"--job", "node", "--remote", "central"}, "give one of"},
+           {{"--remote", "central"}, "what series?"},
+           {{"--remote", "central", "--metric", "--labels", "up"}, "--metric is for a job"},
+           {{"--job", "node", "--target", "d:4"}, "no target of the job 'node' has 'd:4'"},
+           {{"--job", "node", "--labels", "{a}"}, "--labels: expected '='"},
+           {{"--job", "node", "--metric", "--target", "c:3", "--labels", "up"},
+            "c:3 is not scraped: relabel_configs drop it"},
+           {{"--job", "node", "--metric", "--target", ":", "--labels", "up"},
+            "3 targets of the job 'node' have ':' in their address"},
+           {{"--rules", folder.folder / "absent.yml", "--job", "node"}, "cannot be read"}}) {
+    const ProcessResult result = folder.Run(arguments);
+    CAPTURE(message, result.err);
+    CHECK(result.status == 2);
+    CHECK(Has(result.err, message));
+    CHECK(result.out.empty());
+  }
+  CHECK(Agentctl({"relabel"}).status == 2);
+  CHECK(Agentctl({"relabel", "--rules", "x", "--metric"}).status == 2);
+  CHECK(Agentctl({"relabel", "--config", folder.folder / "absent", "--job", "node"}).status == 2);
+  const std::string bad = folder.folder.Write("bad.yml", kBad);
+  CHECK(Agentctl({"relabel", "--config", bad, "--job", "node"}).status == 1);
+}
+
+TEST_CASE("agentctl relabel: --json has the same facts") {
+  const RelabelFolder folder;
+  const json report = json::parse(folder.Run({"--job", "node", "--json"}).out);
+  CHECK(report.at("rules")[0].at("line") == 7);
+  REQUIRE(report.at("results").size() == 3);
+  CHECK(report.at("results")[1].at("url") == "http://b:2/metrics");
+  CHECK(report.at("results")[1].at("labels").at("env") == "prod");
+  CHECK(report.at("results")[2].at("dropped") == true);
+  CHECK(report.at("results")[2].at("steps")[0].at("source") == "test");
+  CHECK(report.at("summary").at("kept") == 2);
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST_CASE("retries: pauses double from min_backoff to max_backoff, and attempts 
   for (size_t i = 0; i < gaps.size(); i++) {
     CHECK(sim.store.requests()[i].attempt == (i == 0 ? "" : std::to_string(i)));
   }
-  CHECK(sim.world.Totals(sim.store).stats.samples_failed == 0);
+  CHECK(sim.world.Totals(sim.store).stats.failed.samples == 0);
   sim.CheckNoProblems();
 }
 
@@ -121,10 +121,10 @@ TEST_CASE(
     sim.world.Run(seconds(75));
     CHECK(sim.world.Shutdown(seconds(10)).drained);
     const RemoteTotals totals = sim.world.Totals(sim.store);
-    CHECK(totals.stats.samples_failed == 15);
-    CHECK(totals.stats.samples_retried == 0);
-    CHECK(totals.stats.samples_sent == sim.store.acknowledged_samples());
-    CHECK(totals.stats.samples_sent + 15 == sim.world.appended_samples());
+    CHECK(totals.stats.failed.samples == 15);
+    CHECK(totals.stats.retried.samples == 0);
+    CHECK(totals.stats.sent.samples == sim.store.acknowledged_samples());
+    CHECK(totals.stats.sent.samples + 15 == sim.world.appended_samples());
     for (const auto& [key, series] : sim.store.series()) {
       CHECK(series.samples.size() == sim.world.Scrapes(1).size() - 1);
     }
@@ -165,7 +165,7 @@ TEST_CASE("shards: grow for a slow remote until it keeps up, and shrink when it 
   CHECK(shards >= 8);
   CHECK(shards <= 16);
   const RemoteTotals totals = sim.world.Totals(sim.store);
-  CHECK(totals.stats.samples_read == sim.world.appended_samples());
+  CHECK(totals.stats.read.samples == sim.world.appended_samples());
   CHECK(totals.pending < 200 * 10);
   sim.store.SetLatency(milliseconds(10), milliseconds(10));
   sim.world.Run(minutes(5));
@@ -211,11 +211,12 @@ TEST_CASE("a full log: the oldest samples go, and are counted to the last one") 
   sim.world.Run(seconds(60));
   CHECK(sim.world.Shutdown(seconds(10)).drained);
   const RemoteTotals lost = sim.world.Totals(dead);
-  CHECK(lost.stats.dropped_evicted > 0);
-  CHECK(lost.stats.dropped_evicted + dead.acknowledged_samples() == sim.world.appended_samples());
-  CHECK(lost.stats.samples_sent == dead.acknowledged_samples());
+  CHECK(lost.stats.dropped[DropReason::kLogFull].samples > 0);
+  CHECK(lost.stats.dropped[DropReason::kLogFull].samples + dead.acknowledged_samples() ==
+        sim.world.appended_samples());
+  CHECK(lost.stats.sent.samples == dead.acknowledged_samples());
   // The other remote had taken them in time.
-  CHECK(sim.world.Totals(sim.store).stats.dropped_evicted == 0);
+  CHECK(sim.world.Totals(sim.store).stats.dropped[DropReason::kLogFull].samples == 0);
   CHECK(sim.store.acknowledged_samples() == sim.world.appended_samples());
   sim.CheckNoProblems();
 }
@@ -232,9 +233,10 @@ TEST_CASE("sample_age_limit: a backlog that has become too old is dropped and co
   sim.world.Run(seconds(30));
   CHECK(sim.world.Shutdown(seconds(10)).drained);
   const RemoteTotals totals = sim.world.Totals(sim.store);
-  CHECK(totals.stats.dropped_too_old > 0);
-  CHECK(totals.stats.dropped_too_old + totals.stats.samples_sent == sim.world.appended_samples());
-  CHECK(sim.store.acknowledged_samples() == totals.stats.samples_sent);
+  CHECK(totals.stats.dropped[DropReason::kTooOld].samples > 0);
+  CHECK(totals.stats.dropped[DropReason::kTooOld].samples + totals.stats.sent.samples ==
+        sim.world.appended_samples());
+  CHECK(sim.store.acknowledged_samples() == totals.stats.sent.samples);
   sim.CheckNoProblems();
 }
 

@@ -104,7 +104,7 @@ TEST_CASE("drain: at whatever moment it begins, what was accepted is delivered")
     const uint64_t acknowledged = sim.store.acknowledged_samples();
     sim.world.Run(seconds(1));
     INFO("after " << callbacks << " callbacks");
-    CHECK(acknowledged == sim.world.scrape_stats().samples_appended);
+    CHECK(acknowledged == sim.world.scrape_stats().appended.samples);
     with_all += sim.world.Scrapes(1).back().up;
     sim.CheckNoProblems();
   }
@@ -124,7 +124,7 @@ TEST_CASE("drain: a backlog that has become too old to be sent is no reason to w
   CHECK(end.drained);
   CHECK(end.took <= seconds(6));
   const RemoteTotals totals = sim.world.Totals(sim.store);
-  CHECK(totals.stats.dropped_too_old == sim.world.appended_samples());
+  CHECK(totals.stats.dropped[DropReason::kTooOld].samples == sim.world.appended_samples());
   sim.CheckNoProblems();
 }
 

@@ -1,5 +1,6 @@
 // That every series arrives in its order, whatever becomes of its target and of the remotes. The
-// order itself is checked by SimRemote for each sample that it stores.
+// order itself is checked by SimRemote for each sample that it stores. The witness is sent remote
+// write 1.0, the other remote 2.0.
 #include <fmt/format.h>
 
 #include "test/sim/sim_oracle.h"
@@ -21,6 +22,7 @@ std::string Config(const std::string& queue) {
          "- url: http://witness/api/v1/write\n"
          "- url: http://remote/api/v1/write\n"
          "  name: remote\n"
+         "  protobuf_message: io.prometheus.write.v2.Request\n"
          "  queue_config: {" +
          queue + "}\n";
 }

@@ -40,6 +40,7 @@ struct RemotePlan {
   int capacity = 1000, max_shards = 5, min_shards = 1, batch = 100;
   int deadline_ms = 1000, min_backoff_ms = 30, max_backoff_ms = 2000;
   bool retry_429 = false;
+  bool is_v2 = false;
   int age_limit_s = 0;
   int drop_digit = -1;  // series whose sid ends with it are dropped
   std::string extra;    // value of a label added by write_relabel_configs
@@ -150,6 +151,7 @@ void RandomWorld::DrawQueue(RemotePlan& plan) {
   plan.deadline_ms = Pick({200, 1000, 5000});
   plan.max_backoff_ms = Pick({100, 1000, 5000});
   plan.retry_429 = Chance(0.5);
+  plan.is_v2 = Chance(0.5);
   plan.age_limit_s = Chance(0.1) ? 30 : 0;
   plan.had_age_limit |= plan.age_limit_s != 0;
   plan.drop_digit = Chance(0.3) ? static_cast<int>(random_.Below(10)) : -1;
@@ -162,6 +164,7 @@ void RandomWorld::MakeRemotes() {
   plan.remote = witness_ = &world_.AddRemote("witness");
   plan.max_shards = 10;
   plan.batch = 500;
+  plan.is_v2 = Chance(0.5);
   remotes_.push_back(plan);
   WatchDelay();
   const uint64_t others = random_.Below(3);
@@ -207,6 +210,8 @@ std::string RandomWorld::Config() const {
     text += fmt::format("- url: {}\n", plan.remote->url());
     if (!plan.name.empty()) text += fmt::format("  name: {}\n", plan.name);
     text += "  remote_timeout: 10s\n  metadata_config: {send_interval: 60s}\n";
+    text += "  send_exemplars: true\n  send_native_histograms: true\n";
+    if (plan.is_v2) text += "  protobuf_message: io.prometheus.write.v2.Request\n";
     text += fmt::format(
         "  queue_config: {{capacity: {}, max_shards: {}, min_shards: {}, max_samples_per_send: {},"
         " batch_send_deadline: {}ms, min_backoff: {}ms, max_backoff: {}ms, retry_on_http_429: {},"
@@ -387,14 +392,14 @@ void RandomWorld::Heal() {
       if (!plan.present) return true;
       const RemoteTotals totals = world_.Totals(*plan.remote);
       return totals.pending < 3000 &&
-             (!plan.permanent || totals.stats.samples_read + 1000 > appended);
+             (!plan.permanent || totals.stats.read.samples + 1000 > appended);
     });
   };
   if (!world_.RunUntil(caught_up, minutes(20))) {
     for (const RemotePlan& plan : remotes_) {
       const RemoteTotals totals = world_.Totals(*plan.remote);
       world_.Problem(fmt::format("the backlog does not go away: {}: {} pending, {} of {} read",
-                                 plan.remote->host(), totals.pending, totals.stats.samples_read,
+                                 plan.remote->host(), totals.pending, totals.stats.read.samples,
                                  world_.appended_samples()));
     }
   }
@@ -427,27 +432,27 @@ void RandomWorld::Judge() {
   Oracle oracle(world_, lives);
   oracle.CheckSchedule();
   const RemoteTotals witnessed = world_.Totals(*witness_);
-  if (witnessed.stats.samples_read != world_.appended_samples()) {
+  if (witnessed.stats.read.samples != world_.appended_samples()) {
     world_.Problem(fmt::format("{} samples appended, {} read for the witness",
-                               world_.appended_samples(), witnessed.stats.samples_read));
+                               world_.appended_samples(), witnessed.stats.read.samples));
   }
-  if (witnessed.stats.samples_sent != witness_->acknowledged_samples()) {
+  if (witnessed.stats.sent.samples != witness_->acknowledged_samples()) {
     world_.Problem("the witness has not what was sent");
   }
-  const uint64_t lost = witnessed.stats.dropped_evicted;
+  const uint64_t lost = witnessed.stats.dropped[DropReason::kLogFull].samples;
   if (lost > world_.evicted_samples()) world_.Problem("more lost than the log gave up");
   if (lost == 0) oracle.CheckWitness(*witness_);
   for (const RemotePlan& plan : remotes_) {
     if (!plan.permanent || plan.remote == witness_) continue;
     const RemoteTotals totals = world_.Totals(*plan.remote);
-    if (totals.stats.samples_sent != plan.remote->acknowledged_samples()) {
+    if (totals.stats.sent.samples != plan.remote->acknowledged_samples()) {
       world_.Problem(fmt::format("{}: {} sent, {} acknowledged", plan.remote->host(),
-                                 totals.stats.samples_sent, plan.remote->acknowledged_samples()));
+                                 totals.stats.sent.samples, plan.remote->acknowledged_samples()));
     }
     const bool drained =
-        totals.pending == 0 && totals.stats.samples_read == world_.appended_samples();
+        totals.pending == 0 && totals.stats.read.samples == world_.appended_samples();
     if (!drained || lost > 0) continue;
-    const bool evicted = totals.stats.dropped_evicted > 0;
+    const bool evicted = totals.stats.dropped[DropReason::kLogFull].samples > 0;
     oracle.CheckAgainstWitness(
         *witness_, *plan.remote, [&](const auto& series, const auto& sample) {
           const bool dropped = std::any_of(

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "agent/series/samples.h"
+#include "test/support/say_written.h"
 
 namespace tributary {
 
@@ -86,6 +87,54 @@ void SimRemote::Store(const DecodedSample& sample, bool sure, MonotonicTime now)
   if (on_stored) on_stored(series, stored);
 }
 
+void SimRemote::Store(const DecodedHistogram& sample, bool sure) {
+  StoredSeries& series = SeriesOf(sample.labels);
+  auto where = [&] { return fmt::format("{}: {} at {}", host_, series.key, sample.timestamp); };
+  if (auto it = series.histograms.find(sample.timestamp); it != series.histograms.end()) {
+    if (clock_went_back) return;
+    // A stale marker is not equal to itself.
+    const bool same = it->second.histogram == sample.histogram || IsStaleNan(sample.histogram.sum);
+    if (!same) problem_(where() + " came with two histograms");
+    if (it->second.sure) problem_(where() + " (a histogram) came twice though acknowledged");
+    it->second.sure |= sure;
+    duplicates_++;
+    return;
+  }
+  if (!clock_went_back && sample.timestamp <= series.latest) {
+    problem_(fmt::format("{} (a histogram) came after {}", where(), series.latest));
+  }
+  series.latest = std::max(series.latest, sample.timestamp);
+  series.histograms[sample.timestamp] = {sample.histogram, sure};
+}
+
+void SimRemote::Store(const DecodedExemplar& exemplar) {
+  std::vector<DecodedExemplar>& stored = SeriesOf(exemplar.labels).exemplars[exemplar.timestamp];
+  const bool known = std::any_of(stored.begin(), stored.end(), [&](const DecodedExemplar& one) {
+    return one.own_labels == exemplar.own_labels &&
+           std::bit_cast<uint64_t>(one.value) == std::bit_cast<uint64_t>(exemplar.value);
+  });
+  if (!known) stored.push_back(exemplar);
+}
+
+void SimRemote::StoreAll(const DecodedRequest& request, bool sure, MonotonicTime now) {
+  for (const DecodedSample& sample : request.samples) {
+    Store(sample, sure, now);
+    if (request.is_v2) SeriesOf(sample.labels).metadata = sample.metadata;
+  }
+  for (const DecodedHistogram& sample : request.histograms) Store(sample, sure);
+  for (const DecodedExemplar& exemplar : request.exemplars) Store(exemplar);
+  for (const DecodedMetadata& entry : request.metadata) metadata_[entry.family] = entry;
+}
+
+void SimRemote::CheckHeaders(const ServedRequest& request) {
+  const std::string type = request.Header("Content-Type");
+  const std::string version = request.Header("X-Prometheus-Remote-Write-Version");
+  const bool is_v1 = type == "application/x-protobuf" && version == "0.1.0";
+  const bool is_v2 =
+      type == "application/x-protobuf;proto=io.prometheus.write.v2.Request" && version == "2.0.0";
+  if (!is_v1 && !is_v2) problem_(fmt::format("{}: {} of version {}", host_, type, version));
+}
+
 void SimRemote::CheckBounds(const Request& request) {
   if (request.samples > bounds.samples_max) {
     problem_(fmt::format("{}: {} samples in a request of at most {}", host_, request.samples,
@@ -138,17 +187,19 @@ ScriptedReply SimRemote::Reply(RemoteAct act) {
 }
 
 ScriptedReply SimRemote::Serve(const ServedRequest& served) {
-  DecodedRequest decoded = DecodeWriteRequest(served.body);
+  CheckHeaders(served);
+  DecodedRequest decoded = DecodeWriteRequest(served.body, served.Header("Content-Type"));
   if (!decoded.error.empty()) problem_(host_ + ": " + decoded.error);
   std::erase_if(in_flight_until_, [&](MonotonicTime until) { return until <= served.time; });
   Request request;
   request.arrived = served.time;
-  request.samples = decoded.samples.size();
+  request.samples = decoded.entries();
   request.metadata = decoded.metadata.size();
   request.attempt = served.Header("Retry-Attempt");
   CheckBounds(request);
   request.act = Act(request);
   ScriptedReply reply = Reply(request.act);
+  SayWritten(decoded, reply);
   if (request.samples > 0) {
     const bool hangs = reply.end == ScriptedReply::End::kHang;
     in_flight_until_.push_back(served.time +
@@ -156,15 +207,14 @@ ScriptedReply SimRemote::Serve(const ServedRequest& served) {
   }
   if (request.act == RemoteAct::kStore || IsAmbiguous(request.act)) {
     const bool sure = request.act == RemoteAct::kStore;
-    for (const DecodedSample& sample : decoded.samples) Store(sample, sure, served.time);
-    for (const DecodedMetadata& entry : decoded.metadata) metadata_[entry.family] = entry;
-    if (sure) acknowledged_ += request.samples;
+    StoreAll(decoded, sure, served.time);
+    if (sure) acknowledged_ += decoded.samples.size();
   }
   if (request.act == RemoteAct::kReject || request.act == RemoteAct::kBusy) {
     for (const DecodedSample& sample : decoded.samples) {
       rejected_.insert({SeriesOf(sample.labels).key, sample.timestamp});
     }
-    if (request.act == RemoteAct::kReject) rejected_count_ += request.samples;
+    if (request.act == RemoteAct::kReject) rejected_count_ += decoded.samples.size();
   }
   if (keep_requests_) request.decoded = std::move(decoded);
   requests_.push_back(std::move(request));

@@ -1,4 +1,5 @@
-// A remote of the simulation: stores what it is sent, and answers as its mood has it.
+// A remote of the simulation: stores what it is sent, and answers as its mood has it. It speaks
+// both versions of remote write.
 //
 // It checks what must hold for every single request, whatever the agent goes through: that it can
 // be decoded; that no series goes back (in scrape numbers, and in time while the world's clock does
@@ -54,22 +55,29 @@ struct StoredSeries {
   std::string name;
   uint32_t target = 0;  // 0: unknown
   uint32_t sid = 0;
+  struct Histogram {
+    NativeHistogram histogram;
+    bool sure;
+  };
   std::map<TimestampMs, Sample> samples;
-  TimestampMs latest = 0;
+  std::map<TimestampMs, Histogram> histograms;
+  std::map<TimestampMs, std::vector<DecodedExemplar>> exemplars;  // each once
+  DecodedMetadata metadata;                                       // the latest, by 2.0
+  TimestampMs latest = 0;                                         // of samples and histograms
   uint32_t latest_scrape = 0;
 };
 
 class SimRemote {
  public:
   struct Bounds {
-    uint64_t samples_max = 2000;  // of a request
+    uint64_t samples_max = 2000;  // of a request, histograms and exemplars included
     uint64_t requests_max = 50;   // with samples, in flight
     nanoseconds timeout = seconds(30);
   };
   struct Request {
     MonotonicTime arrived{};
     RemoteAct act{};
-    size_t samples = 0;
+    size_t samples = 0;  // and histograms and exemplars
     size_t metadata = 0;
     std::string attempt;     // the header Retry-Attempt
     DecodedRequest decoded;  // if keep_requests
@@ -103,7 +111,8 @@ class SimRemote {
   const StoredSeries* Find(const std::string& key) const;
   bool Rejected(const std::string& key, TimestampMs timestamp) const;
   const std::vector<Request>& requests() const { return requests_; }
-  // Samples of requests that were answered with 2xx, and with 400.
+  // Samples, without histograms and exemplars, of requests that were answered with 2xx, and with
+  // 400.
   uint64_t acknowledged_samples() const { return acknowledged_; }
   uint64_t rejected_samples() const { return rejected_count_; }
   uint64_t duplicates() const { return duplicates_; }
@@ -114,7 +123,11 @@ class SimRemote {
  private:
   ScriptedReply Serve(const ServedRequest& request);
   void CheckBounds(const Request& request);
+  void CheckHeaders(const ServedRequest& request);
+  void StoreAll(const DecodedRequest& request, bool sure, MonotonicTime now);
   void Store(const DecodedSample& sample, bool sure, MonotonicTime now);
+  void Store(const DecodedHistogram& sample, bool sure);
+  void Store(const DecodedExemplar& exemplar);
   StoredSeries& SeriesOf(const Labels& labels);
   RemoteAct Act(const Request& request);
   ScriptedReply Reply(RemoteAct act);

@@ -169,16 +169,8 @@ RemoteTotals World::Totals(const SimRemote& remote) const {
       if (queue->config().url != remote.url()) continue;
       const RemoteQueueStats& stats = queue->stats();
       totals.queues++;
-      totals.pending += queue->pending_samples();
-      totals.stats.samples_sent += stats.samples_sent;
-      totals.stats.samples_failed += stats.samples_failed;
-      totals.stats.samples_retried += stats.samples_retried;
-      totals.stats.dropped_series += stats.dropped_series;
-      totals.stats.dropped_too_old += stats.dropped_too_old;
-      totals.stats.dropped_evicted += stats.dropped_evicted;
-      totals.stats.dropped_before_start += stats.dropped_before_start;
-      totals.stats.requests += stats.requests;
-      totals.stats.samples_read += stats.samples_read;
+      totals.pending += queue->pending().total();
+      totals.stats += stats;
     }
   }
   return totals;
@@ -192,13 +184,13 @@ double World::Gauge(const SimRemote& remote, const std::string& name) const {
 
 uint64_t World::appended_samples() const {
   uint64_t samples = 0;
-  for (const auto& process : workers_) samples += process->worker.log().stats().appended_samples;
+  for (const auto& process : workers_) samples += process->worker.log().stats().appended.samples;
   return samples;
 }
 
 uint64_t World::evicted_samples() const {
   uint64_t samples = 0;
-  for (const auto& process : workers_) samples += process->worker.log().stats().evicted_samples;
+  for (const auto& process : workers_) samples += process->worker.log().stats().evicted.samples;
   return samples;
 }
 
@@ -208,7 +200,7 @@ ScrapeStats World::scrape_stats() const {
     const ScrapeStats& stats = process->worker.scrape_stats();
     sum.scrapes += stats.scrapes;
     sum.scrapes_failed += stats.scrapes_failed;
-    sum.samples_appended += stats.samples_appended;
+    sum.appended += stats.appended;
     sum.commits_refused += stats.commits_refused;
     sum.skipped_clock += stats.skipped_clock;
     sum.skipped_ticks += stats.skipped_ticks;
@@ -223,7 +215,7 @@ bool World::AllSent() const {
                      [&](const auto& remote) {
                        const RemoteTotals totals = Totals(*remote);
                        return totals.queues == 0 ||
-                              (totals.pending == 0 && totals.stats.samples_read <= appended);
+                              (totals.pending == 0 && totals.stats.read.samples <= appended);
                      }) &&
          std::all_of(workers_.begin(), workers_.end(), [](const auto& process) {
            return process->worker.log().stats().records == 0;
@@ -275,14 +267,12 @@ void World::FollowScrapes() {
 }
 
 void World::CheckQueue(const RemoteQueue& queue) {
-  const RemoteQueueStats& stats = queue.stats();
-  const uint64_t accounted = stats.samples_sent + stats.samples_failed + stats.dropped_series +
-                             stats.dropped_too_old + stats.dropped_evicted +
-                             stats.dropped_before_start + queue.pending_samples();
-  if (stats.samples_read != accounted) {
-    Problem(fmt::format("{}: {} samples read, {} accounted for", queue.config().url,
-                        stats.samples_read, accounted));
-  }
+  const SampleCounts& read = queue.stats().read;
+  const SampleCounts accounted = queue.stats().finished() + queue.pending();
+  if (read == accounted) return;
+  Problem(fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
+                      queue.config().url, read.samples, read.histograms, read.exemplars,
+                      accounted.samples, accounted.histograms, accounted.exemplars));
 }
 
 void World::CheckAccounts() {

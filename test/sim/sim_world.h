@@ -48,10 +48,6 @@ struct RemoteTotals {
   RemoteQueueStats stats;
   uint64_t pending = 0;
   uint64_t queues = 0;
-  uint64_t dropped() const {
-    return stats.dropped_series + stats.dropped_too_old + stats.dropped_evicted +
-           stats.dropped_before_start;
-  }
 };
 
 class World {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "test/support/process.h"
+#include "test/support/say_written.h"
 
 namespace tributary {
 
@@ -19,11 +20,12 @@ void RemoteReceiver::Answer(ReplyScript script) {
 }
 
 ScriptedReply RemoteReceiver::Serve(const ServedRequest& request) {
-  Received received{DecodeWriteRequest(request.body), request, 0};
+  Received received{DecodeWriteRequest(request.body, request.Header("Content-Type")), request, 0};
   const std::lock_guard lock(mutex_);
   ScriptedReply reply = script_(request);
   const bool answered = reply.end == ScriptedReply::End::kComplete || reply.head_sent;
   if (answered && reply.raw.empty()) received.status = reply.status;
+  SayWritten(received.decoded, reply);
   received_.push_back(std::move(received));
   return reply;
 }

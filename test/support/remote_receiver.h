@@ -1,5 +1,8 @@
 // A remote write receiver over real sockets on 127.0.0.1: decodes what it is sent, answers as told.
 //
+// To requests of remote write 2.0 it says that all of them was written, unless the answer says
+// otherwise.
+//
 // Thread-safe. A request counts as received once it has arrived whole; its samples are accepted if
 // it is answered with 2xx.
 #pragma once

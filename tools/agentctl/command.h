@@ -13,6 +13,8 @@ enum ExitStatus { kExitGood = 0, kExitBad = 1, kExitUsage = 2 };
 
 // Adds a subcommand to `app`; once it has been chosen, `status` says how it went.
 void AddTestConfig(CLI::App& app, int& status);
+void AddRelabel(CLI::App& app, int& status);
+void AddScrape(CLI::App& app, int& status);
 void AddDocs(CLI::App& app, int& status);
 
 }  // namespace tributary

@@ -12,6 +12,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int status = kExitGood;
   AddTestConfig(app, status);
+  AddRelabel(app, status);
+  AddScrape(app, status);
   AddDocs(app, status);
   try {
     app.parse(argc, argv);

@@ -1,15 +1,14 @@
 // agentctl test-config: what the agent would say to a configuration, without running it.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "common/config/loader.h"
 #include "common/file/posix_file_system.h"
+#include "tools/agentctl/choice.h"
 #include "tools/agentctl/command.h"
 #include "tools/agentctl/summary.h"
 
@@ -23,19 +22,11 @@ struct TestConfigOptions {
 
 int TestConfig(const TestConfigOptions& options) {
   PosixFileSystem file_system;
-  LoadOptions load_options;
-  load_options.getenv = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
-  };
   int status = kExitGood;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& file : options.files) {
-    LoadResult result = LoadConfig(file_system, file, load_options);
-    for (const Diagnostic& diagnostic : result.diagnostics) {
-      std::fprintf(stderr, "%s\n", diagnostic.ToString().c_str());
-    }
+    LoadResult result = LoadConfigFile(file_system, file);
+    PrintDiagnostics(result.diagnostics);
     if (options.json) {
       all.push_back(SummaryJson(file, result));
     } else {

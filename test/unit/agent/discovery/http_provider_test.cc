@@ -169,8 +169,12 @@ TEST_CASE("http_sd: a server that is silent holds up no one, and its targets com
   job.static_configs = {{{"s:1"}, {}, ""}};
   world.Apply({job});
   CHECK(world.Updates() == "j: s:1");
+  CHECK_FALSE(world.discovery.SettledGroups("j").has_value());
+  CHECK_FALSE(world.discovery.SettledGroups("unknown").has_value());
   world.Run(seconds(35));  // of the first refresh, and of that a whole interval after its end
   CHECK(world.Metric(kFailures) == 2);
+  REQUIRE(world.discovery.SettledGroups("j").has_value());
+  CHECK(TargetsText(*world.discovery.SettledGroups("j")) == "s:1");
   REQUIRE(world.warnings.size() == 1);
   CHECK(world.warnings[0].find("kept") == std::string::npos);
   world.network.Find("sd.test:80")->unreachable = false;

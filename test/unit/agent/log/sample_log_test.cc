@@ -154,7 +154,7 @@ TEST_CASE("sample log: behaves as its model over random appends, reads, releases
           REQUIRE(record.samples->samples() == model.SamplesAt(record.position));
         }
         REQUIRE(positions == expected.positions);
-        REQUIRE(batch.lost_samples == expected.lost);
+        REQUIRE(batch.lost.samples == expected.lost);
         REQUIRE(batch.at_end == expected.at_end);
         if (!positions.empty()) last_read[id] = positions.back();
       });
@@ -181,7 +181,7 @@ TEST_CASE("sample log: behaves as its model over random appends, reads, releases
     REQUIRE(log.end() == model.end());
     REQUIRE(log.stats().bytes == model.bytes());
     REQUIRE(log.stats().records == model.kept());
-    REQUIRE(log.stats().evicted_samples == model.evicted());
+    REQUIRE(log.stats().evicted.samples == model.evicted());
     REQUIRE(log.stats().bytes <= bytes_max);
     evictions_seen = model.evicted();
   }
@@ -211,7 +211,7 @@ TEST_CASE("sample log: refuses appends beyond the bound and takes them again lat
   loop.RunDue();
   CHECK(done == 3);
   CHECK(log.end() == 3);
-  CHECK(log.stats().appended_samples == 15);
+  CHECK(log.stats().appended.samples == 15);
   CHECK(log.Append(CommitOf({7}), [&] { done++; }));
   loop.RunDue();
   CHECK(done == 4);
@@ -286,8 +286,8 @@ TEST_CASE("sample log: without readers nothing is kept") {
   loop.RunDue();
   CHECK(log.stats().records == 0);
   CHECK(log.stats().bytes == 0);
-  CHECK(log.stats().evicted_samples == 0);
-  CHECK(log.stats().appended_samples == 18);
+  CHECK(log.stats().evicted.samples == 0);
+  CHECK(log.stats().appended.samples == 18);
 }
 
 TEST_CASE("sample log: its end drops what is under way") {
@@ -311,7 +311,7 @@ TEST_CASE("sample log: a record that was read stays readable after its eviction"
   std::vector<LogRecord> held;
   uint64_t lost = 0;
   auto take = [&](SampleLog::Batch batch) {
-    lost += batch.lost_samples;
+    lost += batch.lost.samples;
     for (LogRecord& record : batch.records) held.push_back(std::move(record));
   };
   log.Read(reader, 100, take);
@@ -323,7 +323,7 @@ TEST_CASE("sample log: a record that was read stays readable after its eviction"
   REQUIRE(held.size() == 2);
   CHECK(held[0].samples->samples() == 64);
   CHECK(lost == 0);  // it had the one that went
-  CHECK(log.stats().evicted_samples == 64);
+  CHECK(log.stats().evicted.samples == 64);
 }
 
 }  // namespace

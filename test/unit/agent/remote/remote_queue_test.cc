@@ -43,8 +43,8 @@ TEST_CASE("remote queue: full batches go at once, the rest at the deadline") {
   CHECK(SizesOf(world) == std::vector<size_t>{10, 10, 5});
   CHECK(world.received[2].time - start >= seconds(1));
   CHECK(ValuesOf(world.accepted()) == Count(1, 25));
-  CHECK(queue->stats().samples_sent == 25);
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->stats().sent.samples == 25);
+  CHECK(queue->pending().samples == 0);
   CHECK(Balances(*queue));
   CHECK(world.log.stats().records == 0);
 }
@@ -114,7 +114,7 @@ TEST_CASE("remote queue: requests are bounded in bytes") {
     CHECK(SizesOf(world) == std::vector<size_t>{1, 1, 1});
   }
   CHECK(Balances(*queue));
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->pending().samples == 0);
 }
 
 TEST_CASE(
@@ -141,8 +141,8 @@ TEST_CASE(
     CHECK(gaps[i] >= plain[i]);
     CHECK(gaps[i] <= plain[i] * 11 / 10 + 1);
   }
-  CHECK(queue->stats().samples_retried == 50);
-  CHECK(queue->stats().samples_sent == 10);
+  CHECK(queue->stats().retried.samples == 50);
+  CHECK(queue->stats().sent.samples == 10);
   CHECK(world.received[5].served.Header("Retry-Attempt") == "5");
   CHECK(world.received[5].served.body == world.received[0].served.body);
 }
@@ -184,8 +184,8 @@ TEST_CASE("remote queue: what is refused is dropped and counted, and the rest go
   world.Append(MakeGroup(1, 1, 30));
   world.loop.RunFor(seconds(10));
   CHECK(SizesOf(world) == std::vector<size_t>{10, 10, 10});
-  CHECK(queue->stats().samples_failed == 10);
-  CHECK(queue->stats().samples_sent == 20);
+  CHECK(queue->stats().failed.samples == 10);
+  CHECK(queue->stats().sent.samples == 20);
   CHECK(Balances(*queue));
   CHECK(world.log.stats().records == 0);
 }
@@ -204,7 +204,7 @@ TEST_CASE("remote queue: series that the rules drop are counted and pin nothing"
   world.loop.RunFor(seconds(5));
   REQUIRE(world.accepted().size() == 3);
   CHECK(world.accepted()[0].labels == Labels{{"__name__", "m"}, {"i", "7"}, {"zone", "z"}});
-  CHECK(queue->stats().dropped_series == 12);
+  CHECK(queue->stats().dropped[DropReason::kSeries].samples == 12);
   CHECK(Balances(*queue));
   CHECK(world.log.stats().records == 0);
 }
@@ -219,9 +219,9 @@ TEST_CASE("remote queue: samples over the age limit when they are read are dropp
   world.Append({world.SamplesOf(group, world.loop.WallMs() - 9'000)});
   world.loop.RunFor(seconds(5));
   CHECK(ValuesOf(world.accepted()) == Count(5, 8));
-  CHECK(queue->stats().dropped_too_old == 4);
+  CHECK(queue->stats().dropped[DropReason::kTooOld].samples == 4);
   CHECK(Balances(*queue));
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->pending().samples == 0);
   CHECK(world.log.stats().records == 0);
 }
 
@@ -239,10 +239,11 @@ TEST_CASE("remote queue: samples that grow over the age limit between attempts a
   world.Append(two);
   // Both go in one request; 10 s after the first was made, only the second's samples are left in
   // it.
-  REQUIRE(world.loop.RunUntil([&] { return queue->stats().dropped_too_old > 0; }, seconds(30)));
-  CHECK(queue->stats().dropped_too_old == 3);
+  REQUIRE(world.loop.RunUntil(
+      [&] { return queue->stats().dropped[DropReason::kTooOld].samples > 0; }, seconds(30)));
+  CHECK(queue->stats().dropped[DropReason::kTooOld].samples == 3);
   CHECK(Balances(*queue));
-  CHECK(queue->pending_samples() == 3);
+  CHECK(queue->pending().samples == 3);
   world.loop.RunFor(milliseconds(1200));
   CHECK(world.received.front().decoded.samples.size() == 6);
   CHECK(world.received.back().decoded.samples.size() == 3);
@@ -253,7 +254,7 @@ TEST_CASE("remote queue: samples that grow over the age limit between attempts a
   }
   SECTION("and in the end the whole request is dropped") {
     world.loop.RunFor(seconds(10));
-    CHECK(queue->stats().dropped_too_old == 6);
+    CHECK(queue->stats().dropped[DropReason::kTooOld].samples == 6);
     CHECK(world.accepted().empty());
   }
   SECTION("and are counted once, though the queue is reconfigured meanwhile") {
@@ -262,11 +263,11 @@ TEST_CASE("remote queue: samples that grow over the age limit between attempts a
     queue->Reconfigure(RemoteWorld::Spec(config));
     world.Answer(204);
     world.loop.RunFor(seconds(6));
-    CHECK(queue->stats().dropped_too_old == 3);
+    CHECK(queue->stats().dropped[DropReason::kTooOld].samples == 3);
     CHECK(ValuesOf(world.accepted()) == Count(4, 6));
   }
   CHECK(Balances(*queue));
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->pending().samples == 0);
   CHECK(world.log.stats().records == 0);
 }
 
@@ -283,9 +284,9 @@ TEST_CASE("remote queue: samples with own times from before its start are droppe
   world.Append({samples});
   world.loop.RunFor(seconds(5));
   CHECK(ValuesOf(world.accepted()) == std::vector<double>{3, 4, 100});
-  CHECK(queue->stats().dropped_before_start == 2);
+  CHECK(queue->stats().dropped[DropReason::kBeforeStart].samples == 2);
   CHECK(Balances(*queue));
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->pending().samples == 0);
 }
 
 TEST_CASE("remote queue: of one scrape, a series' samples go in the order of their times") {
@@ -316,8 +317,8 @@ TEST_CASE("remote queue: reads ahead no more than capacity and one batch") {
   world.server->unreachable = true;
   for (int i = 0; i < 50; i++) world.Append(MakeGroup(1, 1, 10));
   world.loop.RunFor(seconds(60));
-  CHECK(queue->pending_samples() >= 40);
-  CHECK(queue->pending_samples() <= 40 + 40);
+  CHECK(queue->pending().samples >= 40);
+  CHECK(queue->pending().samples <= 40 + 40);
   CHECK(world.log.stats().records == 50);
   world.server->unreachable = false;
   world.loop.RunFor(seconds(60));
@@ -338,10 +339,10 @@ TEST_CASE("remote queue: what a full log drops before it was read is counted to 
   world.server->refusing = false;
   world.loop.RunFor(seconds(60));
   const RemoteQueueStats& stats = queue->stats();
-  CHECK(stats.samples_read == 2000);
-  CHECK(stats.dropped_evicted > 1000);
-  CHECK(stats.samples_sent + stats.dropped_evicted == 2000);
-  CHECK(world.accepted().size() == stats.samples_sent);
+  CHECK(stats.read.samples == 2000);
+  CHECK(stats.dropped[DropReason::kLogFull].samples > 1000);
+  CHECK(stats.sent.samples + stats.dropped[DropReason::kLogFull].samples == 2000);
+  CHECK(world.accepted().size() == stats.sent.samples);
   CHECK(world.log.stats().records == 0);
 }
 
@@ -383,7 +384,7 @@ TEST_CASE("remote queue: Drain sends what has not filled a batch, and tells when
   }
   world.loop.RunFor(seconds(1));
   CHECK(drained == 1);
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->pending().samples == 0);
 }
 
 TEST_CASE("remote queue: its metrics have Prometheus' names") {

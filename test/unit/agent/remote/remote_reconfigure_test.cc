@@ -84,7 +84,7 @@ TEST_CASE("remote queue: a backlog follows a reload, under the new rules, in ord
   CheckOrder(world);
   for (const DecodedSample& sample : world.accepted()) CHECK(sample.labels.Get("rule") == "new");
   CHECK(Balances(*queue));
-  CHECK(queue->pending_samples() == 0);
+  CHECK(queue->pending().samples == 0);
   CHECK(world.log.stats().records == 0);
 }
 
@@ -226,15 +226,16 @@ class RandomRun {
     queue_->Drain([&] { drained = true; });
     Run(seconds(200));
     REQUIRE(drained);
-    REQUIRE(queue_->pending_samples() == 0);
+    REQUIRE(queue_->pending().samples == 0);
     REQUIRE(world_.log.stats().records == 0);
     CheckOrder(world_);
     CheckGenerations();
     const std::vector<double> values = Sorted(Values(world_));
     REQUIRE(std::adjacent_find(values.begin(), values.end()) == values.end());
     const RemoteQueueStats& stats = queue_->stats();
-    REQUIRE(values.size() == stats.samples_sent);
-    REQUIRE(stats.samples_sent + stats.dropped_series + stats.samples_failed ==
+    REQUIRE(values.size() == stats.sent.samples);
+    REQUIRE(stats.sent.samples + stats.dropped[DropReason::kSeries].samples +
+                stats.failed.samples ==
             static_cast<uint64_t>(world_.next_value) - 1);
     if (!with_drops_) REQUIRE(values == Count(static_cast<size_t>(world_.next_value) - 1));
   }

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "common/wire/histogram.h"
 #include "test/support/catch.h"
+#include "test/support/say_written.h"
 
 namespace tributary {
 
@@ -27,8 +29,10 @@ GroupRef MakeGroup(uint64_t target_key, uint32_t generation, size_t series, Labe
 RemoteWorld::RemoteWorld(SampleLogOptions log_options) : log(loop, log_options) {
   Answer(204);
   server = &network.Listen(kRemoteHostPort, [this](const ServedRequest& served) {
-    Received request{DecodeWriteRequest(served.body), served, loop.Now(), 0};
+    Received request{DecodeWriteRequest(served.body, served.Header("Content-Type")), served,
+                     loop.Now(), 0};
     ScriptedReply reply = answer(request);
+    if (says_written) SayWritten(request.decoded, reply);
     request.status =
         reply.end == ScriptedReply::End::kComplete || reply.head_sent ? reply.status : 0;
     CHECK(request.decoded.error == "");
@@ -87,20 +91,52 @@ void RemoteWorld::Answer(int status, std::vector<HttpHeader> headers, std::strin
   answer = [=](const Received&) { return ScriptedReply::Text(status, body, headers); };
 }
 
-std::vector<DecodedSample> RemoteWorld::accepted() const {
-  std::vector<DecodedSample> samples;
-  for (const Received& request : received) {
+namespace {
+
+template <typename Entry>
+std::vector<Entry> Accepted(const RemoteWorld& world, std::vector<Entry> DecodedRequest::*entries) {
+  std::vector<Entry> accepted;
+  for (const RemoteWorld::Received& request : world.received) {
     if (request.status / 100 != 2) continue;
-    samples.insert(samples.end(), request.decoded.samples.begin(), request.decoded.samples.end());
+    const std::vector<Entry>& some = request.decoded.*entries;
+    accepted.insert(accepted.end(), some.begin(), some.end());
   }
-  return samples;
+  return accepted;
+}
+
+}  // namespace
+
+std::vector<DecodedSample> RemoteWorld::accepted() const {
+  return Accepted(*this, &DecodedRequest::samples);
+}
+
+std::vector<DecodedHistogram> RemoteWorld::accepted_histograms() const {
+  return Accepted(*this, &DecodedRequest::histograms);
+}
+
+std::vector<DecodedExemplar> RemoteWorld::accepted_exemplars() const {
+  return Accepted(*this, &DecodedRequest::exemplars);
+}
+
+HistogramSample RemoteWorld::HistogramOf(uint32_t index, TimestampMs timestamp, uint64_t count) {
+  NativeHistogram histogram;
+  histogram.count = count;
+  histogram.sum = static_cast<double>(count);
+  histogram.positive_spans = {{0, 1}};
+  histogram.positive_deltas = {static_cast<int64_t>(count)};
+  HistogramSample sample{index, timestamp, 0, false, ""};
+  EncodeHistogram(histogram, sample.encoded);
+  return sample;
+}
+
+ExemplarSample RemoteWorld::ExemplarOf(uint32_t index, TimestampMs timestamp, double value) {
+  ExemplarSample sample{index, timestamp, value, ""};
+  PackLabels(Labels{{"trace_id", std::to_string(value)}}, sample.labels);
+  return sample;
 }
 
 bool Balances(const RemoteQueue& queue) {
-  const RemoteQueueStats& stats = queue.stats();
-  return stats.samples_read == stats.samples_sent + stats.samples_failed + stats.dropped_series +
-                                   stats.dropped_too_old + stats.dropped_evicted +
-                                   stats.dropped_before_start + queue.pending_samples();
+  return queue.stats().read == queue.stats().finished() + queue.pending();
 }
 
 }  // namespace tributary

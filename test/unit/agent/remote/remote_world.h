@@ -45,6 +45,12 @@ struct RemoteWorld {
   };
   // Samples of the requests that were answered with 2xx, in their order.
   std::vector<DecodedSample> accepted() const;
+  std::vector<DecodedHistogram> accepted_histograms() const;
+  std::vector<DecodedExemplar> accepted_exemplars() const;
+
+  // A histogram of `count` observations in one bucket, and an exemplar whose trace id is its value.
+  static HistogramSample HistogramOf(uint32_t index, TimestampMs timestamp, uint64_t count);
+  static ExemplarSample ExemplarOf(uint32_t index, TimestampMs timestamp, double value);
 
   SimLoop loop;
   SimNetwork network{1};
@@ -57,9 +63,11 @@ struct RemoteWorld {
   std::vector<Received> received;
   std::function<ScriptedReply(const Received&)> answer;
   SimServer* server = nullptr;
+  // To requests of remote write 2.0, that all was written, unless the answer has it.
+  bool says_written = true;
 };
 
-// samples_read = sent + failed + every dropped_* + pending.
+// read = sent + failed + dropped + pending, of each kind.
 bool Balances(const RemoteQueue& queue);
 
 // The endpoint of RemoteConfig.

@@ -108,6 +108,28 @@ RelabelConfig RandomRule(Random& random) {
   }
 }
 
+// Explain does what Apply does, and tells after each rule what the slow implementation has then.
+void CheckExplained(const std::vector<RelabelConfig>& configs, const Labels& before,
+                    const std::optional<Labels>& expected) {
+  Labels labels = before;
+  size_t steps = 0;
+  bool dropped = false;
+  const bool kept = RelabelRules(configs, NameValidation::kUtf8)
+                        .Explain(labels, [&](const RelabelStep& step, const Labels& now) {
+                          REQUIRE_FALSE(dropped);
+                          REQUIRE(step.rule == steps++);
+                          dropped = step.dropped;
+                          const std::optional<Labels> slow =
+                              SlowRelabel({configs.begin(), configs.begin() + steps}, before);
+                          REQUIRE(slow.has_value() != dropped);
+                          if (slow) REQUIRE(now.ToString() == slow->ToString());
+                        });
+  REQUIRE(kept == expected.has_value());
+  REQUIRE(kept != dropped);
+  if (kept) REQUIRE(steps == configs.size());
+  if (kept) REQUIRE(labels.ToString() == expected->ToString());
+}
+
 TEST_CASE("relabel: random chains do what the slow implementation does") {
   Random random;
   INFO("seed " << random.seed());
@@ -134,6 +156,7 @@ TEST_CASE("relabel: random chains do what the slow implementation does") {
       const Labels before = labels;
       std::optional<Labels> expected = SlowRelabel(configs, before);
       REQUIRE(rules.Apply(labels) == expected.has_value());
+      CheckExplained(configs, before, expected);
       if (!expected) continue;
       ++kept;
       REQUIRE(labels.ToString() == expected->ToString());

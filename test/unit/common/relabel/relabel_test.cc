@@ -193,16 +193,6 @@ TEST_CASE("relabel: lowercase and uppercase map runes") {
   CHECK(Result(labels, {Derive(kUppercase, {"missing"}, "a")}) == "{}");
 }
 
-TEST_CASE("relabel: rules can be applied one by one") {
-  RelabelRules rules({Replace({"a"}, "(.*)", "b"), Select(kDrop, {"b"}, "x")},
-                     NameValidation::kUtf8);
-  Labels labels{{"a", "x"}};
-  REQUIRE(rules.size() == 2);
-  CHECK(rules.ApplyOne(0, labels));
-  CHECK(labels.ToString() == R"({a="x", b="x"})");
-  CHECK_FALSE(rules.ApplyOne(1, labels));
-}
-
 TEST_CASE("relabel: rules with more groups than usual") {
   std::string regex, value;
   for (char c = 'a'; c <= 'z'; ++c) {

@@ -8,9 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "common/wire/histogram.h"
 #include "common/wire/protobuf_writer.h"
 #include "remote.pb.h"
 #include "test/support/catch.h"
+#include "test/support/write_request.h"
+#include "test/unit/common/wire/random_histogram.h"
 
 namespace tributary {
 namespace {
@@ -122,6 +125,68 @@ TEST_CASE("remote_write: a sample of defaults is there, and empty; minus zero is
   WriteRequestBuilder builder;
   builder.AddSample("", -0.0, 0);
   CHECK(Uncompressed(builder.Finish()) == std::string("\x0a\x02\x12\x00", 4));
+}
+
+TEST_CASE("remote_write: histograms and exemplars are series entries of their own") {
+  const unsigned seed = std::random_device{}();
+  INFO("seed " << seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    WriteRequestBuilder builder;
+    std::vector<NativeHistogram> histograms;
+    for (size_t i = random() % 5; i > 0; --i) {
+      histograms.push_back(RandomHistogram(random));
+      std::string bytes;
+      EncodeHistogram(histograms.back(), bytes);
+      builder.AddHistogram(EncodeLabels({{"__name__", "h"}, {"i", std::to_string(i)}}), bytes,
+                           static_cast<TimestampMs>(random() >> (random() % 64)));
+      builder.AddExemplar(EncodeLabels({{"__name__", "e"}}),
+                          EncodeLabels(random() % 2 == 0 ? Labels{} : Labels{{"trace_id", "a"}}),
+                          static_cast<double>(i), -5);
+    }
+    const size_t raw_bytes = builder.raw_bytes();
+    const DecodedRequest decoded = DecodeWriteRequest(builder.Finish());
+    REQUIRE(decoded.error == "");
+    REQUIRE(decoded.raw_bytes == raw_bytes);
+    REQUIRE(decoded.histograms.size() == histograms.size());
+    REQUIRE(decoded.exemplars.size() == histograms.size());
+    for (size_t i = 0; i < histograms.size(); i++) {
+      REQUIRE(decoded.histograms[i].histogram == histograms[i]);
+      REQUIRE(decoded.histograms[i].labels.Get("i") == std::to_string(histograms.size() - i));
+      REQUIRE(decoded.exemplars[i].labels == Labels{{"__name__", "e"}});
+      REQUIRE(decoded.exemplars[i].value == static_cast<double>(histograms.size() - i));
+      REQUIRE(decoded.exemplars[i].timestamp == -5);
+    }
+  }
+}
+
+TEST_CASE("remote_write: a time of a histogram and labels of an exemplar arrive") {
+  WriteRequestBuilder builder;
+  std::string bytes;
+  EncodeHistogram(NativeHistogram{}, bytes);
+  builder.AddHistogram(EncodeLabels({{"__name__", "h"}}), bytes, 1700000000123);
+  builder.AddExemplar(EncodeLabels({{"__name__", "e"}}), EncodeLabels({{"a", "1"}, {"b", "2"}}),
+                      0.5, 1700000000124);
+  const proto::WriteRequest request = Decode(builder.Finish());
+  REQUIRE(request.timeseries_size() == 2);
+  CHECK(request.timeseries(0).histograms(0).timestamp() == 1700000000123);
+  const proto::Exemplar& exemplar = request.timeseries(1).exemplars(0);
+  CHECK(exemplar.value() == 0.5);
+  CHECK(exemplar.timestamp() == 1700000000124);
+  REQUIRE(exemplar.labels_size() == 2);
+  CHECK(exemplar.labels(1).name() == "b");
+  CHECK(exemplar.labels(1).value() == "2");
+}
+
+TEST_CASE("remote_write: encoded labels can be taken apart") {
+  const Labels labels{{"__name__", "m"}, {"empty", ""}, {"long", std::string(300, 'x')}};
+  const std::string encoded = EncodeLabels(labels);
+  std::string_view rest = encoded, name, value;
+  std::vector<Label> taken;
+  while (TakeEncodedLabel(rest, name, value)) {
+    taken.push_back({std::string(name), std::string(value)});
+  }
+  CHECK(Labels(taken) == labels);
 }
 
 TEST_CASE("remote_write: a builder begins anew after Finish") {

@@ -1,0 +1,61 @@
+// What a RemoteQueue counts: samples, histograms and exemplars, each by itself.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <numeric>
+
+#include "agent/series/samples.h"
+
+namespace tributary {
+
+// Why something was read from the log and not sent.
+enum class DropReason : uint8_t {
+  kSeries,         // the remote's rules drop its series
+  kTooOld,         // over sample_age_limit
+  kLogFull,        // gone from the log before the queue came to it
+  kBeforeStart,    // from before the queue's start
+  kCustomBuckets,  // a histogram that remote write 1.0 cannot carry
+  kSwitchedOff,    // a reload says that the remote takes no more of its kind
+};
+inline constexpr size_t kDropReasons = 6;
+
+class DropCounts {
+ public:
+  SampleCounts& operator[](DropReason reason) { return counts_[static_cast<size_t>(reason)]; }
+  const SampleCounts& operator[](DropReason reason) const {
+    return counts_[static_cast<size_t>(reason)];
+  }
+  SampleCounts total() const {
+    return std::accumulate(counts_.begin(), counts_.end(), SampleCounts{});
+  }
+  DropCounts& operator+=(const DropCounts& other) {
+    for (size_t i = 0; i < counts_.size(); i++) counts_[i] += other.counts_[i];
+    return *this;
+  }
+
+ private:
+  std::array<SampleCounts, kDropReasons> counts_{};
+};
+
+// At all times read = sent + failed + dropped.total() + what is pending, for each kind.
+struct RemoteQueueStats {
+  SampleCounts read;  // of the kinds that the remote takes
+  SampleCounts sent, failed, retried;
+  DropCounts dropped;
+  uint64_t bytes_sent = 0, requests = 0;
+
+  SampleCounts finished() const { return sent + failed + dropped.total(); }
+  RemoteQueueStats& operator+=(const RemoteQueueStats& other) {
+    read += other.read;
+    sent += other.sent;
+    failed += other.failed;
+    retried += other.retried;
+    dropped += other.dropped;
+    bytes_sent += other.bytes_sent;
+    requests += other.requests;
+    return *this;
+  }
+};
+
+}  // namespace tributary

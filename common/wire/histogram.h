@@ -1,0 +1,17 @@
+// A native histogram as protobuf bytes.
+// Source: prompb/types.proto and prompb/io/prometheus/write/v2/types.proto of prometheus 3.16;
+// codec.go beside them says which fields are set. Pure.
+#pragma once
+
+#include <string>
+
+#include "common/histogram/native_histogram.h"
+
+namespace tributary {
+
+// Appends all fields of prompb.Histogram but the timestamp and the start timestamp: 1 to 14 and 16.
+// In io.prometheus.write.v2.Histogram they have the same numbers and types, so the bytes serve both
+// protocols.
+void EncodeHistogram(const NativeHistogram& histogram, std::string& out);
+
+}  // namespace tributary

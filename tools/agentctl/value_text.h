@@ -1,0 +1,24 @@
+// Values of a commit as text: numbers and native histograms. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/status.h"
+#include "common/histogram/native_histogram.h"
+
+namespace tributary {
+
+// "1", "0.25", "1e+21", "NaN", "+Inf".
+std::string FormatValue(double value);
+
+// Reads prompb.Histogram as HistogramSample::encoded has it (its times are skipped). An error if
+// it is none.
+Result<NativeHistogram> DecodeHistogram(std::string_view encoded);
+
+// As Prometheus prints one: {count:5, sum:18.4, [-1,-0.5):2, [-0.001,0.001]:1, (0.5,1]:2}, only
+// buckets that have something.
+std::string HistogramText(const NativeHistogram& histogram);
+std::string HistogramText(std::string_view encoded);
+
+}  // namespace tributary
