@@ -16,6 +16,7 @@ struct DaemonOptions {
   std::string listen_address = "127.0.0.1:9095";
   std::string storage_path = "data-tributary";
   bool enable_lifecycle = false;
+  bool start_timestamps = false;  // --enable-feature=st-storage
   std::chrono::milliseconds shutdown_deadline{20000};
   LogLevel log_level = LogLevel::kInfo;
   Logger::Format log_format = Logger::Format::kLogfmt;

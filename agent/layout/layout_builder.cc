@@ -54,7 +54,7 @@ std::vector<uint32_t> LayoutBuilder::AppendGroups(TargetLayout& layout,
              layout.target_key_, layout.generation_,
              std::vector<std::string_view>(packed.begin() + static_cast<ptrdiff_t>(begin),
                                            packed.begin() + static_cast<ptrdiff_t>(end))),
-         first});
+         first, nullptr});
     for (size_t i = begin; i < end; i++) {
       places.push_back(first + static_cast<uint32_t>(i - begin));
     }
@@ -155,16 +155,21 @@ void LayoutBuilder::Regroup(TargetLayout& layout) {
   for (uint32_t& place : layout.report_) {
     if (place != TargetLayout::kNoPlace) place = final_place[place];
   }
-  boost::unordered_flat_map<uint32_t, TimestampMs> last_times;
-  for (const auto& [place, time] : layout.last_times_) {
-    if (final_place[place] != TargetLayout::kNoPlace) last_times.emplace(final_place[place], time);
-  }
+  LastTimes last_times;
+  layout.last_times_.ForEach([&](uint32_t place, TimestampMs time) {
+    if (final_place[place] != TargetLayout::kNoPlace) last_times.TryAdd(final_place[place], time);
+  });
   layout.last_times_ = std::move(last_times);
   boost::unordered_flat_map<uint32_t, uint8_t> absences;
   for (const auto& [place, count] : layout.absences_) {
     if (final_place[place] != TargetLayout::kNoPlace) absences.emplace(final_place[place], count);
   }
   layout.absences_ = std::move(absences);
+  boost::unordered_flat_map<uint32_t, ExemplarMark> exemplars;
+  for (const auto& [place, mark] : layout.exemplars_) {
+    if (final_place[place] != TargetLayout::kNoPlace) exemplars.emplace(final_place[place], mark);
+  }
+  layout.exemplars_ = std::move(exemplars);
 }
 
 }  // namespace tributary

@@ -1,8 +1,10 @@
 // The end of a page: markers, reports and the commit, and what the layout keeps of it.
 #include <algorithm>
 #include <bit>
+#include <memory>
+#include <utility>
 
-#include "agent/layout/page_reader.h"
+#include "agent/layout/page_intake.h"
 #include "common/base/assert.h"
 
 namespace tributary {
@@ -12,31 +14,60 @@ namespace {
 // So many families may be remembered beyond the lines there are.
 constexpr size_t kFamiliesSpare = 100;
 
-// Moves what was staged under provisional places to the final ones.
-void Remap(ScrapeBuffer& buffer, uint32_t first, const std::vector<uint32_t>& final_places) {
-  const auto count = static_cast<uint32_t>(final_places.size());
-  std::vector<double> values(count);
-  std::vector<bool> present(count), tracked(count);
-  uint32_t place_end = first;
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t place = first + i;
-    if (place < buffer.values.size()) values[i] = buffer.values[place];
-    present[i] = buffer.present.Test(place);
-    tracked[i] = buffer.tracked.Test(place);
-    buffer.present.Reset(place);
-    buffer.tracked.Reset(place);
-    place_end = std::max(place_end, final_places[i] + 1);
+// Moves what stands at provisional places to the final ones.
+template <typename T>
+void Move(std::vector<T>& values, Bitmap& present, uint32_t first,
+          const std::vector<uint32_t>& final_places) {
+  std::vector<std::pair<uint32_t, T>> moved;
+  for (uint32_t i = 0; i < final_places.size(); i++) {
+    if (!present.Test(first + i)) continue;
+    present.Reset(first + i);
+    moved.emplace_back(final_places[i], values[first + i]);
   }
-  if (buffer.values.size() < place_end) buffer.values.resize(place_end);
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t place = final_places[i];
-    buffer.values[place] = values[i];
-    if (present[i]) buffer.present.Set(place);
-    if (tracked[i]) buffer.tracked.Set(place);
+  for (const auto& [place, value] : moved) {
+    if (place >= values.size()) values.resize(place + 1);
+    values[place] = value;
+    present.Set(place);
   }
-  for (ScrapeBuffer::PlacedSample& sample : buffer.own) {
+}
+
+void Move(Bitmap& places, uint32_t first, const std::vector<uint32_t>& final_places) {
+  std::vector<uint32_t> moved;
+  for (uint32_t i = 0; i < final_places.size(); i++) {
+    if (!places.Test(first + i)) continue;
+    places.Reset(first + i);
+    moved.push_back(final_places[i]);
+  }
+  for (uint32_t place : moved) places.Set(place);
+}
+
+template <typename T>
+void Move(std::vector<T>& placed, uint32_t first, const std::vector<uint32_t>& final_places) {
+  for (T& sample : placed) {
     if (sample.place >= first) sample.place = final_places[sample.place - first];
   }
+}
+
+void MoveStarts(std::vector<TimestampMs>& starts, uint32_t first,
+                const std::vector<uint32_t>& final_places) {
+  std::vector<TimestampMs> moved(final_places.size());
+  for (uint32_t i = 0; i < final_places.size() && first + i < starts.size(); i++) {
+    moved[i] = std::exchange(starts[first + i], 0);
+  }
+  for (uint32_t i = 0; i < final_places.size(); i++) {
+    if (final_places[i] >= starts.size()) starts.resize(final_places[i] + 1);
+    starts[final_places[i]] = moved[i];
+  }
+}
+
+void Remap(ScrapeBuffer& buffer, uint32_t first, const std::vector<uint32_t>& final_places) {
+  Move(buffer.values, buffer.present, first, final_places);
+  Move(buffer.timed, buffer.has_timed, first, final_places);
+  Move(buffer.tracked, first, final_places);
+  if (buffer.any_starts) MoveStarts(buffer.starts, first, final_places);
+  Move(buffer.further, first, final_places);
+  Move(buffer.histograms, first, final_places);
+  Move(buffer.exemplars, first, final_places);
 }
 
 // The group's part of the bitmap over places, and its values.
@@ -64,31 +95,95 @@ GroupSamples SliceGroup(const TargetLayout::Group& group, TimestampMs timestamp,
   return samples;
 }
 
-Commit SliceCommit(const TargetLayout& layout, TimestampMs timestamp, const Bitmap& present,
-                   const std::vector<double>& values,
-                   const std::vector<ScrapeBuffer::PlacedSample>& own) {
+// The group's samples with times of their own: the first of each place.
+void SliceTimed(const TargetLayout::Group& group, const ScrapeBuffer& buffer,
+                GroupSamples& samples) {
+  const uint32_t series = group.definition->series();
+  size_t count = 0;
+  for (uint32_t i = 0; i < series; i += 64) {
+    count +=
+        static_cast<size_t>(std::popcount(buffer.has_timed.word((group.first_place + i) / 64)));
+  }
+  if (count == 0) return;
+  samples.own.reserve(count);
+  for (uint32_t i = 0; i < series; i++) {
+    const uint32_t place = group.first_place + i;
+    if (!buffer.has_timed.Test(place)) continue;
+    samples.own.push_back({i, buffer.timed[place].timestamp, buffer.timed[place].value});
+  }
+}
+
+size_t GroupIndexOf(const std::vector<TargetLayout::Group>& groups, uint32_t place) {
+  auto after = std::upper_bound(
+      groups.begin(), groups.end(), place,
+      [](uint32_t p, const TargetLayout::Group& group) { return p < group.first_place; });
+  CHECK(after != groups.begin());
+  return static_cast<size_t>(after - groups.begin()) - 1;
+}
+
+// Of what few places have: moves it out of `placed` into the groups' records.
+template <typename Placed, typename Sample>
+void SliceIrregular(const std::vector<TargetLayout::Group>& groups, std::vector<Placed>& placed,
+                    std::vector<Sample> IrregularSamples::*list,
+                    std::vector<std::shared_ptr<IrregularSamples>>& irregular) {
+  for (Placed& entry : placed) {
+    const size_t g = GroupIndexOf(groups, entry.place);
+    if (irregular[g] == nullptr) irregular[g] = std::make_shared<IrregularSamples>();
+    entry.sample.index = entry.place - groups[g].first_place;
+    ((*irregular[g]).*list).push_back(std::move(entry.sample));
+  }
+  placed.clear();
+}
+
+// The start times of the group's samples, as the page has told them; of the series that it does not
+// have, as before. Records share the table until it changes.
+void UpdateStarts(TargetLayout::Group& group, const ScrapeBuffer& buffer) {
+  const uint32_t series = group.definition->series();
+  std::shared_ptr<StartTimes> changed;
+  for (uint32_t i = 0; i < series; i++) {
+    const uint32_t place = group.first_place + i;
+    if (!buffer.present.Test(place) && !buffer.has_timed.Test(place)) continue;
+    const TimestampMs start = place < buffer.starts.size() ? buffer.starts[place] : 0;
+    const TimestampMs before = group.starts == nullptr ? 0 : (*group.starts)[i];
+    if (start == before) continue;
+    if (changed == nullptr) {
+      changed = group.starts == nullptr ? std::make_shared<StartTimes>(series)
+                                        : std::make_shared<StartTimes>(*group.starts);
+    }
+    (*changed)[i] = start;
+  }
+  if (changed != nullptr) group.starts = std::move(changed);
+}
+
+Commit SliceCommit(const TargetLayout& layout, TimestampMs timestamp, ScrapeBuffer& buffer) {
+  const std::vector<TargetLayout::Group>& groups = layout.groups();
   Commit commit;
   commit.target_key = layout.target_key();
-  commit.groups.reserve(layout.groups().size());
-  for (const TargetLayout::Group& group : layout.groups()) {
-    commit.groups.push_back(SliceGroup(group, timestamp, present, values));
+  commit.groups.reserve(groups.size());
+  const bool any_timed = buffer.has_timed.Any();
+  for (const TargetLayout::Group& group : groups) {
+    commit.groups.push_back(SliceGroup(group, timestamp, buffer.present, buffer.values));
+    if (any_timed) SliceTimed(group, buffer, commit.groups.back());
+    commit.groups.back().starts = group.starts;
   }
-  for (const ScrapeBuffer::PlacedSample& sample : own) {
-    auto after = std::upper_bound(
-        layout.groups().begin(), layout.groups().end(), sample.place,
-        [](uint32_t place, const TargetLayout::Group& group) { return place < group.first_place; });
-    CHECK(after != layout.groups().begin());
-    const auto index = static_cast<size_t>(after - layout.groups().begin()) - 1;
-    commit.groups[index].own.push_back(
-        {sample.place - layout.groups()[index].first_place, sample.timestamp, sample.value});
+  for (const ScrapeBuffer::PlacedSample& sample : buffer.further) {
+    const size_t g = GroupIndexOf(groups, sample.place);
+    commit.groups[g].own.push_back(
+        {sample.place - groups[g].first_place, sample.timestamp, sample.value});
   }
-  std::erase_if(commit.groups, [](const GroupSamples& samples) { return samples.samples() == 0; });
+  if (!buffer.histograms.empty() || !buffer.exemplars.empty()) {
+    std::vector<std::shared_ptr<IrregularSamples>> irregular(groups.size());
+    SliceIrregular(groups, buffer.histograms, &IrregularSamples::histograms, irregular);
+    SliceIrregular(groups, buffer.exemplars, &IrregularSamples::exemplars, irregular);
+    for (size_t g = 0; g < groups.size(); g++) commit.groups[g].irregular = std::move(irregular[g]);
+  }
+  std::erase_if(commit.groups, [](const GroupSamples& samples) { return samples.empty(); });
   return commit;
 }
 
 }  // namespace
 
-void PageReader::ForgetPage() {
+void PageIntake::ForgetPage() {
   layout_.lines_.Truncate(lines_before_);
   builder_.Discard();
   // Of a page that arrived, the series known before count as seen all the same.
@@ -97,12 +192,12 @@ void PageReader::ForgetPage() {
   recording_order_ = false;
 }
 
-void PageReader::Withdraw() {
+void PageIntake::Withdraw() {
   ForgetPage();
   SettleLines();
 }
 
-void PageReader::AddStaleMarkers() {
+void PageIntake::AddStaleMarkers() {
   layout_.tracked_.ForEach([&](uint32_t place) {
     if (buffer_.tracked.Test(place) || !IsLater(place, timestamp_)) return;
     buffer_.values[place] = StaleNan();
@@ -110,7 +205,7 @@ void PageReader::AddStaleMarkers() {
   });
 }
 
-void PageReader::AddReport(const ScrapeReport& report) {
+void PageIntake::AddReport(const ScrapeReport& report) {
   const double values[kReportSeries] = {
       report.up ? 1.0 : 0.0,
       report.duration_seconds,
@@ -131,7 +226,7 @@ void PageReader::AddReport(const ScrapeReport& report) {
     }
     if (!IsLater(place, timestamp_)) continue;
     if (buffer_.present.Test(place)) {
-      buffer_.own.push_back({place, timestamp_, values[i]});
+      buffer_.further.push_back({place, timestamp_, values[i]});
     } else {
       buffer_.values[place] = values[i];
       buffer_.present.Set(place);
@@ -139,7 +234,7 @@ void PageReader::AddReport(const ScrapeReport& report) {
   }
 }
 
-void PageReader::SettleNewSeries() {
+void PageIntake::SettleNewSeries() {
   if (builder_.new_series() == 0) return;
   const uint32_t first = builder_.first_provisional();
   const std::vector<uint32_t> places = builder_.Settle();
@@ -157,7 +252,7 @@ void PageReader::SettleNewSeries() {
 }
 
 // A good page decides which lines are known from now on, and in which order they are expected.
-void PageReader::SettleLines() {
+void PageIntake::SettleLines() {
   KnownLines& lines = layout_.lines_;
   buffer_.accepted.ForEach([&](uint32_t line) { lines.SetAccepted(line); });
   lines.DropIndex();
@@ -180,7 +275,7 @@ void PageReader::SettleLines() {
 
 // A word of the bitmaps at a time, as mostly nothing is missing.
 template <typename F>
-void PageReader::ForEachMissing(const Bitmap& present, const Bitmap* also, F f) const {
+void PageIntake::ForEachMissing(const Bitmap& present, const Bitmap* also, F f) const {
   for (const TargetLayout::Group& group : layout_.groups_) {
     const uint32_t series = group.definition->series();
     for (uint32_t i = 0; i < series; i += 64) {
@@ -196,7 +291,7 @@ void PageReader::ForEachMissing(const Bitmap& present, const Bitmap* also, F f) 
 }
 
 // Before markers and reports are added: what the page itself has.
-void PageReader::CountAbsences() {
+void PageIntake::CountAbsences() {
   boost::unordered::erase_if(layout_.absences_, [&](const auto& entry) {
     return buffer_.present.Test(entry.first) || buffer_.mentioned.Test(entry.first);
   });
@@ -207,52 +302,59 @@ void PageReader::CountAbsences() {
   for (uint32_t place : layout_.report_) layout_.absences_.erase(place);
 }
 
+void PageIntake::NoteTime(uint32_t place, TimestampMs time) {
+  if (time == timestamp_ && buffer_.present.Test(place)) return;
+  TimestampMs& latest = layout_.last_times_.TryAdd(place, LatestTime(place));
+  latest = std::max(latest, time);
+}
+
 // The latest time of every series, exactly as if each kept its own.
-void PageReader::SettleTimes(bool page_has_samples) {
-  auto& times = layout_.last_times_;
-  for (const ScrapeBuffer::PlacedSample& sample : buffer_.own) {
-    if (sample.timestamp == timestamp_ && buffer_.present.Test(sample.place)) continue;
-    TimestampMs& latest = times.try_emplace(sample.place, LatestTime(sample.place)).first->second;
-    latest = std::max(latest, sample.timestamp);
-  }
+void PageIntake::SettleTimes(bool page_has_samples) {
+  LastTimes& times = layout_.last_times_;
+  buffer_.has_timed.ForEach(
+      [&](uint32_t place) { NoteTime(place, buffer_.timed[place].timestamp); });
+  for (const auto& sample : buffer_.further) NoteTime(sample.place, sample.timestamp);
+  for (const auto& entry : buffer_.histograms) NoteTime(entry.place, entry.sample.timestamp);
   const bool has_new = layout_.place_end_ > builder_.first_provisional();
-  if (page_has_samples || (has_new && layout_.page_time_ms_ != TargetLayout::kNever)) {
+  if (page_has_samples || (has_new && layout_.page_time_ms_ != LastTimes::kNever)) {
     ForEachMissing(buffer_.present, nullptr, [&](uint32_t place) {
       if (page_has_samples || place >= builder_.first_provisional()) {
-        times.try_emplace(place, LatestTime(place));
+        times.TryAdd(place, LatestTime(place));
       }
     });
   }
-  layout_.last_times_max_ = TargetLayout::kNever;
-  boost::unordered::erase_if(times, [&](const auto& entry) {
-    if (entry.second <= timestamp_ && buffer_.present.Test(entry.first)) return true;
-    layout_.last_times_max_ = std::max(layout_.last_times_max_, entry.second);
+  layout_.last_times_max_ = LastTimes::kNever;
+  times.EraseIf([&](uint32_t place, TimestampMs time) {
+    if (time <= timestamp_ && buffer_.present.Test(place)) return true;
+    layout_.last_times_max_ = std::max(layout_.last_times_max_, time);
     return false;
   });
-  if (times.empty()) times = {};
   if (page_has_samples) layout_.page_time_ms_ = timestamp_;
 }
 
-Commit PageReader::MakeCommit(const ScrapeReport& report) {
+Commit PageIntake::MakeCommit(const ScrapeReport& report) {
   const bool overgrown = layout_.lines_.size() > 2 * layout_.lines_at_success_ + 1000;
   buffer_.tracked.Include(buffer_.present);
   if (failed_) {
-    buffer_.present.Clear(layout_.place_end_);
-    buffer_.own.clear();
+    buffer_.ClearSamples(layout_.place_end_);
     // Pages that fail for ever with ever new lines must not make the layout grow.
     if (!arrived_ || overgrown) ForgetPage();
   }
   if (!failed_ && any_bytes_) CountAbsences();
   AddStaleMarkers();
-  const bool page_has_samples = buffer_.present.Any() || !buffer_.own.empty();
+  const bool page_has_samples = buffer_.HasSamples();
   AddReport(report);
   SettleNewSeries();
   SettleLines();
   SettleTimes(page_has_samples);
+  for (const auto& entry : buffer_.exemplars) layout_.exemplars_[entry.place] = entry.mark;
+  if (rules_.keep_starts) {
+    for (TargetLayout::Group& group : layout_.groups_) UpdateStarts(group, buffer_);
+  }
   // A copy: the buffer has room for the largest target, which each would else take home in turn.
   layout_.tracked_ = buffer_.tracked;
   layout_.last_scrape_ms_ = timestamp_;
-  Commit commit = SliceCommit(layout_, timestamp_, buffer_.present, buffer_.values, buffer_.own);
+  Commit commit = SliceCommit(layout_, timestamp_, buffer_);
   // Only after a page that says which series live: one that failed may have named some that were
   // gone.
   if (!failed_ && any_bytes_ && LayoutBuilder::WantsRegroup(layout_)) {
@@ -261,26 +363,26 @@ Commit PageReader::MakeCommit(const ScrapeReport& report) {
   return commit;
 }
 
-Commit PageReader::MakeEndCommit(TargetLayout& layout, TimestampMs timestamp,
+Commit PageIntake::MakeEndCommit(TargetLayout& layout, TimestampMs timestamp,
                                  const std::function<bool(std::string_view)>& lives_on) {
   Bitmap ending = layout.tracked_;
   for (uint32_t place : layout.report_) {
     if (place != TargetLayout::kNoPlace) ending.Set(place);
   }
-  Bitmap present;
-  present.Clear(layout.place_end_);
+  ScrapeBuffer markers;
+  markers.ClearSamples(layout.place_end_);
+  markers.values.assign(layout.place_end_, StaleNan());
   std::string buffer;
   for (const TargetLayout::Group& group : layout.groups_) {
     uint32_t place = group.first_place;
     for (std::string_view packed : group.definition->Packed(buffer)) {
-      auto own = layout.last_times_.find(place);
-      const bool later = own == layout.last_times_.end() || timestamp > own->second;
-      if (ending.Test(place) && later && !lives_on(packed)) present.Set(place);
+      const TimestampMs* own = layout.last_times_.Find(place);
+      const bool later = own == nullptr || timestamp > *own;
+      if (ending.Test(place) && later && !lives_on(packed)) markers.present.Set(place);
       place++;
     }
   }
-  const std::vector<double> values(layout.place_end_, StaleNan());
-  return SliceCommit(layout, timestamp, present, values, {});
+  return SliceCommit(layout, timestamp, markers);
 }
 
 }  // namespace tributary

@@ -35,11 +35,14 @@ ScrapeRules::ScrapeRules(const ScrapeConfig& config, milliseconds out_of_order_t
       honor_timestamps(config.honor_timestamps),
       track_timestamps_staleness(config.track_timestamps_staleness),
       extra_metrics(config.extra_scrape_metrics),
+      keep_starts(config.start_timestamps),
       name_validation(config.metric_name_validation_scheme),
       sample_limit(config.sample_limit),
       label_limit(config.label_limit),
       label_name_length_limit(config.label_name_length_limit),
       label_value_length_limit(config.label_value_length_limit),
+      histogram_limits{config.native_histogram_bucket_limit,
+                       MaxSchemaForBucketFactor(config.native_histogram_min_bucket_factor)},
       out_of_order_window_ms(out_of_order_time_window.count()) {}
 
 bool MutateSampleLabels(const ScrapeRules& rules, const Labels& target,

@@ -7,6 +7,7 @@
 #include "common/base/status.h"
 #include "common/base/time.h"
 #include "common/config/model.h"
+#include "common/histogram/limits.h"
 #include "common/labels/labels.h"
 #include "common/relabel/relabel.h"
 
@@ -18,11 +19,13 @@ struct ScrapeRules {
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
   bool extra_metrics = false;
+  bool keep_starts = false;  // of counts: read from the page, and kept with the samples
   NameValidation name_validation = NameValidation::kUtf8;
   uint64_t sample_limit = 0;  // 0: none, as for all limits
   uint64_t label_limit = 0;
   uint64_t label_name_length_limit = 0;
   uint64_t label_value_length_limit = 0;
+  HistogramLimits histogram_limits;
   TimestampMs out_of_order_window_ms = 0;
 
   ScrapeRules() = default;

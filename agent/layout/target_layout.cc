@@ -34,7 +34,7 @@ void TargetLayout::ForgetLines() {
   // With extra_scrape_metrics these may be others from now on; they are found again by their
   // labels.
   for (uint32_t place : report_) {
-    if (place != kNoPlace) last_times_.try_emplace(place, last_scrape_ms_);
+    if (place != kNoPlace) last_times_.TryAdd(place, last_scrape_ms_);
   }
   last_times_max_ = std::max(last_times_max_, last_scrape_ms_);
   report_.fill(kNoPlace);
@@ -66,9 +66,12 @@ bool TargetLayout::Has(std::string_view wanted) const {
 
 size_t TargetLayout::memory_bytes() const {
   size_t bytes = sizeof(*this) + lines_.memory_bytes() + tracked_.memory_bytes();
-  bytes += last_times_.bucket_count() * 17 + absences_.bucket_count() * 9;
-  bytes += families_.bucket_count() * 25;
-  for (const Group& group : groups_) bytes += group.definition->memory_bytes();
+  bytes += last_times_.memory_bytes() + absences_.bucket_count() * 9;
+  bytes += families_.bucket_count() * 25 + exemplars_.bucket_count() * 25;
+  for (const Group& group : groups_) {
+    bytes += group.definition->memory_bytes();
+    if (group.starts != nullptr) bytes += group.starts->capacity() * sizeof(TimestampMs);
+  }
   return bytes;
 }
 

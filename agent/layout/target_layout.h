@@ -1,13 +1,12 @@
 // What a target's pages look like: the lines known, the series they stand for, and their groups.
 //
 // Every series has a *place*: its number in the target. Groups hold consecutive places and begin at
-// multiples of 64, so that a group's part of a bitmap over places is whole words. A PageReader
+// multiples of 64, so that a group's part of a bitmap over places is whole words. A PageIntake
 // changes the layout while it reads a page; between two scrapes the layout is at rest. One thread.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +14,8 @@
 
 #include "agent/layout/bitmap.h"
 #include "agent/layout/known_lines.h"
+#include "agent/layout/last_times.h"
+#include "agent/layout/scrape_buffer.h"
 #include "agent/series/group_definition.h"
 #include "agent/series/metadata_pool.h"
 #include "common/base/time.h"
@@ -42,6 +43,8 @@ class TargetLayout {
   struct Group {
     GroupRef definition;
     uint32_t first_place = 0;
+    // As of the last page; null: none is known.
+    std::shared_ptr<const StartTimes> starts;
   };
 
   // `first_generation` is above all that an earlier layout of the target had.
@@ -76,11 +79,9 @@ class TargetLayout {
   size_t memory_bytes() const;
 
   static constexpr uint32_t kNoPlace = 0xffffffff;
-  // The latest time of a series that has no samples yet.
-  static constexpr TimestampMs kNever = std::numeric_limits<TimestampMs>::min();
 
  private:
-  friend class PageReader;
+  friend class PageIntake;
   friend class LayoutBuilder;
 
   uint64_t target_key_;
@@ -96,13 +97,14 @@ class TargetLayout {
   std::array<uint32_t, kReportSeries> report_;
   // Latest time of the places for which it is not page_time_ms_: absent ones, and those that had
   // samples with own timestamps. Report series have last_scrape_ms_ unless they stand here.
-  boost::unordered_flat_map<uint32_t, TimestampMs> last_times_;
-  TimestampMs last_times_max_ = kNever;
+  LastTimes last_times_;
+  TimestampMs last_times_max_ = LastTimes::kNever;
   // Time of the last scrape that had samples or markers for series of the page.
-  TimestampMs page_time_ms_ = kNever;
+  TimestampMs page_time_ms_ = LastTimes::kNever;
   // How many successful pages in a row did not name a place.
   boost::unordered_flat_map<uint32_t, uint8_t> absences_;
-  boost::unordered_flat_map<uint64_t, FamilyRef> families_;  // by hash of the family's name
+  boost::unordered_flat_map<uint64_t, FamilyRef> families_;      // by hash of the family's name
+  boost::unordered_flat_map<uint32_t, ExemplarMark> exemplars_;  // by place: the last one taken
 };
 
 }  // namespace tributary

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "common/auth/authorization.h"
 #include "common/base/version.h"
 
 namespace tributary {
@@ -50,11 +49,13 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
 class RemoteClient::Exchange : public HttpHandler {
  public:
   Exchange(RemoteClient& client, uint64_t send, Done done)
-      : client_(client), transport_(client.transport_), send_(send), done_(std::move(done)) {}
-  // After `done`, which may have ended the client.
-  ~Exchange() override { transport_.Cancel(request_); }
+      : client_(client), send_(send), done_(std::move(done)) {}
+  // After `done`, which may have ended the client; then nothing is under way.
+  ~Exchange() override {
+    if (request_ != 0) client_.http_.Cancel(request_);
+  }
 
-  void Start(HttpRequest request) { request_ = transport_.Start(std::move(request), this); }
+  void Start(HttpRequest request) { request_ = client_.http_.Start(std::move(request), this); }
   Done TakeDone() { return std::move(done_); }
 
   void OnHead(const HttpResponseHead& head) override {
@@ -74,7 +75,6 @@ class RemoteClient::Exchange : public HttpHandler {
 
  private:
   RemoteClient& client_;
-  HttpTransport& transport_;
   const uint64_t send_;
   Done done_;
   HttpRequestId request_ = 0;
@@ -85,22 +85,15 @@ class RemoteClient::Exchange : public HttpHandler {
 
 RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
                            std::shared_ptr<const RemoteWriteConfig> config)
-    : loop_(loop), transport_(transport), files_(files), config_(std::move(config)) {}
+    : loop_(loop), config_(std::move(config)), http_(loop, transport, files, config_->http) {}
 
-RemoteClient::~RemoteClient() { *self_ = nullptr; }
+RemoteClient::~RemoteClient() = default;
 
 uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt, Done done) {
   const uint64_t send = ++last_send_;
   auto& exchange =
       exchanges_.emplace(send, std::make_unique<Exchange>(*this, send, std::move(done)))
           .first->second;
-  Result<std::optional<std::string>> authorization = AuthorizationHeader(config_->http, files_);
-  if (!authorization) {
-    loop_.Post([self = self_, send, message = authorization.error().message] {
-      if (*self != nullptr) (*self)->Finish(send, {SendOutcome::Kind::kRetry, 0, {}, {}, message});
-    });
-    return send;
-  }
   const bool is_v1 = config_->message == RemoteWriteMessage::kV1;
   HttpRequest request;
   request.method = "POST";
@@ -111,10 +104,8 @@ uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt
                      {"X-Prometheus-Remote-Write-Version", is_v1 ? "0.1.0" : "2.0.0"}};
   if (attempt > 0) request.headers.push_back({"Retry-Attempt", std::to_string(attempt)});
   for (const auto& [name, value] : config_->headers) request.headers.push_back({name, value});
-  if (*authorization) request.headers.push_back({"Authorization", **authorization});
   request.body = std::move(body);
   request.timeout = config_->remote_timeout;
-  request.follow_redirects = config_->http.follow_redirects;
   exchange->Start(std::move(request));
   return send;
 }

@@ -16,6 +16,7 @@
 #include "common/event/event_loop.h"
 #include "common/file/file_system.h"
 #include "common/http/transport.h"
+#include "common/http_client/http_client.h"
 
 namespace tributary {
 
@@ -23,8 +24,8 @@ namespace tributary {
 struct SendOutcome {
   enum class Kind : uint8_t {
     kDelivered,  // 2xx, whatever became of its body
-    kRetry,      // may succeed later: network, redirects without end, 5xx, 429 where configured
-    kRejected,   // will not: other statuses
+    kRetry,  // may succeed later: network, credentials, endless redirects, 5xx, 429 if configured
+    kRejected,  // will not: other statuses
   };
   Kind kind = Kind::kDelivered;
   int status = 0;  // of the response, 0 if none came
@@ -59,12 +60,10 @@ class RemoteClient {
   void Finish(uint64_t send, SendOutcome outcome);
 
   EventLoop& loop_;
-  HttpTransport& transport_;
-  FileSystem& files_;
   std::shared_ptr<const RemoteWriteConfig> config_;
+  HttpClient http_;
   std::map<uint64_t, std::unique_ptr<Exchange>> exchanges_;
   uint64_t last_send_ = 0;
-  std::shared_ptr<RemoteClient*> self_ = std::make_shared<RemoteClient*>(this);
 };
 
 }  // namespace tributary

@@ -37,12 +37,14 @@ class ScratchPool {
 
 struct ScrapeStats {
   uint64_t scrapes = 0, scrapes_failed = 0;
-  uint64_t samples_appended = 0;
+  SampleCounts appended;
   uint64_t commits_refused = 0;
   uint64_t skipped_clock = 0;   // not later than the target's last scrape
   uint64_t skipped_ticks = 0;   // due while the one before was still under way
   uint64_t over_sample_limit = 0, over_body_limit = 0, over_label_limit = 0;
+  uint64_t over_bucket_limit = 0;
   uint64_t duplicates = 0, out_of_order = 0, out_of_bounds = 0;
+  uint64_t exemplars_invalid = 0;
   uint64_t body_bytes = 0;
   std::map<std::string, Histogram> interval_lengths;  // seconds, by configured interval
 };

@@ -4,10 +4,8 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "agent/layout/scrape_rules.h"
-#include "common/base/status.h"
 #include "common/config/model.h"
 
 namespace tributary {
@@ -24,9 +22,5 @@ struct ScrapeJob {
   // Whether lines mean the same under the other job, so that what is known of pages can stay.
   bool ReadsLinesLike(const ScrapeJob& other) const;
 };
-
-// Whether a page of this Content-Type is in a format that is read here; the error says why not, and
-// names the option that helps. Follows textparse.extractMediaType.
-Status CheckContentType(std::string_view content_type, const std::string& fallback_protocol);
 
 }  // namespace tributary

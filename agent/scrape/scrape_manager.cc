@@ -23,6 +23,10 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
   const bool same_job = pool.job != nullptr && pool.job->config == job->config &&
                         pool.job->forced_error == job->forced_error &&
                         pool.job->rules.out_of_order_window_ms == job->rules.out_of_order_window_ms;
+  if (pool.client == nullptr || pool.job == nullptr || pool.job->config.http != job->config.http) {
+    pool.client =
+        std::make_shared<HttpClient>(env_.loop, env_.transport, env_.files, job->config.http);
+  }
   if (!same_job) pool.job = std::move(job);
 
   std::map<uint64_t, const std::shared_ptr<const TargetSpec>*> wanted;
@@ -47,7 +51,9 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
 
   for (const auto& [key, target] : wanted) {
     if (auto it = pool.active.find(key); it != pool.active.end()) {
-      if (!same_job || it->second->target() != **target) it->second->Update(*target, pool.job);
+      if (!same_job || it->second->target() != **target) {
+        it->second->Update(*target, pool.job, pool.client);
+      }
       continue;
     }
     const uint64_t labels = (*target)->labels.Hash();
@@ -60,13 +66,13 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
       returned.key() = key;
       TargetScraper& scraper = *returned.mapped();
       pool.active.insert(std::move(returned));
-      scraper.Update(*target, pool.job);
+      scraper.Update(*target, pool.job, pool.client);
       scraper.Resume();
       continue;
     }
     // By its labels: what an earlier one of the same series had may still be on its way.
     auto scraper = std::make_unique<TargetScraper>(env_, LayoutKey(name, alone ? labels : key),
-                                                   *target, pool.job);
+                                                   *target, pool.job, pool.client);
     scraper->Start();
     pool.active.emplace(key, std::move(scraper));
   }
@@ -150,12 +156,18 @@ void ScrapeManager::Collect(MetricSink& sink) const {
           "Scrapes refused because of the sample limit.", stats.over_sample_limit);
   counter("prometheus_target_scrape_pool_exceeded_label_limits_total",
           "Scrapes refused because of a label limit.", stats.over_label_limit);
+  counter("prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+          "Scrapes refused because a native histogram has too many buckets.",
+          stats.over_bucket_limit);
   counter("prometheus_target_scrapes_sample_duplicate_timestamp_total",
           "Samples refused because the page has the series twice.", stats.duplicates);
   counter("prometheus_target_scrapes_sample_out_of_order_total",
           "Samples refused because the series has later ones.", stats.out_of_order);
   counter("prometheus_target_scrapes_sample_out_of_bounds_total",
           "Samples refused because their time is too far in the future.", stats.out_of_bounds);
+  counter("tributary_scrape_exemplars_invalid_total",
+          "Exemplars dropped because their labels are too long or have a name twice.",
+          stats.exemplars_invalid);
   counter("tributary_scrapes_total", "Scrapes begun.", stats.scrapes);
   counter("tributary_scrapes_failed_total", "Scrapes that reported up 0.", stats.scrapes_failed);
   counter("tributary_scrape_commits_refused_total",
@@ -175,8 +187,14 @@ void ScrapeManager::Collect(MetricSink& sink) const {
   }
   sink.AddGauge("prometheus_agent_active_series", "Series of the targets' last pages.", {},
                 static_cast<double>(series));
-  sink.AddCounter("prometheus_agent_samples_appended_total", "Samples put into the sample log.",
-                  {{"type", "float"}}, static_cast<double>(stats.samples_appended));
+  auto appended = [&](const char* type, uint64_t value) {
+    sink.AddCounter("prometheus_agent_samples_appended_total", "Samples put into the sample log.",
+                    {{"type", type}}, static_cast<double>(value));
+  };
+  appended("float", stats.appended.samples);
+  appended("histogram", stats.appended.histograms);
+  counter("prometheus_agent_exemplars_appended_total", "Exemplars put into the sample log.",
+          stats.appended.exemplars);
   sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "layouts"}},
                 static_cast<double>(layout_bytes));
 }

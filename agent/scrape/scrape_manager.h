@@ -34,6 +34,8 @@ class ScrapeManager {
   using Scrapers = std::map<uint64_t, std::unique_ptr<TargetScraper>>;  // by target key
   struct Pool {
     std::shared_ptr<const ScrapeJob> job;
+    // For all targets of the job; scrapes under way hold on to the one that they began with.
+    std::shared_ptr<HttpClient> client;
     Scrapers active;
     Scrapers retiring;
   };

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "common/auth/authorization.h"
+#include "agent/scrape/content_type.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 
@@ -33,10 +33,12 @@ double Seconds(nanoseconds duration) { return std::chrono::duration<double>(dura
 
 TargetScraper::TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key,
                              std::shared_ptr<const TargetSpec> target,
-                             std::shared_ptr<const ScrapeJob> job)
+                             std::shared_ptr<const ScrapeJob> job,
+                             std::shared_ptr<HttpClient> client)
     : env_(environment),
       target_(std::move(target)),
       job_(std::move(job)),
+      client_(std::move(client)),
       layout_(layout_key, env_.first_generation),
       due_timer_(env_.loop) {}
 
@@ -55,11 +57,13 @@ void TargetScraper::ScheduleFirst() {
 }
 
 void TargetScraper::Update(std::shared_ptr<const TargetSpec> target,
-                           std::shared_ptr<const ScrapeJob> job) {
+                           std::shared_ptr<const ScrapeJob> job,
+                           std::shared_ptr<HttpClient> client) {
   const bool other_interval = target->interval != target_->interval;
   if (!job->ReadsLinesLike(*job_)) forget_lines_ = true;
   target_ = std::move(target);
   job_ = std::move(job);
+  client_ = std::move(client);
   if (forget_lines_ && scrape_ == nullptr) {
     layout_.ForgetLines();
     forget_lines_ = false;
@@ -71,7 +75,7 @@ void TargetScraper::Stop() {
   due_timer_.Cancel();
   tick_waits_ = false;
   if (scrape_ == nullptr) return;
-  env_.transport.Cancel(scrape_->request);
+  scrape_->client->Cancel(scrape_->request);
   // The layout may have learned lines that were never committed.
   scrape_->reader->AbandonPage();
   scrape_->reader->Withdraw();
@@ -96,7 +100,7 @@ void TargetScraper::Retire(
     const TimestampMs timestamp = env_.loop.WallMs();
     due_timer_.SetAfter(interval + interval / 10, [this, timestamp, lives_on, end] {
       if (timestamp > layout_.last_scrape_ms()) {
-        Append(PageReader::MakeEndCommit(layout_, timestamp, [&](std::string_view packed) {
+        Append(PageIntake::MakeEndCommit(layout_, timestamp, [&](std::string_view packed) {
           return lives_on(*this, packed);
         }));
       }
@@ -171,18 +175,16 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_ = std::make_unique<Scrape>();
   scrape_->target = target_;
   scrape_->job = job_;
+  scrape_->client = client_;
   scrape_->scratch = env_.scratch.Take();
   scrape_->started = env_.loop.Now();
   scrape_->timestamp = timestamp;
   scrape_->reader.emplace(
       PageReader::Context{layout_, job_->rules, target_->labels, env_.hash, env_.metadata,
-                          scrape_->scratch->buffer},
+                          scrape_->scratch->buffer, target_->histograms},
       timestamp, env_.loop.WallMs());
-  Result<std::optional<std::string>> authorization = AuthorizationHeader(job_->config.http, env_.files);
   if (!job_->forced_error.empty()) {
     scrape_->error = job_->forced_error;
-  } else if (!authorization) {
-    scrape_->error = authorization.error().message;
   } else if (!HasHttpScheme(target_->url)) {
     scrape_->error = "unsupported scheme; __scheme__ must be http or https";
   }
@@ -194,10 +196,8 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
       {"Accept", job_->accept},
       {"Accept-Encoding", job_->accept_encoding},
       {"X-Prometheus-Scrape-Timeout-Seconds", fmt::format("{}", Seconds(target_->timeout))}};
-  if (*authorization) request.headers.push_back({"Authorization", **authorization});
   request.timeout = target_->timeout;
-  request.follow_redirects = job_->config.http.follow_redirects;
-  scrape_->request = env_.transport.Start(std::move(request), this);
+  scrape_->request = client_->Start(std::move(request), this);
 }
 
 void TargetScraper::OnHead(const HttpResponseHead& head) {
@@ -215,10 +215,11 @@ void TargetScraper::OnHead(const HttpResponseHead& head) {
     scrape_->error = "the target compresses with zstd, which was not asked for";
   }
   // As Prometheus: whether the page can be read is found out after it has arrived.
-  if (auto type = CheckContentType(head.Header("Content-Type"),
-                                   scrape_->job->config.fallback_scrape_protocol);
-      !type) {
-    scrape_->page_error = type.error().message;
+  if (auto format = FormatOfPage(head.Header("Content-Type"),
+                                 scrape_->job->config.fallback_scrape_protocol)) {
+    scrape_->reader->SetFormat(*format);
+  } else {
+    scrape_->page_error = std::move(format.error().message);
   }
 }
 
@@ -314,16 +315,18 @@ void TargetScraper::CountTotals(const PageTotals& totals) {
   stats.out_of_bounds += totals.out_of_bounds;
   stats.over_sample_limit += totals.over_sample_limit;
   stats.over_label_limit += totals.over_label_limit;
+  stats.over_bucket_limit += totals.over_bucket_limit;
+  stats.exemplars_invalid += totals.exemplars_invalid;
 }
 
 void TargetScraper::Append(Commit commit) {
-  uint64_t samples = 0;
-  for (const GroupSamples& group : commit.groups) samples += group.samples();
-  if (samples == 0) return;
+  SampleCounts counts;
+  for (const GroupSamples& group : commit.groups) counts += group.counts();
+  if (counts.total() == 0) return;
   if (auto appended = env_.log.Append(std::move(commit), [] {}); !appended) {
     env_.stats.commits_refused++;
   } else {
-    env_.stats.samples_appended += samples;
+    env_.stats.appended += counts;
   }
 }
 

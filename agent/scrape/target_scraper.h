@@ -12,6 +12,7 @@
 #include "agent/scrape/scrape_job.h"
 #include "agent/target/target.h"
 #include "agent/telemetry/status.h"
+#include "common/http_client/http_client.h"
 
 namespace tributary {
 
@@ -20,7 +21,8 @@ class TargetScraper : private HttpHandler {
   // `layout_key` is shared with targets of the same series, one after the other: it is what keeps
   // their samples in order.
   TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key,
-                std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job);
+                std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job,
+                std::shared_ptr<HttpClient> client);
   ~TargetScraper() override;
   TargetScraper(const TargetScraper&) = delete;
   TargetScraper& operator=(const TargetScraper&) = delete;
@@ -29,7 +31,8 @@ class TargetScraper : private HttpHandler {
   void Start();
   // Takes over another configuration or a target that differs in what does not make it another one.
   // A scrape under way ends under the old.
-  void Update(std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job);
+  void Update(std::shared_ptr<const TargetSpec> target, std::shared_ptr<const ScrapeJob> job,
+              std::shared_ptr<HttpClient> client);
   // Scrapes no more. A scrape under way is abandoned without a trace.
   void Stop();
   // For a target that is gone: `done` runs once its series have been marked as ended, two intervals from
@@ -51,6 +54,7 @@ class TargetScraper : private HttpHandler {
   struct Scrape {
     std::shared_ptr<const TargetSpec> target;
     std::shared_ptr<const ScrapeJob> job;
+    std::shared_ptr<HttpClient> client;
     std::unique_ptr<ScrapeScratch> scratch;
     std::optional<PageReader> reader;
     MonotonicTime started{};
@@ -83,6 +87,7 @@ class TargetScraper : private HttpHandler {
   ScrapeEnvironment& env_;
   std::shared_ptr<const TargetSpec> target_;
   std::shared_ptr<const ScrapeJob> job_;
+  std::shared_ptr<HttpClient> client_;  // the job's
   TargetLayout layout_;
   Timer due_timer_;
   MonotonicTime due_{};

@@ -1,7 +1,6 @@
 #include "agent/target/target.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_set>
 #include <utility>
 
@@ -22,18 +21,36 @@ constexpr std::string_view kParamPrefix = "__param_";
 constexpr std::string_view kMetaPrefix = "__meta_";
 constexpr std::string_view kReservedPrefix = "__";
 
-// Of no effect on text pages, yet rules can see them, and a bad value makes a target unusable.
-constexpr std::array<std::string_view, 3> kHistogramModes = {
-    "__convert_classic_histograms_to_nhcb__", "__always_scrape_classic_histograms__",
-    "__scrape_native_histograms__"};
+constexpr std::string_view kConvertClassic = "__convert_classic_histograms_to_nhcb__";
+constexpr std::string_view kKeepClassic = "__always_scrape_classic_histograms__";
+constexpr std::string_view kNative = "__scrape_native_histograms__";
 
 std::string Quote(std::string_view text) { return '"' + std::string(text) + '"'; }
 
 // What Go's strconv.ParseBool takes.
-bool IsBool(std::string_view text) {
-  constexpr std::array<std::string_view, 12> kBools = {"1", "t", "T", "true",  "TRUE",  "True",
-                                                       "0", "f", "F", "false", "FALSE", "False"};
-  return std::find(kBools.begin(), kBools.end(), text) != kBools.end();
+Result<bool> ReadBool(const Labels& labels, std::string_view name, bool fallback) {
+  const std::string_view text = labels.Get(name);
+  if (text.empty()) return fallback;
+  for (std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"}) {
+    if (text == yes) return true;
+  }
+  for (std::string_view no : {"0", "f", "F", "false", "FALSE", "False"}) {
+    if (text == no) return false;
+  }
+  return Fail("label " + std::string(name) + " is neither true nor false: " + Quote(text));
+}
+
+// The labels decide, which have the job's say unless rules change them; one that rules removed
+// leaves the job's.
+Result<HistogramMode> ReadHistogramMode(const ScrapeConfig& config, const Labels& labels) {
+  const Result<bool> convert =
+      ReadBool(labels, kConvertClassic, config.convert_classic_histograms_to_nhcb);
+  if (!convert) return tl::unexpected(convert.error());
+  const Result<bool> keep = ReadBool(labels, kKeepClassic, config.always_scrape_classic_histograms);
+  if (!keep) return tl::unexpected(keep.error());
+  const Result<bool> native = ReadBool(labels, kNative, config.scrape_native_histograms);
+  if (!native) return tl::unexpected(native.error());
+  return HistogramMode{*native, *keep, *convert};
 }
 
 Result<milliseconds> ReadDuration(std::string_view text, const std::string& what) {
@@ -44,7 +61,7 @@ Result<milliseconds> ReadDuration(std::string_view text, const std::string& what
 }
 
 // Reads what `labels`, as relabeling left them, say about the scrape into `spec`.
-Status ReadScrape(const Labels& labels, TargetSpec& spec) {
+Status ReadScrape(const ScrapeConfig& config, const Labels& labels, TargetSpec& spec) {
   const std::string_view address = labels.Get(kAddress);
   if (address.empty()) return Fail("no address");
   if (address.find('/') != std::string_view::npos) {
@@ -58,12 +75,9 @@ Status ReadScrape(const Labels& labels, TargetSpec& spec) {
     return Fail("the scrape timeout is above the scrape interval (" + Quote(labels.Get(kTimeout)) +
                 " > " + Quote(labels.Get(kInterval)) + ")");
   }
-  for (const std::string_view mode : kHistogramModes) {
-    const std::string_view value = labels.Get(mode);
-    if (!value.empty() && !IsBool(value)) {
-      return Fail("label " + std::string(mode) + " is neither true nor false: " + Quote(value));
-    }
-  }
+  const Result<HistogramMode> histograms = ReadHistogramMode(config, labels);
+  if (!histograms) return tl::unexpected(histograms.error());
+  spec.histograms = *histograms;
   spec.interval = *interval;
   spec.timeout = *timeout;
   return {};
@@ -96,7 +110,7 @@ Result<std::shared_ptr<TargetSpec>> BuildTarget(const ScrapeConfig& config,
                                                 const RelabelRules& rules, Labels labels) {
   if (!rules.Apply(labels)) return nullptr;
   auto spec = std::make_shared<TargetSpec>();
-  if (Status read = ReadScrape(labels, *spec); !read) return tl::unexpected(read.error());
+  if (Status read = ReadScrape(config, labels, *spec); !read) return tl::unexpected(read.error());
   if (Status read = ReadPublicLabels(labels, *spec); !read) return tl::unexpected(read.error());
   spec->url = TargetUrl(labels, config.params);
   spec->key = TargetKey(*spec);
@@ -117,7 +131,12 @@ Labels DiscoveredLabels(const ScrapeConfig& config, const std::string& address,
   set_default(kTimeout, FormatDuration(config.scrape_timeout));
   set_default(kMetricsPath, config.metrics_path);
   set_default(kScheme, config.scheme);
-  for (const std::string_view mode : kHistogramModes) set_default(mode, "false");
+  const auto set_flag = [&](std::string_view name, bool value) {
+    set_default(name, value ? "true" : "false");
+  };
+  set_flag(kConvertClassic, config.convert_classic_histograms_to_nhcb);
+  set_flag(kKeepClassic, config.always_scrape_classic_histograms);
+  set_flag(kNative, config.scrape_native_histograms);
   for (const auto& [name, values] : config.params) {
     if (!values.empty()) set_default(std::string(kParamPrefix) + name, values.front());
   }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/target/histogram_mode.h"
 #include "common/base/time.h"
 #include "common/config/model.h"
 #include "common/labels/labels.h"
@@ -30,6 +31,7 @@ struct TargetSpec {
   std::string url;
   milliseconds interval{0};
   milliseconds timeout{0};  // at most the interval
+  HistogramMode histograms;
   // Identity: a hash of `labels` and `url`, the same in every run and on every machine. Two specs
   // of one key write the same series; they may still differ in interval, timeout and discovered
   // labels.

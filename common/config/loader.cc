@@ -79,7 +79,7 @@ void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& 
                       first->second == where ? "" : "the other one is in " + first->second);
       }
     }
-    ResolveJob(global, job, context);
+    ResolveJob(global, job, options_, context);
   }
 }
 
@@ -101,7 +101,7 @@ void Loader::ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeC
       Value& sections = more->Set("scrape_configs");
       ResolveJobs(global_, sections, context, path);
       if (HasErrors()) continue;
-      for (const SectionValue& job : sections.sections) jobs.push_back(MakeScrapeConfig(job));
+      for (const SectionValue& job : sections.sections) jobs.push_back(MakeScrapeConfig(job, options_));
     }
   }
 }
@@ -149,7 +149,7 @@ LoadResult Loader::Load(const std::string& path) {
     file->Set("global").sections.assign(1, global_);
     if (!HasErrors()) {
       for (const SectionValue& job : file->Get("scrape_configs").sections) {
-        config->scrape_configs.push_back(MakeScrapeConfig(job));
+        config->scrape_configs.push_back(MakeScrapeConfig(job, options_));
       }
     }
     ReadScrapeConfigFiles(*file, config->scrape_configs, context);

@@ -35,6 +35,8 @@ struct LoadResult {
 struct LoadOptions {
   // Looks up a variable of the environment for external_labels; nullopt: not set.
   std::function<std::optional<std::string>(const std::string&)> getenv;
+  // --enable-feature=st-storage: targets are asked first for the format that has start timestamps.
+  bool start_timestamps = false;
 };
 
 // Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.

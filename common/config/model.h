@@ -86,7 +86,14 @@ struct ScrapeConfig {
   uint64_t label_value_length_limit = 0;
   uint64_t keep_dropped_targets = 0;
   NameValidation metric_name_validation_scheme = NameValidation::kUtf8;
-  // Offered in Accept, in this order: of "PrometheusText1.0.0", "PrometheusText0.0.4".
+  bool scrape_native_histograms = false;
+  bool always_scrape_classic_histograms = false;
+  bool convert_classic_histograms_to_nhcb = false;
+  bool start_timestamps = false;  // of counts are read: a feature of the process, not of the file
+  uint64_t native_histogram_bucket_limit = 0;
+  double native_histogram_min_bucket_factor = 0;
+  // Offered in Accept, in this order: of "PrometheusProto", "OpenMetricsText1.0.0",
+  // "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4".
   std::vector<std::string> scrape_protocols;
   std::string fallback_scrape_protocol;  // "" or one of the above
   std::string escaping_scheme;           // of Accept: allow-utf-8, underscores, dots, values

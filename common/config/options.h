@@ -111,10 +111,13 @@ std::vector<Option> Join(std::vector<std::vector<Option>> parts);
 inline constexpr std::string_view kScrapeProtocols =
     "PrometheusProto|OpenMetricsText0.0.1|OpenMetricsText1.0.0|OpenMetricsText2.0.0|"
     "PrometheusText0.0.4|PrometheusText1.0.0";
-inline constexpr std::string_view kUnbuiltScrapeProtocols =
-    "PrometheusProto|OpenMetricsText0.0.1|OpenMetricsText1.0.0|OpenMetricsText2.0.0";
+inline constexpr std::string_view kUnbuiltScrapeProtocols = "OpenMetricsText2.0.0";
 inline constexpr std::string_view kDefaultScrapeProtocols =
-    "PrometheusText1.0.0|PrometheusText0.0.4";
+    "OpenMetricsText1.0.0|OpenMetricsText0.0.1|PrometheusText1.0.0|PrometheusText0.0.4";
+// Where native histograms or start timestamps are wanted.
+inline constexpr std::string_view kProtobufFirstScrapeProtocols =
+    "PrometheusProto|OpenMetricsText1.0.0|OpenMetricsText0.0.1|PrometheusText1.0.0|"
+    "PrometheusText0.0.4";
 
 // Whether `text` is one of "a|b|c".
 bool IsListed(std::string_view values, std::string_view text);

@@ -64,14 +64,16 @@ void ResolveTimes(const SectionValue& global, SectionValue& job, CheckContext& c
   }
 }
 
-void ResolveProtocols(const SectionValue& global, SectionValue& job) {
+void ResolveProtocols(const SectionValue& global, SectionValue& job, bool start_timestamps) {
   if (job.Get("scrape_protocols").given) return;
   Value& protocols = job.Set("scrape_protocols");
   if (global.Get("scrape_protocols").given) {
     protocols.items = global.Get("scrape_protocols").items;
     return;
   }
-  for (const std::string& name : ListedValues(kDefaultScrapeProtocols)) {
+  const bool protobuf_first = start_timestamps || job.Flag("scrape_native_histograms");
+  for (const std::string& name :
+       ListedValues(protobuf_first ? kProtobufFirstScrapeProtocols : kDefaultScrapeProtocols)) {
     Value item;
     item.option = protocols.option;
     item.text = name;
@@ -206,9 +208,9 @@ NameValidation ValidationOf(const SectionValue& section) {
                                                                    : NameValidation::kUtf8;
 }
 
-void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& context) {
+void ResolveJob(const SectionValue& global, SectionValue& job, const LoadOptions& options,
+                CheckContext& context) {
   ResolveTimes(global, job, context);
-  ResolveProtocols(global, job);
   ResolveNames(global, job, context);
   Value& body = job.Set("body_size_limit");
   if (body.number == 0) body.number = global.Number("body_size_limit");
@@ -223,6 +225,7 @@ void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& con
     bool said = flag.given && !flag.text.empty();  // a null says nothing here
     if (!said) flag.flag = inherited;
   }
+  ResolveProtocols(global, job, options.start_timestamps);
   CheckRelabelRules(job.Get("relabel_configs"), ValidationOf(job), context);
   CheckRelabelRules(job.Get("metric_relabel_configs"), ValidationOf(job), context);
 }
@@ -236,8 +239,9 @@ GlobalConfig MakeGlobal(const SectionValue& global) {
   return config;
 }
 
-ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options) {
   ScrapeConfig config;
+  config.start_timestamps = options.start_timestamps;
   config.job_name = job.Text("job_name");
   config.scrape_interval = job.Duration("scrape_interval");
   config.scrape_timeout = job.Duration("scrape_timeout");
@@ -257,6 +261,11 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job) {
   config.label_value_length_limit = job.Number("label_value_length_limit");
   config.keep_dropped_targets = job.Number("keep_dropped_targets");
   config.metric_name_validation_scheme = ValidationOf(job);
+  config.scrape_native_histograms = job.Flag("scrape_native_histograms");
+  config.always_scrape_classic_histograms = job.Flag("always_scrape_classic_histograms");
+  config.convert_classic_histograms_to_nhcb = job.Flag("convert_classic_histograms_to_nhcb");
+  config.native_histogram_bucket_limit = job.Number("native_histogram_bucket_limit");
+  config.native_histogram_min_bucket_factor = job.Get("native_histogram_min_bucket_factor").real;
   config.scrape_protocols = job.Get("scrape_protocols").Texts();
   config.fallback_scrape_protocol = job.Text("fallback_scrape_protocol");
   config.escaping_scheme = job.Text("metric_name_escaping_scheme");

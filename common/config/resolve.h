@@ -19,12 +19,13 @@ std::string ExpandEnvironment(const std::string& text, const LoadOptions& option
                               std::vector<std::string>* missing);
 
 // Fills in what a job inherits, and checks what needs both.
-void ResolveJob(const SectionValue& global, SectionValue& job, CheckContext& context);
+void ResolveJob(const SectionValue& global, SectionValue& job, const LoadOptions& options,
+                CheckContext& context);
 void CheckRelabelRules(const Value& rules, NameValidation validation, CheckContext& context);
 
 // Of a section that has passed all checks.
 GlobalConfig MakeGlobal(const SectionValue& global);
-ScrapeConfig MakeScrapeConfig(const SectionValue& job);
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options);
 RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote);
 NameValidation ValidationOf(const SectionValue& section);
 

@@ -235,4 +235,13 @@ std::string FormatOpenMetricsFloat(double value) {
   return text;
 }
 
+TimestampMs MillisecondsOfSeconds(double value) {
+  constexpr double kLimit = 0x1p63;
+  const double scaled = value * 1000;
+  if (scaled >= -kLimit && scaled < kLimit) {
+    return static_cast<TimestampMs>(scaled);
+  }
+  return std::numeric_limits<TimestampMs>::min();
+}
+
 }  // namespace tributary

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/time.h"
+
 namespace tributary {
 
 // A sample's value at the start of [text, end): decimal, or Inf, Infinity, NaN in any case; no hex,
@@ -21,5 +23,10 @@ std::optional<double> ParseGoFloat(std::string_view text);
 
 // "1.0", "0.25", "1e+06", "+Inf": what Prometheus makes of `le` and `quantile`.
 std::string FormatOpenMetricsFloat(double value);
+
+// A point in time as OpenMetrics writes it, in seconds. What is below a millisecond is cut off;
+// what does not fit 64 bits, and NaN, is the smallest number there is, as Go converts floats on
+// amd64.
+TimestampMs MillisecondsOfSeconds(double value);
 
 }  // namespace tributary

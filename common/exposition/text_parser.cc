@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
-#include <utility>
 #include <vector>
 
 #include "common/base/utf8.h"
 #include "common/exposition/float_text.h"
+#include "common/exposition/line_scanner.h"
+#include "common/exposition/raw_series.h"
 
 namespace tributary {
 namespace {
@@ -16,71 +16,14 @@ namespace {
 bool IsSpace(char c) { return c == ' ' || c == '\t'; }
 bool IsDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
-enum : uint8_t { kLabelStart = 1, kLabelByte = 2, kMetricStart = 4, kMetricByte = 8 };
-
-constexpr std::array<uint8_t, 256> MakeClasses() {
-  std::array<uint8_t, 256> classes{};
-  constexpr uint8_t kLetter = kLabelStart | kLabelByte | kMetricStart | kMetricByte;
-  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] = kLetter;
-  for (unsigned c = 'A'; c <= 'Z'; ++c) classes[c] = kLetter;
-  for (unsigned c = '0'; c <= '9'; ++c) classes[c] = kLabelByte | kMetricByte;
-  classes['_'] = kLetter;
-  classes[':'] = kMetricStart | kMetricByte;
-  return classes;
-}
-
-constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
-
-bool IsOf(char c, uint8_t kind) { return (kClasses[static_cast<unsigned char>(c)] & kind) != 0; }
-
-std::string_view View(const char* begin, const char* end) {
-  return {begin, static_cast<size_t>(end - begin)};
-}
-
-// Whether any of the eight bytes is `c`.
-bool HasByte(uint64_t word, char c) {
-  constexpr uint64_t kOnes = 0x0101010101010101;
-  constexpr uint64_t kHighs = 0x8080808080808080;
-  const uint64_t x = word ^ (kOnes * static_cast<unsigned char>(c));
-  return ((x - kOnes) & ~x & kHighs) != 0;
-}
-
-// Text of a line for a message: printable ASCII as it is, the rest as \xNN.
-std::string Printable(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  return out;
-}
-
-// A label as the text has it: escapes not yet resolved.
-struct RawLabel {
-  std::string_view name;
-  std::string_view value;
-};
-
-struct RawSeries {
-  std::string_view name;
-  std::vector<RawLabel> labels;
-};
-
 // One pass over one line. Functions that return bool leave the place at what they refused.
 //
 // NUL bytes: the lexer skips them when it steps to the next byte of a label's value, of a HELP text
 // or of a comment, and nowhere else; hence two ways to step.
-class LineParser {
+class LineParser : public LineScanner {
  public:
   explicit LineParser(std::string_view line, RawSeries* series = nullptr)
-      : begin_(line.data()), p_(begin_), end_(begin_ + line.size()), raw_(series) {}
+      : LineScanner(line), raw_(series) {}
 
   bool Parse(ParsedLine& out, std::string& buffer) {
     SkipBlanks();
@@ -102,48 +45,19 @@ class LineParser {
     return Series() && (AtEnd() || Expect("the end of the series"));
   }
 
-  bool ended_in_quotes() const { return ended_in_quotes_; }
-
-  std::string Describe() const {
-    constexpr ptrdiff_t kBefore = 120;
-    constexpr ptrdiff_t kAfter = 20;
-    const char* from = p_ - std::min(kBefore, p_ - begin_);
-    const char* to = p_ + std::min(kAfter, end_ - p_);
-    std::string message = std::string(problem_) + " at byte " + std::to_string(p_ - begin_ + 1);
-    message += AtEnd() ? ", got the end of the line: " : ", got '" + Printable({p_, 1}) + "': ";
-    return message + Printable(View(from, p_)) + " >>>" + Printable(View(p_, to));
-  }
-
  private:
-  bool AtEnd() const { return p_ == end_; }
-  bool At(char c) const { return p_ != end_ && *p_ == c; }
   bool AtBlank() const { return p_ != end_ && IsSpace(*p_); }
-  bool AtClass(uint8_t kind) const { return p_ != end_ && IsOf(*p_, kind); }
 
   void SkipBlanks() {
     while (AtBlank()) ++p_;
   }
-  void SkipNuls() {
-    while (At('\0')) ++p_;
-  }
-  void StepOverNuls() {
-    ++p_;
-    SkipNuls();
-  }
   void SkipBlanksAndNuls() {
     while (AtBlank()) StepOverNuls();
-  }
-  void SkipClass(uint8_t kind) {
-    while (AtClass(kind)) ++p_;
-  }
-  bool Expect(const char* problem) {
-    problem_ = problem;
-    return false;
   }
 
   bool Series() {
     if (AtClass(kMetricStart)) {
-      SkipClass(kMetricByte);
+      TakeClass(kMetricByte);
       SetName(View(begin_, p_));
       const char* after_name = p_;
       SkipBlanks();
@@ -179,9 +93,7 @@ class LineParser {
       if (!Quoted(name)) return false;
     } else {
       if (!AtClass(kLabelStart)) return Expect("expected a label name");
-      const char* start = p_;
-      SkipClass(kLabelByte);
-      name = View(start, p_);
+      name = TakeClass(kLabelByte);
     }
     SkipBlanks();
     if (quoted && (At(',') || At('}'))) {
@@ -204,59 +116,9 @@ class LineParser {
     SkipBlanksAndNuls();
     if (!At('"')) return Expect("expected a label value in double quotes");
     std::string_view value;
-    if (!QuotedValue(value)) return false;
+    if (!QuotedValue<Newlines::kTake, Nuls::kSkip>(value)) return false;
     if (raw_ != nullptr) raw_->labels.push_back({name, value});
     return true;
-  }
-
-  // Quotes around a name; NUL bytes are refused.
-  bool Quoted(std::string_view& inside) {
-    const char* start = ++p_;
-    for (; !At('"'); ++p_) {
-      if (At('\\')) {
-        ++p_;
-        if (AtEnd() || *p_ == '\n') return Expect("expected the rest of an escape");
-      }
-      if (AtEnd()) return UnclosedQuote();
-      if (*p_ == '\0') return Expect("expected no NUL byte in a name");
-    }
-    inside = View(start, p_);
-    ++p_;
-    return true;
-  }
-
-  // Quotes around a label's value: UTF-8, NUL bytes welcome. Those after the closing quote are
-  // taken for part of the token, of which the last byte is then cut off instead of the quote.
-  bool QuotedValue(std::string_view& inside) {
-    const char* start = ++p_;
-    uint64_t all = 0;
-    while (true) {
-      for (uint64_t word = 0; end_ - p_ >= 8; p_ += 8) {
-        std::memcpy(&word, p_, 8);
-        if (HasByte(word, '"') || HasByte(word, '\\')) break;
-        all |= word;
-      }
-      if (AtEnd()) return UnclosedQuote();
-      all |= static_cast<unsigned char>(*p_);
-      if (*p_ == '"') break;
-      if (*p_ == '\\') {
-        StepOverNuls();
-        if (AtEnd() || *p_ == '\n') return Expect("expected the rest of an escape");
-        all |= static_cast<unsigned char>(*p_);
-      }
-      ++p_;
-    }
-    StepOverNuls();
-    inside = View(start, p_ - 1);
-    if ((all & 0x8080808080808080) != 0 && !IsValidUtf8(inside)) {
-      return Expect("expected valid UTF-8 in the label value before");
-    }
-    return true;
-  }
-
-  bool UnclosedQuote() {
-    ended_in_quotes_ = true;
-    return Expect("expected a closing quote");
   }
 
   bool Sample(ValueAndTimestamp& out) {
@@ -325,9 +187,7 @@ class LineParser {
       if (!Quoted(out.family)) return false;
     } else {
       if (!AtClass(kMetricStart)) return Expect("expected a metric name");
-      const char* start = p_;
-      SkipClass(kMetricByte);
-      out.family = View(start, p_);
+      out.family = TakeClass(kMetricByte);
     }
     if (At('\0')) return Expect("expected a blank after the metric name");
     const char* start = p_;
@@ -361,39 +221,9 @@ class LineParser {
            Expect("expected counter, gauge, histogram, summary or untyped");
   }
 
-  const char* begin_;
-  const char* p_;
-  const char* end_;
   RawSeries* raw_;  // null: only the syntax is of interest
   bool has_name_ = false;
-  bool ended_in_quotes_ = false;
-  const char* problem_ = "";
 };
-
-// \" \\ and \n; any other backslash stands for itself.
-std::string Unescape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char next = i + 1 < text.size() ? text[i + 1] : '\0';
-    if (text[i] == '\\' && (next == '"' || next == '\\' || next == 'n')) {
-      out += next == 'n' ? '\n' : next;
-      ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::string CanonicalValue(std::string_view type, std::string_view name, std::string value) {
-  if ((type == "histogram" && name == "le") || (type == "summary" && name == "quantile")) {
-    if (const std::optional<double> number = ParseGoFloat(value)) {
-      return FormatOpenMetricsFloat(*number);
-    }
-  }
-  return value;
-}
 
 }  // namespace
 
@@ -416,34 +246,7 @@ Result<Labels> ParseSeries(std::string_view series, std::string_view type,
   RawSeries raw;
   LineParser parser(series, &raw);
   if (!parser.ParseSeriesOnly()) return Fail(parser.Describe());
-
-  std::vector<Label> labels;
-  labels.reserve(raw.labels.size() + 1);
-  labels.push_back({std::string(kMetricName), Unescape(raw.name)});
-  for (const RawLabel& label : raw.labels) {
-    std::string name = Unescape(label.name);
-    std::string value = CanonicalValue(type, name, Unescape(label.value));
-    labels.push_back({std::move(name), std::move(value)});
-  }
-  // Sorted by name, then value: an empty value comes first, and takes all of its name with it.
-  std::sort(labels.begin(), labels.end());
-  std::vector<Label> kept;
-  kept.reserve(labels.size());
-  for (size_t i = 0; i < labels.size();) {
-    size_t next = i + 1;
-    while (next < labels.size() && labels[next].name == labels[i].name) ++next;
-    if (!labels[i].value.empty()) {
-      if (next - i > 1) {
-        return Fail("the label name \"" + Printable(labels[i].name) +
-                    "\" is not unique: " + Printable(series.substr(0, 200)));
-      }
-      kept.push_back(std::move(labels[i]));
-    } else if (emptied != nullptr) {
-      emptied->push_back(std::move(labels[i].name));
-    }
-    i = next;
-  }
-  return Labels(std::move(kept));
+  return ResolveSeries(raw, series, type, emptied);
 }
 
 std::string_view SeriesText(std::string_view line) {

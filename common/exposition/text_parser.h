@@ -18,42 +18,15 @@
 // No allocation but in Labels, errors and unescaped HELP texts. Thread-safe (no state).
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/status.h"
-#include "common/base/time.h"
+#include "common/exposition/parsed_line.h"
 #include "common/labels/labels.h"
 
 namespace tributary {
-
-// A sample's value and its own timestamp, if the line gives one.
-struct ValueAndTimestamp {
-  double value = 0;
-  std::optional<TimestampMs> timestamp;
-};
-
-// kEnd: a NUL byte where Prometheus takes it for the end of the page: what follows is not read, and
-// the page is good.
-enum class LineKind : uint8_t { kBlank, kComment, kType, kHelp, kSample, kEnd };
-
-struct ParsedLine {
-  LineKind kind = LineKind::kBlank;
-  // kSample: the bytes of the line that name the series, from the start of the line (blanks before
-  // the name are part of it) to the last of the name or '}', a view into the line. Equal text means
-  // equal labels, as long as the TYPE line before it is of the same type.
-  std::string_view series;
-  ValueAndTimestamp sample;  // kSample
-  // kType, kHelp: the family's name, a view into the line; of a quoted one what is between the
-  // quotes, escapes as they are (so Prometheus keys its metadata).
-  std::string_view family;
-  // kType: the type's word (counter, gauge, histogram, summary or untyped); kHelp: the help text,
-  // unescaped.
-  std::string_view text;
-};
 
 // One line without its newline. `buffer` is scratch that the views may point into; both live until
 // the next call with it. The error says what was expected and shows the place.

@@ -37,6 +37,9 @@ struct NativeHistogram {
       custom_values;  // upper bounds, rising, without +Inf; kCustomBucketsSchema only
   ResetHint reset_hint = ResetHint::kUnknown;
   bool operator==(const NativeHistogram&) const = default;
+
+  // As new, with its memory kept.
+  void Clear();
 };
 
 }  // namespace tributary

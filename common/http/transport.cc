@@ -15,11 +15,15 @@ bool SameName(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string_view HttpResponseHead::Header(std::string_view name) const {
+std::string_view FindHeader(const std::vector<HttpHeader>& headers, std::string_view name) {
   for (const HttpHeader& header : headers) {
     if (SameName(header.name, name)) return header.value;
   }
   return {};
+}
+
+std::string_view HttpResponseHead::Header(std::string_view name) const {
+  return FindHeader(headers, name);
 }
 
 }  // namespace tributary

@@ -23,6 +23,9 @@ struct HttpHeader {
   std::string value;
 };
 
+// "" when absent; names compare without case; the first of several.
+std::string_view FindHeader(const std::vector<HttpHeader>& headers, std::string_view name);
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;  // absolute, http or https; its path and query are sent as they are
@@ -37,12 +40,13 @@ struct HttpRequest {
 };
 
 enum class HttpFailure : uint8_t {
-  kNone,        // a complete response arrived, whatever its status
-  kInvalidUrl,  // not sent
-  kResolve,     // the name could not be resolved
-  kConnect,     // refused, unreachable
-  kTls,         // handshake or certificate
-  kTimeout,     // `timeout` passed, at whatever stage
+  kNone,         // a complete response arrived, whatever its status
+  kInvalidUrl,   // not sent
+  kCredentials,  // not sent: a file of the client's configuration cannot be used (HttpClient)
+  kResolve,      // the name could not be resolved
+  kConnect,      // refused, unreachable
+  kTls,          // handshake or certificate
+  kTimeout,      // `timeout` passed, at whatever stage
   // The peer closed or reset the connection before the end. It may have acted on the request all
   // the same: no transport sends one again by itself once a byte of it is out, except GET, HEAD and
   // OPTIONS.
@@ -63,7 +67,7 @@ struct HttpOutcome {
 struct HttpResponseHead {
   int status = 0;
   std::vector<HttpHeader> headers;  // names as received
-  // "" when absent; names compare without case; the first of several.
+  // As FindHeader.
   std::string_view Header(std::string_view name) const;
 };
 

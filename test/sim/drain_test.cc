@@ -104,7 +104,7 @@ TEST_CASE("drain: at whatever moment it begins, what was accepted is delivered")
     const uint64_t acknowledged = sim.store.acknowledged_samples();
     sim.world.Run(seconds(1));
     INFO("after " << callbacks << " callbacks");
-    CHECK(acknowledged == sim.world.scrape_stats().samples_appended);
+    CHECK(acknowledged == sim.world.scrape_stats().appended.samples);
     with_all += sim.world.Scrapes(1).back().up;
     sim.CheckNoProblems();
   }

@@ -194,7 +194,7 @@ ScrapeStats World::scrape_stats() const {
     const ScrapeStats& stats = process->worker.scrape_stats();
     sum.scrapes += stats.scrapes;
     sum.scrapes_failed += stats.scrapes_failed;
-    sum.samples_appended += stats.samples_appended;
+    sum.appended += stats.appended;
     sum.commits_refused += stats.commits_refused;
     sum.skipped_clock += stats.skipped_clock;
     sum.skipped_ticks += stats.skipped_ticks;

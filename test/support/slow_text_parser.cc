@@ -431,6 +431,9 @@ class FastPageParser {
         break;
       case LineKind::kComment:
         break;
+      case LineKind::kUnit:
+      case LineKind::kEof:
+        return false;  // OpenMetrics' alone
     }
     page.entries.push_back(entry);
     return true;

@@ -12,7 +12,7 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("page reader: a line of the greatest length is taken, a longer one is not") {
   const std::string head = "m{a=\"", tail = "\"} 1";
-  const size_t room = PageReader::kLineBytesMax - head.size() - tail.size();
+  const size_t room = kLineBytesMax - head.size() - tail.size();
   const bool in_pieces = GENERATE(false, true);
   const auto scrape = [&](size_t value_size) {
     LayoutRig rig;
@@ -33,7 +33,7 @@ TEST_CASE("page reader: an endless line is given up before its end") {
   PageReader reader = rig.Reader(1000);
   const std::string piece(1 << 16, 'x');
   for (int i = 0; i < 1000; i++) reader.Push(piece);
-  CHECK(rig.buffer_.carry.capacity() <= 2 * PageReader::kLineBytesMax);
+  CHECK(rig.buffer_.carry.capacity() <= 2 * kLineBytesMax);
   CHECK_FALSE(reader.FinishPage());
 }
 
@@ -55,9 +55,9 @@ TEST_CASE(
     }
     return reader.FinishPage().has_value();
   };
-  CHECK(scrape(Broken(PageReader::kJoinedLinesMax)));
-  CHECK_FALSE(scrape(Broken(PageReader::kJoinedLinesMax + 1)));
-  CHECK_FALSE(scrape("a{b=\"\n\"} 1\n" + Broken(PageReader::kJoinedLinesMax)));
+  CHECK(scrape(Broken(kJoinedLinesMax)));
+  CHECK_FALSE(scrape(Broken(kJoinedLinesMax + 1)));
+  CHECK_FALSE(scrape("a{b=\"\n\"} 1\n" + Broken(kJoinedLinesMax)));
   // Without a newline at the end.
   CHECK(scrape("m{a=\"x\ny\"} 1"));
   CHECK_FALSE(scrape("m{a=\"x\ny"));
@@ -207,7 +207,7 @@ TEST_CASE("page reader: the end of a target ends what it had last, and its repor
   LayoutRig rig;
   rig.Scrape("a 1\nb 1\n", 1000);
   rig.Scrape("b 1\nc 1\nd 1 1500\ne 1 3000\n", 2000);
-  const Commit end = PageReader::MakeEndCommit(rig.layout_, 2500, [](std::string_view packed) {
+  const Commit end = PageIntake::MakeEndCommit(rig.layout_, 2500, [](std::string_view packed) {
     return UnpackLabels(packed).Get(kMetricName) == "c";
   });
   // a has ended, c lives on, d and e are not tracked.
@@ -219,7 +219,7 @@ TEST_CASE("page reader: the end of a target ends what it had last, and its repor
   LayoutRig tracking(rules);
   tracking.Scrape("d 1 1500\ne 1 3000\n", 2000);
   const Commit later =
-      PageReader::MakeEndCommit(tracking.layout_, 2500, [](std::string_view) { return false; });
+      PageIntake::MakeEndCommit(tracking.layout_, 2500, [](std::string_view) { return false; });
   // e has a sample later than the end.
   CHECK(PageSamples(later) == Lines{"{__name__=\"d\"" + kLabels + " = stale @ 2500"});
 }

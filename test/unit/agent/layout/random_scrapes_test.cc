@@ -412,7 +412,7 @@ class Comparison {
   std::string End() {
     timestamp_ += 15'000;
     const Commit end =
-        PageReader::MakeEndCommit(rig_.layout_, timestamp_, [](std::string_view) { return false; });
+        PageIntake::MakeEndCommit(rig_.layout_, timestamp_, [](std::string_view) { return false; });
     // The end commit knows no window.
     if (setup_.rules.out_of_order_window_ms > 0) return "";
     BySeries expected = Arrange(model_.End(timestamp_), timestamp_);

@@ -197,7 +197,7 @@ TEST_CASE("target scraper: when the log takes no more, whole scrapes are refused
   full.Run(seconds(30));
   CHECK(full.logged.empty());
   CHECK(full.environment.stats.commits_refused == 3);
-  CHECK(full.environment.stats.samples_appended == 0);
+  CHECK(full.environment.stats.appended.total() == 0);
   CHECK(full.log.stats().appends_refused == 3);
 }
 

@@ -1,4 +1,4 @@
-#include "common/auth/authorization.h"
+#include "common/http_client/authorization.h"
 
 #include "test/support/catch.h"
 #include "test/support/sim/sim_files.h"

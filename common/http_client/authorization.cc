@@ -1,4 +1,4 @@
-#include "common/auth/authorization.h"
+#include "common/http_client/authorization.h"
 
 #include <openssl/evp.h>
 

@@ -1,0 +1,204 @@
+// Takes what a page of a target says of its series, whatever its format, and makes the commit.
+//
+// The reader of a format recognises lines (each what gives one sample, or a comment) by a hash, and
+// tells here which came, in the page's order, and with which samples; a line that is not known is
+// learned with its labels. Values are staged in a ScrapeBuffer and become a commit only if the page
+// was read to its end without an error. What follows Prometheus to the letter is told in
+// scrape_append_v2.go: append(), updateStaleMarkersV2(), and scrape.go: report(); the differences
+// between a failed transfer, a page that does not parse and a good page are kept.
+//
+// A page that was read to its end without an error replaces what is known of the target's lines, as
+// it does in Prometheus' cache; lines of a page with an error are added to it.
+//
+// One thread; an intake is used for one page. No allocation for a line that is known, unless it has
+// an exemplar or a native histogram that is new.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/layout/layout_builder.h"
+#include "agent/layout/scrape_buffer.h"
+#include "agent/layout/scrape_rules.h"
+#include "agent/layout/target_layout.h"
+#include "agent/series/samples.h"
+#include "agent/target/histogram_mode.h"
+#include "common/base/hash.h"
+#include "common/base/status.h"
+#include "common/exposition/exemplar.h"
+#include "common/histogram/native_histogram.h"
+
+namespace tributary {
+
+struct PageTotals {
+  uint64_t lines_total = 0;    // samples on the page
+  uint64_t samples_added = 0;  // after relabeling
+  uint64_t series_added = 0;
+  uint64_t out_of_order = 0, duplicates = 0, out_of_bounds = 0;
+  uint64_t exemplars_invalid = 0;
+  bool over_sample_limit = false, over_label_limit = false, over_bucket_limit = false;
+};
+
+// What the scrape tells about itself beside the page's totals.
+struct ScrapeReport {
+  bool up = false;
+  double duration_seconds = 0;
+  double body_bytes = 0;  // -1: over the limit
+  double timeout_seconds = 0;
+  double sample_limit = 0;
+};
+
+class PageIntake {
+ public:
+  struct Context {
+    TargetLayout& layout;
+    const ScrapeRules& rules;
+    const Labels& target_labels;
+    const HashKey& hash;
+    MetadataPool& metadata;
+    ScrapeBuffer& buffer;
+    HistogramMode histograms = {};
+  };
+
+  // `timestamp` is the time of all samples without one of their own; `now` bounds those with one.
+  PageIntake(const Context& context, TimestampMs timestamp, TimestampMs now);
+
+  // For the reader of the page's format.
+
+  ScrapeBuffer& buffer() { return buffer_; }
+  const ScrapeRules& rules() const { return rules_; }
+  const HashKey& hash() const { return hash_; }
+  uint64_t Hash(std::string_view text) const { return hash_(text); }
+  const KnownLines& lines() const { return layout_.lines_; }
+  // The line that is expected next; lines().size() or more: none.
+  uint32_t cursor() const { return cursor_; }
+  // Whether any line was known before this page.
+  bool knows_lines() const { return lines_before_ > 0; }
+  // A line by its hash; KnownLines::kNone if it is not known. Builds the index of lines when the
+  // line is not near the cursor: for what is not the expected line.
+  uint32_t Find(uint64_t hash) { return layout_.lines_.Find(hash, cursor_); }
+  // Something came; a page without any bytes is another thing than one without lines.
+  void NoteBytes() { any_bytes_ = true; }
+  bool any_bytes() const { return any_bytes_; }
+  // The expected line came, and is a comment.
+  void TakeExpectedComment() {
+    if (!buffer_.seen.Test(cursor_)) VisitLine(cursor_);
+  }
+  // A comment (which HELP, TYPE and UNIT are too). False: it was not known before.
+  bool TakeComment(uint64_t hash, size_t text_size);
+  // Learns a line that gives samples of the series with these labels, as exposed: rules are applied
+  // here. `emptied` names labels that the page gave with an empty value. kNone if it cannot be
+  // taken: then the sample is counted, and the page has failed or is over its sample limit.
+  uint32_t Learn(uint64_t hash, size_t text_size, Labels labels,
+                 const std::vector<std::string>& emptied);
+  // Takes a sample of a line. Whether it will be committed if the page is good.
+  bool TakeFloat(uint32_t line, double value, const std::optional<TimestampMs>& timestamp);
+  // As it came: the job's limits are applied here, in place. `start`: when its counts began; 0:
+  // unknown.
+  bool TakeHistogram(uint32_t line, NativeHistogram& histogram,
+                     const std::optional<TimestampMs>& timestamp, TimestampMs start);
+  // Counts a sample whose line cannot be learned.
+  void CountUntaken() { totals_.lines_total++; }
+  // Of what came since then nothing counts.
+  void RestoreTotals(const PageTotals& then) { totals_ = then; }
+  // An exemplar of the sample just taken, as OpenMetrics writes it. One that equals the last of its
+  // series is not taken again.
+  void TakeExemplar(uint32_t line, std::string_view text,
+                    const std::optional<TimestampMs>& sample_timestamp);
+  void NoteInvalidExemplar() { totals_.exemplars_invalid++; }
+  // Several, in any order; it is sorted.
+  void TakeExemplars(uint32_t line, std::vector<ParsedExemplar>& exemplars,
+                     const std::optional<TimestampMs>& sample_timestamp);
+  // When the counts of the series began for which a sample was just taken. A series for which none
+  // is told has none from now on.
+  void TakeStart(uint32_t place, TimestampMs start);
+  // Families' metadata, as the page gives it.
+  void TakeType(std::string_view family, MetricType type);
+  void TakeHelp(std::string_view family, std::string_view help);
+  void TakeUnit(std::string_view family, std::string_view unit);
+  // The page cannot be taken; the rest is not read.
+  void Stop(std::string message);
+  bool failed() const { return failed_; }
+
+  // For the scrape.
+
+  // The page has arrived whole. An error, if it cannot be taken (malformed, over a limit).
+  Status FinishPage();
+  // The page did not arrive: nothing of it counts.
+  void AbandonPage();
+  const PageTotals& totals() const { return totals_; }
+  // Instead of MakeCommit, after AbandonPage: leaves the layout as it was before the page.
+  void Withdraw();
+  // After FinishPage or AbandonPage: stale markers and report series are added and the commit is
+  // made. `report`: the same totals unless the scrape failed for another reason.
+  Commit MakeCommit(const ScrapeReport& report);
+  // A commit that ends all series of a target that is gone, report series included. Series for
+  // which `lives_on` says so (by packed labels) are left alone.
+  static Commit MakeEndCommit(TargetLayout& layout, TimestampMs timestamp,
+                              const std::function<bool(std::string_view packed)>& lives_on);
+
+ private:
+  // What keeps a sample from being taken; each counts it.
+  bool IsSecond(uint32_t line, const TimestampMs* own);
+  bool IsOverSampleLimit();
+  bool IsTooFarAhead(TimestampMs time);
+  bool IsOutOfOrder(uint32_t place, TimestampMs time);
+  const TimestampMs* OwnTime(const std::optional<TimestampMs>& timestamp) const {
+    return timestamp && rules_.honor_timestamps ? &*timestamp : nullptr;
+  }
+  void NoteAccepted(uint32_t line);
+  // Whether the job's limits let the histogram through, which may become coarser by them.
+  bool LimitsAllow(NativeHistogram& histogram, TimestampMs time);
+  // `text`: a hash of how the page writes it, or 0.
+  void StageExemplar(uint32_t place, const ParsedExemplar& exemplar, TimestampMs sample_time,
+                     uint64_t text);
+  // The last exemplar of the place, on this page or before; null: none.
+  const ExemplarMark* LastExemplar(uint32_t place) const;
+  void VisitLine(uint32_t line);
+  void StartRecordingOrder();
+  template <typename F>
+  void ChangeFamily(std::string_view name, F change);
+  // The latest time of the series' samples that were committed before this scrape.
+  TimestampMs LatestTime(uint32_t place) const;
+  bool IsLater(uint32_t place, TimestampMs time) const;
+  void ForgetPage();
+  void AddStaleMarkers();
+  void AddReport(const ScrapeReport& report);
+  void SettleNewSeries();
+  void SettleLines();
+  void NoteTime(uint32_t place, TimestampMs time);
+  void SettleTimes(bool page_has_samples);
+  void CountAbsences();
+  // Calls f(place) for the places of the layout's groups that are in neither bitmap.
+  template <typename F>
+  void ForEachMissing(const Bitmap& present, const Bitmap* also, F f) const;
+
+  TargetLayout& layout_;
+  const ScrapeRules& rules_;
+  const Labels& target_labels_;
+  const HashKey& hash_;
+  MetadataPool& metadata_;
+  ScrapeBuffer& buffer_;
+  LayoutBuilder builder_;
+  const TimestampMs timestamp_;
+  const TimestampMs latest_allowed_;
+
+  uint32_t cursor_ = 0;
+  const uint32_t lines_before_;  // lines known before this page
+  bool recording_order_ = false;
+  bool failed_ = false;
+  bool arrived_ = false;
+  bool any_bytes_ = false;
+  bool metadata_read_ = false;
+  const bool times_matter_;  // some series may have samples later than this scrape
+  uint64_t limited_ = 0;     // samples that count towards sample_limit
+  std::string error_;
+  std::string identity_;  // scratch
+  PageTotals totals_;
+};
+
+}  // namespace tributary
