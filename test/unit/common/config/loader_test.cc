@@ -203,7 +203,7 @@ remote_write:
   write_relabel_configs: [{regex: x, action: labeldrop}]
   send_exemplars: true
   send_native_histograms: true
-  protobuf_message: prometheus.WriteRequest
+  protobuf_message: io.prometheus.write.v2.Request
   bearer_token_file: t
   enable_http2: true
   queue_config: {capacity: 10, max_shards: 5, min_shards: 2, max_samples_per_send: 7,
@@ -221,6 +221,8 @@ storage: {tsdb: {out_of_order_time_window: 10m}}
   drop.regex = "x";
   drop.action = RelabelAction::kLabelDrop;
   expected.write_relabel_configs = {drop};
+  expected.send_exemplars = expected.send_native_histograms = true;
+  expected.message = RemoteWriteMessage::kV2;
   expected.http.authorization = Authorization{"Bearer", {""}, "/etc/agent/t"};
   expected.queue = {10, 5, 2, 7, seconds(6), milliseconds(31), seconds(8), true, hours(1)};
   expected.metadata = {false, minutes(2), 500};
@@ -403,8 +405,10 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   CHECK(Bad("otlp: {promote_scope_metadata: true}").find("'otlp' is known, but") !=
         std::string::npos);
   CHECK(Bad("remote_write: [{url: a, sigv4: {}}]").find("'sigv4' is known") != std::string::npos);
-  CHECK(Bad("remote_write: [{url: a, protobuf_message: io.prometheus.write.v2.Request}]")
-            .find("not built yet") != std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, convert_nhcb_to_classic: true}]").find("is known, but") !=
+        std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, failed_request_logging: true}]").find("is known, but") !=
+        std::string::npos);
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
 }
 
