@@ -330,10 +330,12 @@ Result<ParsedExemplar> ParseExemplar(std::string_view text) {
     labels.push_back({std::string(label.name), std::string(label.value)});
   }
   std::sort(labels.begin(), labels.end());
-  for (size_t i = 1; i < labels.size(); ++i) {
-    if (labels[i].name != labels[i - 1].name) continue;
-    return Fail("the exemplar's label name \"" + Printable(labels[i].name) +
-                "\" is not unique: " + Printable(text.substr(0, 200)));
+  // To Prometheus an empty name equals the one before the first.
+  std::string_view last;
+  for (const Label& label : labels) {
+    if (label.name != std::exchange(last, label.name)) continue;
+    return Fail("the exemplar's label name \"" + Printable(label.name) +
+                "\" is empty or not unique: " + Printable(text.substr(0, 200)));
   }
   if (code_points > kExemplarCodePointsMax) {
     return Fail("the exemplar's labels have " + std::to_string(code_points) +

@@ -79,8 +79,9 @@ struct ParsedExemplar {
 // as they are (a\n is four bytes with the quote's), and NUL bytes are refused. The syntax is
 // checked with the line and fails the page; what is checked only here fails the exemplar alone,
 // which Prometheus drops when it appends it (tsdb/agent, validateExemplar), in this order: labels
-// with an empty value are left out; a name may be there once; names and values have 128 code points
-// at most, an invalid byte counting as one. Prometheus also drops one that equals the series' last.
+// with an empty value are left out; a name is not empty and there once; names and values have 128
+// code points at most, an invalid byte counting as one. Prometheus also drops one that equals the
+// series' last.
 Result<ParsedExemplar> ParseExemplar(std::string_view text);
 
 }  // namespace tributary
