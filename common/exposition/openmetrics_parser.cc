@@ -128,7 +128,7 @@ class OpenMetricsParser : public LineScanner {
       return !At('{') || Braces();
     }
     if (!At('{'))
-      return Expect("expected a metric name, '{' or # and one of TYPE, HELP, UNIT, EOF");
+      return Expect("expected a metric name, '{', or # and one of HELP, TYPE, UNIT and EOF");
     if (!Braces()) return false;
     return has_name_ || Expect("expected a metric name inside or before the braces");
   }
