@@ -169,24 +169,6 @@ TEST_CASE("curl transport: a POST whose kept connection ends with other idle one
   REQUIRE(world.Requests(server).size() == 4);
 }
 
-TEST_CASE(
-    "curl transport: a POST that a redirect takes to a closing connection is not sent twice") {
-  for (const int status : {307, 308}) {
-    CurlWorld world;
-    const size_t server = world.Serve([status, hits = 0](const ServedRequest& request) mutable {
-      if (request.target == "/from") {
-        return ScriptedReply::Text(status, "moved", {{"Location", "/to"}});
-      }
-      return ++hits == 2 ? ScriptedReply::Broken(ScriptedReply::End::kClose)
-                         : ScriptedReply::Text(200, "ok");
-    });
-    REQUIRE(Fetch(world, PostRequest(world.Url(server) + "/from", "one")).outcome.ok());
-    const CollectingHandler got = Fetch(world, PostRequest(world.Url(server) + "/from", "two"));
-    REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
-    REQUIRE(world.Requests(server).size() == 4);
-  }
-}
-
 TEST_CASE("curl transport: an idle transport does not wake the loop") {
   CurlWorld world;
   const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
