@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "common/base/hash.h"
+#include "common/config/checks.h"
 #include "common/config/dump.h"
 #include "common/config/reader.h"
 #include "common/config/resolve.h"
@@ -80,6 +81,7 @@ void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& 
       }
     }
     ResolveJob(global, job, context);
+    if (options_.check_files) CheckJobFiles(job, files_, context);
   }
 }
 
@@ -114,6 +116,7 @@ void Loader::CheckRemotes(const SectionValue& global, const Value& remotes, Chec
       context.Error(name, remote, "there are two remotes named '" + name.text + "'");
     }
     CheckRelabelRules(remote.Get("write_relabel_configs"), ValidationOf(global), context);
+    if (options_.check_files) CheckRemoteFiles(remote, files_, context);
   }
 }
 

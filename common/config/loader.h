@@ -35,6 +35,9 @@ struct LoadResult {
 struct LoadOptions {
   // Looks up a variable of the environment for external_labels; nullopt: not set.
   std::function<std::optional<std::string>(const std::string&)> getenv;
+  // Whether files of credentials and certificates that are missing are errors. They are read at
+  // use, and may well come later: not for the agent, but for who checks a configuration.
+  bool check_files = false;
 };
 
 // Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.

@@ -113,7 +113,7 @@ CURLcode CurlExchange::OnTlsContext(CURL*, void* context, void* self) {
   const HttpTls& tls = exchange->request_.tls ? *exchange->request_.tls : HttpTls::Default();
   std::string name = tls.server_name().empty() ? exchange->url_.host : tls.server_name();
   // Which of the two it is about is not told; libcurl checks the name in any case.
-  if (exchange->request_.proxy != nullptr) name.clear();
+  if (exchange->HasHttpsProxy()) name.clear();
   return tls.Apply(static_cast<ssl_ctx_st*>(context), name) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 

@@ -66,6 +66,7 @@ class CurlExchange {
   static CURLcode OnTlsContext(CURL*, void* context, void* self);
 
   // curl_options.cc
+  bool HasHttpsProxy() const;
   void SetOptions();
   void SetConnectionOptions();
   void SetTls();

@@ -64,8 +64,7 @@ void CurlExchange::SetOptions() {
   Set(easy_, CURLOPT_URL, request_.url.c_str());
   SetConnectionOptions();
   SetProxy();
-  const bool https_proxy = request_.proxy && request_.proxy->url.starts_with("https:");
-  if (url_.https || https_proxy) SetTls();
+  if (url_.https || HasHttpsProxy()) SetTls();
   SetMethodAndBody();
   SetHeaders();
   Set(easy_, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeaderLine);
@@ -76,6 +75,10 @@ void CurlExchange::SetOptions() {
   Set(easy_, CURLOPT_SOCKOPTDATA, static_cast<void*>(this));
   Set(easy_, CURLOPT_PREREQFUNCTION, &CurlExchange::OnBeforeRequest);
   Set(easy_, CURLOPT_PREREQDATA, static_cast<void*>(this));
+}
+
+bool CurlExchange::HasHttpsProxy() const {
+  return request_.proxy != nullptr && request_.proxy->url.starts_with("https:");
 }
 
 void CurlExchange::SetConnectionOptions() {
@@ -122,7 +125,7 @@ void CurlExchange::SetTls() {
   Set(easy_, CURLOPT_SSL_VERIFYHOST, 2 * verify);
   Set(easy_, CURLOPT_SSL_CTX_FUNCTION, &CurlExchange::OnTlsContext);
   Set(easy_, CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
-  if (request_.proxy != nullptr) {
+  if (HasHttpsProxy()) {
     Set(easy_, CURLOPT_PROXY_CAINFO, none);
     Set(easy_, CURLOPT_PROXY_CAPATH, identity.c_str());
     Set(easy_, CURLOPT_PROXY_SSLVERSION, versions);

@@ -54,6 +54,10 @@ std::string Bracketed(const std::string& host) {
 std::string HttpUrl::BracketedHost() const { return Bracketed(host); }
 
 std::optional<HttpUrl> ParseHttpUrl(const std::string& text) {
+  // libcurl takes fewer and more slashes too.
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos || text.compare(colon, 3, "://") != 0) return std::nullopt;
+  if (text.compare(colon + 3, 1, "/") == 0) return std::nullopt;
   const UrlHandle url = Parse(text);
   if (url == nullptr) return std::nullopt;
   const std::string scheme = PartOf(url.get(), CURLUPART_SCHEME);

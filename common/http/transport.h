@@ -58,13 +58,10 @@ struct HttpRequest {
 enum class HttpFailure : uint8_t {
   kNone,        // a complete response arrived, whatever its status
   kInvalidUrl,  // not sent
-  // Not sent: what the client's configuration names cannot be used (HttpClient): a file, a token, a
-  // proxy.
-  kCredentials,
-  kResolve,  // the name could not be resolved
-  kConnect,  // refused, unreachable
-  kTls,      // handshake or certificate
-  kTimeout,  // `timeout` passed, at whatever stage
+  kResolve,     // the name could not be resolved
+  kConnect,     // refused, unreachable
+  kTls,         // handshake or certificate
+  kTimeout,     // `timeout` passed, at whatever stage
   // The peer closed or reset the connection before the end. It may have acted on the request all
   // the same: no transport sends one again by itself once a byte of it is out, except GET, HEAD and
   // OPTIONS.
@@ -73,6 +70,9 @@ enum class HttpFailure : uint8_t {
   kTooManyRedirects,  // HttpClient
   kAborted,           // the handler refused the body
   kOther,
+  // Not sent: what the client's configuration names cannot be used (HttpClient): a file, a token, a
+  // proxy.
+  kCredentials,
 };
 
 struct HttpOutcome {

@@ -29,6 +29,7 @@ int TestConfig(const TestConfigOptions& options) {
     if (value == nullptr) return std::nullopt;
     return value;
   };
+  load_options.check_files = true;
   int status = kExitGood;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& file : options.files) {

@@ -480,6 +480,30 @@ TEST_CASE("config: what clients cannot be") {
   }
 }
 
+TEST_CASE("config: files of clients have to be there for who checks, and not for the agent") {
+  const std::string text = R"(scrape_configs:
+- job_name: a
+  bearer_token_file: gone
+  tls_config: {ca_file: gone, cert_file: gone, key_file: here}
+remote_write:
+- url: http://a/
+  basic_auth: {password_file: gone}
+  tls_config: {ca_file: gone}
+)";
+  MemoryFiles files{{"/etc/agent/prometheus.yml", text}, {"/etc/agent/here", "x"}};
+  CHECK(LoadConfig(files, "/etc/agent/prometheus.yml").config != nullptr);
+  LoadOptions options;
+  options.check_files = true;
+  const LoadResult checked = LoadConfig(files, "/etc/agent/prometheus.yml", options);
+  CHECK(checked.config == nullptr);
+  const std::string messages = Messages(checked);
+  CAPTURE(messages);
+  CHECK(std::count(messages.begin(), messages.end(), '\n') == 3);
+  CHECK(messages.find("'credentials_file': no such file") != std::string::npos);
+  CHECK(messages.find("prometheus.yml:4:41: error: 'cert_file'") != std::string::npos);
+  CHECK(messages.find("prometheus.yml:8:25: error: 'ca_file'") != std::string::npos);
+}
+
 TEST_CASE("config: what is not built is checked all the same") {
   CHECK(Bad(Job("dns_sd_configs: [{names: [a], type: A}]")).find("need a 'port'") !=
         std::string::npos);
