@@ -192,6 +192,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   if (!scrape_->error.empty()) return FinishScrape();
   HttpRequest request;
   request.url = target_->url;
+  request.unix_socket = target_->unix_socket;
   request.headers = {
       {"User-Agent", fmt::format("Tributary/{}", Version())},
       {"Accept", job_->accept},

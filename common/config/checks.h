@@ -1,9 +1,11 @@
 // The checks between the options of one section: what Prometheus' Validate and UnmarshalYAML
-// refuse. Each reports every problem it sees; none reads the clock, a file or the environment.
+// refuse. Each reports every problem it sees; none reads the clock or the environment, and but for
+// the last ones none a file.
 #pragma once
 
 #include "common/config/options.h"
 #include "common/config/value.h"
+#include "common/file/file_system.h"
 
 namespace tributary {
 
@@ -41,5 +43,9 @@ void CheckPuppetDbSd(SectionValue& section, CheckContext& context);
 void CheckOciSd(SectionValue& section, CheckContext& context);
 void CheckZookeeperSd(SectionValue& section, CheckContext& context);
 void CheckServerUrl(SectionValue& section, CheckContext& context);
+
+// These look at files, as far as promtool and Prometheus' start do: LoadOptions::check_files.
+void CheckJobFiles(const SectionValue& job, FileSystem& files, CheckContext& context);
+void CheckRemoteFiles(const SectionValue& remote, FileSystem& files, CheckContext& context);
 
 }  // namespace tributary
