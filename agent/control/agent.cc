@@ -14,20 +14,20 @@ constexpr uint64_t kPartitions = 8;
 
 }  // namespace
 
-Agent::Agent(EventLoop& loop, FileSystem& files, Logger& logger, std::vector<WorkerRef> workers,
+Agent::Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef> workers,
              AgentOptions options)
-    : loop_(loop),
-      files_(files),
+    : seams_(seams),
+      loop_(seams.loop),
       logger_(logger),
       workers_(std::move(workers)),
       options_(std::move(options)),
-      shutdown_timer_(loop) {}
+      shutdown_timer_(loop_) {}
 
 Agent::~Agent() = default;
 
 Status Agent::Start() {
   discovery_ = std::make_unique<Discovery>(
-      loop_, files_,
+      seams_,
       [this](const std::string& job, std::vector<TargetGroup> groups) { Sync(job, groups); },
       [this](std::string message) { logger_.Warn(message); });
   return LoadAndApply();
@@ -47,7 +47,7 @@ Status Agent::Reload() {
 }
 
 Status Agent::LoadAndApply() {
-  LoadResult loaded = LoadConfig(files_, options_.config_file, options_.load);
+  LoadResult loaded = LoadConfig(seams_.files, options_.config_file, options_.load);
   std::string errors;
   for (const Diagnostic& diagnostic : loaded.diagnostics) {
     if (diagnostic.severity == Diagnostic::Severity::kWarning) {

@@ -35,7 +35,8 @@ class Agent {
     Worker* worker;
   };
 
-  Agent(EventLoop& loop, FileSystem& files, Logger& logger, std::vector<WorkerRef> workers,
+  // Seams and logger must outlive it; the loop of the seams is the control loop.
+  Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef> workers,
         AgentOptions options);
   ~Agent();
   Agent(const Agent&) = delete;
@@ -73,8 +74,8 @@ class Agent {
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
   Worker* WorkerOf(const TargetSpec& target) const;
 
+  const DiscoverySeams seams_;
   EventLoop& loop_;
-  FileSystem& files_;
   Logger& logger_;
   const std::vector<WorkerRef> workers_;
   const AgentOptions options_;

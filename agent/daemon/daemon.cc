@@ -20,6 +20,7 @@
 #include "agent/web/server.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
+#include "common/dns/cares_transport.h"
 #include "common/event/system_event_loop.h"
 #include "common/file/posix_file_system.h"
 #include "common/http/curl_transport.h"
@@ -36,6 +37,8 @@ constexpr std::chrono::milliseconds kReloadMax{30000};
 // Idle connections that may be kept: one for each of so many targets. Those that their servers have closed
 // are found and given up when others are made.
 constexpr size_t kConnectionsMax = 8192;
+// The same, for the servers that discovery asks.
+constexpr size_t kDiscoveryConnectionsMax = 64;
 
 // Each target and each request under way needs a descriptor.
 void RaiseDescriptorLimit() {
@@ -97,6 +100,9 @@ class Daemon {
   Logger logger_;
   PosixFileSystem files_;
   SystemEventLoop loop_;
+  // For discovery, which runs on the control loop.
+  CurlTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
+  CaresTransport dns_{loop_};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<WorkerThread> worker_;
@@ -278,7 +284,7 @@ int Daemon::Run() {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   agent_ = std::make_unique<Agent>(
-      loop_, files_, logger_,
+      DiscoverySeams{loop_, files_, http_, dns_}, logger_,
       std::vector<Agent::WorkerRef>{{&worker_->loop(), &worker_->worker()}}, agent_options);
   if (auto started = agent_->Start(); !started) {
     // For people at a terminal: every problem on a line of its own.

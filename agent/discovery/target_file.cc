@@ -32,13 +32,17 @@ Result<std::vector<TargetGroup>> ParseTargetFile(const std::string& path,
                                                  std::string_view content) {
   Result<std::vector<TargetGroup>> groups = ParseByEnding(path, content);
   if (!groups) return Fail(path + ": " + groups.error().message);
-  for (size_t i = 0; i < groups->size(); i++) {
-    TargetGroup& group = (*groups)[i];
-    group.source = path + ":" + std::to_string(i);
-    group.labels.Set(kFilepathLabel, path);
-  }
-  std::erase_if(*groups, [](const TargetGroup& group) { return group.targets.empty(); });
+  CompleteGroups(*groups, kFilepathLabel, path);
   return groups;
+}
+
+void CompleteGroups(std::vector<TargetGroup>& groups, std::string_view label,
+                    const std::string& origin) {
+  for (size_t i = 0; i < groups.size(); i++) {
+    groups[i].source = origin + ":" + std::to_string(i);
+    groups[i].labels.Set(label, origin);
+  }
+  std::erase_if(groups, [](const TargetGroup& group) { return group.targets.empty(); });
 }
 
 }  // namespace tributary

@@ -6,12 +6,61 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/discovery/target_file.h"
+#include "common/base/unicode.h"
+#include "common/base/utf8.h"
 #include "common/relabel/relabel.h"
 
 namespace tributary {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr size_t kEscapeBytes = 6;  // "\u12ab"
+
+// The number of an escape "\u12ab" at the beginning, or -1.
+int EscapedUnit(std::string_view text) {
+  if (text.size() < kEscapeBytes || !text.starts_with("\\u")) return -1;
+  int unit = 0;
+  for (const char c : text.substr(2, 4)) {
+    if (std::isxdigit(static_cast<unsigned char>(c)) == 0) return -1;
+    unit = unit * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+  }
+  return unit;
+}
+bool IsHighHalf(int unit) { return (unit & ~0x3FF) == 0xD800; }
+bool IsLowHalf(int unit) { return (unit & ~0x3FF) == 0xDC00; }
+
+// Takes the escape at the beginning over; half of a surrogate pair becomes U+FFFD.
+void MoveEscape(std::string_view& text, std::string& out) {
+  const int unit = EscapedUnit(text);
+  size_t bytes = unit < 0 ? std::min<size_t>(2, text.size()) : kEscapeBytes;
+  if (IsHighHalf(unit) && IsLowHalf(EscapedUnit(text.substr(kEscapeBytes)))) {
+    bytes = 2 * kEscapeBytes;
+  } else if (IsHighHalf(unit) || IsLowHalf(unit)) {
+    out += "\\ufffd";
+    text.remove_prefix(bytes);
+    return;
+  }
+  out += text.substr(0, bytes);
+  text.remove_prefix(bytes);
+}
+
+// What Go's decoder forgives and nlohmann-json does not: what is no Unicode becomes U+FFFD.
+std::string ForgiveUnicode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    if (text[0] == '\\') {
+      MoveEscape(text, out);
+      continue;
+    }
+    const auto [rune, width] = DecodeRune(text);
+    AppendRune(rune, out);
+    text.remove_prefix(width);
+  }
+  return out;
+}
 
 // Go matches the names of fields without regard to case.
 bool IsField(std::string_view given, std::string_view name) {
@@ -93,9 +142,11 @@ Result<std::vector<TargetGroup>> ReadGroups(const Json& root) {
 }  // namespace
 
 Result<std::vector<TargetGroup>> ParseTargetJson(std::string_view content) {
-  // Strings are whole UTF-8 or the parser refuses them, so what it holds can be printed.
+  // The other way round: nlohmann-json passes over it.
+  if (content.starts_with(kByteOrderMark)) return Fail("begins with a byte order mark");
   try {
-    return ReadGroups(Json::parse(content));
+    const bool plain = IsValidUtf8(content) && content.find("\\u") == std::string_view::npos;
+    return ReadGroups(plain ? Json::parse(content) : Json::parse(ForgiveUnicode(content)));
   } catch (const Json::exception& error) {
     return Fail(error.what());
   }

@@ -148,6 +148,14 @@ void MetricPage::AddHistogram(std::string_view name, std::string_view help,
   AddTo(metric->histogram, histogram);
 }
 
+void MetricPage::AddSummary(std::string_view name, std::string_view help,
+                            const MetricLabels& labels, uint64_t count, double sum) {
+  auto* metric = impl_->Find(name, help, labels, prometheus::MetricType::Summary).first;
+  if (metric == nullptr) return;
+  metric->summary.sample_count += count;
+  metric->summary.sample_sum += sum;
+}
+
 std::string MetricPage::Text() const {
   std::vector<prometheus::MetricFamily> families;
   families.reserve(impl_->families.size());

@@ -19,6 +19,8 @@ class MetricPage : public MetricSink {
                 double value) override;
   void AddHistogram(std::string_view name, std::string_view help, const MetricLabels& labels,
                     const Histogram& histogram) override;
+  void AddSummary(std::string_view name, std::string_view help, const MetricLabels& labels,
+                  uint64_t count, double sum) override;
   // Families sorted by name.
   std::string Text() const;
 

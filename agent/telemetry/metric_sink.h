@@ -45,6 +45,9 @@ class MetricSink {
                         double value) = 0;
   virtual void AddHistogram(std::string_view name, std::string_view help,
                             const MetricLabels& labels, const Histogram& histogram) = 0;
+  // A summary without quantiles, which cannot be added up: how many, and their sum.
+  virtual void AddSummary(std::string_view name, std::string_view help, const MetricLabels& labels,
+                          uint64_t count, double sum) = 0;
 };
 
 }  // namespace tributary

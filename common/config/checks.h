@@ -3,6 +3,10 @@
 // the last ones none a file.
 #pragma once
 
+#include <optional>
+#include <string>
+
+#include "common/config/model.h"
 #include "common/config/options.h"
 #include "common/config/value.h"
 #include "common/file/file_system.h"
@@ -43,6 +47,9 @@ void CheckPuppetDbSd(SectionValue& section, CheckContext& context);
 void CheckOciSd(SectionValue& section, CheckContext& context);
 void CheckZookeeperSd(SectionValue& section, CheckContext& context);
 void CheckServerUrl(SectionValue& section, CheckContext& context);
+
+// Of "SRV", "a" and so on; nullopt for any other text.
+std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
 
 // These look at files, as far as promtool and Prometheus' start do: LoadOptions::check_files.
 void CheckJobFiles(const SectionValue& job, FileSystem& files, CheckContext& context);

@@ -2,12 +2,26 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "common/config/checks.h"
 #include "common/config/url.h"
 
 namespace tributary {
+
+std::optional<DnsSdType> ParseDnsSdType(const std::string& text) {
+  static const std::map<std::string, DnsSdType> kTypes = {{"SRV", DnsSdType::kSrv},
+                                                          {"A", DnsSdType::kA},
+                                                          {"AAAA", DnsSdType::kAaaa},
+                                                          {"MX", DnsSdType::kMx},
+                                                          {"NS", DnsSdType::kNs}};
+  std::string upper = text;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const auto found = kTypes.find(upper);
+  return found == kTypes.end() ? std::nullopt : std::optional<DnsSdType>(found->second);
+}
+
 namespace {
 
 bool Set(const SectionValue& section, std::string_view name) { return !section.Get(name).IsZero(); }
@@ -24,6 +38,13 @@ void NotBoth(const SectionValue& section, CheckContext& context, std::string_vie
   if (!Set(section, a) || !Set(section, b)) return;
   context.Error(section.Get(b), section,
                 std::string(a) + " and " + std::string(b) + " exclude each other");
+}
+
+// Prometheus does not check this of every mechanism, and ends with a panic at an interval of 0.
+void CheckRefreshInterval(const SectionValue& section, CheckContext& context) {
+  const Value& refresh = section.Get("refresh_interval");
+  if (!refresh.valid || refresh.integer != 0) return;
+  context.Error(refresh, section, "'refresh_interval' has to be above 0");
 }
 
 bool CustomHttpClient(const SectionValue& section) {
@@ -48,6 +69,7 @@ void CheckHttpSd(SectionValue& section, CheckContext& context) {
       context.Error(url, section, "'url' has no host");
     }
   }
+  CheckRefreshInterval(section, context);
   CheckHttpClient(section, context);
 }
 
@@ -66,15 +88,13 @@ void CheckServerUrl(SectionValue& section, CheckContext& context) {
 
 void CheckDnsSd(SectionValue& section, CheckContext& context) {
   const Value& type = section.Get("type");
-  std::string upper = type.text;
-  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  if (IsListed("A|AAAA|MX|NS", upper)) {
-    if (section.Get("port").integer == 0) {
-      context.Error(section, "records of type " + upper + " need a 'port'");
-    }
-  } else if (upper != "SRV") {
+  const std::optional<DnsSdType> parsed = ParseDnsSdType(type.text);
+  if (!parsed) {
     context.Error(type, section, "'type' has to be SRV, A, AAAA, MX or NS");
+  } else if (*parsed != DnsSdType::kSrv && section.Get("port").integer == 0) {
+    context.Error(section, "records of type " + type.text + " need a 'port'");
   }
+  CheckRefreshInterval(section, context);
 }
 
 void CheckKubernetesSd(SectionValue& section, CheckContext& context) {
@@ -198,10 +218,7 @@ void CheckOciSd(SectionValue& section, CheckContext& context) {
       context.Error(compartment, section, "a compartment cannot be empty");
     }
   }
-  const Value& refresh = section.Get("refresh_interval");
-  if (refresh.valid && refresh.integer == 0) {
-    context.Error(refresh, section, "'refresh_interval' has to be above 0");
-  }
+  CheckRefreshInterval(section, context);
   CheckHttpClient(section, context);
 }
 

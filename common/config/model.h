@@ -95,7 +95,7 @@ struct HttpClientConfig {
   bool operator==(const HttpClientConfig&) const = default;
 };
 
-// One entry of static_configs, and of the files of file_sd_configs.
+// One entry of static_configs, or what another mechanism of discovery has found.
 struct TargetGroup {
   std::vector<std::string> targets;  // each becomes __address__
   Labels labels;
@@ -107,6 +107,23 @@ struct FileSdConfig {
   std::vector<std::string> files;  // resolved paths or globs; the last element may hold wildcards
   std::chrono::milliseconds refresh_interval = std::chrono::minutes(5);
   bool operator==(const FileSdConfig&) const = default;
+};
+
+struct HttpSdConfig {
+  std::string url;  // as given, with userinfo; show RedactUrl(url)
+  std::chrono::milliseconds refresh_interval = std::chrono::minutes(1);
+  HttpClientConfig http;
+  bool operator==(const HttpSdConfig&) const = default;
+};
+
+enum class DnsSdType : uint8_t { kSrv, kA, kAaaa, kMx, kNs };
+
+struct DnsSdConfig {
+  std::vector<std::string> names;
+  std::chrono::milliseconds refresh_interval = std::chrono::seconds(30);
+  DnsSdType type = DnsSdType::kSrv;
+  int64_t port = 0;  // of the targets; SRV records have their own
+  bool operator==(const DnsSdConfig&) const = default;
 };
 
 struct ScrapeConfig {
@@ -144,6 +161,8 @@ struct ScrapeConfig {
   HttpClientConfig http;
   std::vector<TargetGroup> static_configs;
   std::vector<FileSdConfig> file_sd_configs;
+  std::vector<HttpSdConfig> http_sd_configs;
+  std::vector<DnsSdConfig> dns_sd_configs;
   std::vector<RelabelConfig> relabel_configs;
   std::vector<RelabelConfig> metric_relabel_configs;
   bool operator==(const ScrapeConfig&) const = default;

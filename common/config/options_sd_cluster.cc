@@ -104,10 +104,11 @@ const Section& DnsSdSection() {
           {.name = "type", .fallback = "SRV", .doc = "SRV, A, AAAA, MX or NS."},
           {.name = "port",
            .type = OptionType::kInt,
-           .doc = "Port of the targets, for all but SRV."},
+           .doc = "Port of the targets, for all but SRV.",
+           .shown = true},
       },
       CheckDnsSd,
-      Support::kNotBuilt};
+      Support::kBuilt};
   return section;
 }
 
@@ -194,7 +195,7 @@ const Section& HttpSdSection() {
                 RefreshIntervalOption("1m"),
                 {.name = "url", .type = OptionType::kUrl, .doc = "Where to ask.", .required = true},
             }}),
-      CheckHttpSd, Support::kNotBuilt};
+      CheckHttpSd, Support::kBuilt};
   return section;
 }
 

@@ -348,7 +348,7 @@ void Reader::CheckSupport(const Value& value) {
   if (option.support != Support::kNotBuilt || !HasEffect(value)) return;
   std::string hint;
   if (option.name.ends_with("_sd_configs")) {
-    hint = "file_sd_configs is built: let another program write its files";
+    hint = "let another program find the targets, for file_sd_configs or http_sd_configs";
   }
   context_.Error(value.key_line, value.key_column,
                  name + " is known, but not built yet in this version", std::move(hint));

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstring>
 
+#include "common/config/checks.h"
 #include "common/relabel/relabel.h"
 
 namespace tributary {
@@ -338,6 +339,15 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
   }
   for (const SectionValue& sd : job.Get("file_sd_configs").sections) {
     config.file_sd_configs.push_back({sd.Get("files").Texts(), sd.Duration("refresh_interval")});
+  }
+  for (const SectionValue& sd : job.Get("http_sd_configs").sections) {
+    config.http_sd_configs.push_back(
+        {sd.Text("url"), sd.Duration("refresh_interval"), MakeHttp(sd)});
+  }
+  for (const SectionValue& sd : job.Get("dns_sd_configs").sections) {
+    config.dns_sd_configs.push_back({sd.Get("names").Texts(), sd.Duration("refresh_interval"),
+                                     ParseDnsSdType(sd.Text("type")).value_or(DnsSdType::kSrv),
+                                     sd.Get("port").integer});
   }
   config.relabel_configs = MakeRelabels(job.Get("relabel_configs"), file);
   config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"), file);

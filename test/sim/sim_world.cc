@@ -22,6 +22,8 @@ class GaugeSink : public MetricSink {
   void AddCounter(std::string_view, std::string_view, const MetricLabels&, double) override {}
   void AddHistogram(std::string_view, std::string_view, const MetricLabels&,
                     const Histogram&) override {}
+  void AddSummary(std::string_view, std::string_view, const MetricLabels&, uint64_t,
+                  double) override {}
   void AddGauge(std::string_view name, std::string_view, const MetricLabels& labels,
                 double value) override {
     const std::pair<std::string, std::string> wanted{"url", url_};
@@ -56,7 +58,9 @@ World::World(const WorldOptions& options)
       random_(options.seed),
       network_(options.seed),
       logger_(Logger::Silent()),
-      control_(time_) {
+      control_(time_),
+      control_http_(network_, control_, "control"),
+      control_dns_(dns_, control_) {
   network_.set_latency(kLatency);
   wall_offsets_.emplace_back(MonotonicTime{}, time_.WallNs());
   // Not at a round moment.
@@ -99,7 +103,9 @@ Status World::Start(const std::string& config) {
   AgentOptions agent_options;
   agent_options.config_file = kConfigFile;
   agent_options.hostname = "sim";
-  agent_ = std::make_unique<Agent>(control_, files_, logger_, std::move(refs), agent_options);
+  agent_ = std::make_unique<Agent>(
+      DiscoverySeams{control_, files_, control_http_, control_dns_}, logger_, std::move(refs),
+      agent_options);
   Status started = agent_->Start();
   time_.RunDue();
   return started;

@@ -19,6 +19,7 @@
 #include "common/base/hash.h"
 #include "test/sim/sim_remote.h"
 #include "test/sim/sim_target.h"
+#include "test/support/sim/sim_dns.h"
 #include "test/support/sim/sim_files.h"
 #include "test/support/sim/sim_loop.h"
 #include "test/support/sim/sim_network.h"
@@ -84,6 +85,7 @@ class World {
   SimLoop& time() { return time_; }
   SimFileSystem& files() { return files_; }
   SimNetwork& network() { return network_; }
+  SimDns& dns() { return dns_; }
   SimRandom& random() { return random_; }
   Agent& agent() { return *agent_; }
   const std::vector<std::unique_ptr<SimTarget>>& targets() const { return targets_; }
@@ -122,11 +124,14 @@ class World {
   SimRandom random_;
   SimLoop time_;
   SimNetwork network_;
+  SimDns dns_;
   SimFileSystem files_;
   Logger logger_;
   std::vector<std::unique_ptr<SimTarget>> targets_;
   std::vector<std::unique_ptr<SimRemote>> remotes_;
   SimProcess control_;
+  SimTransport control_http_;
+  SimDnsTransport control_dns_;
   std::vector<std::unique_ptr<WorkerProcess>> workers_;
   std::unique_ptr<Agent> agent_;
 

@@ -30,6 +30,10 @@ std::string JobText(const ScrapeConfig& job) {
   for (const FileSdConfig& sd : job.file_sd_configs) {
     for (const std::string& file : sd.files) out += ", file " + file;
   }
+  for (const HttpSdConfig& sd : job.http_sd_configs) out += ", list " + RedactUrl(sd.url);
+  for (const DnsSdConfig& sd : job.dns_sd_configs) {
+    for (const std::string& name : sd.names) out += ", name " + name;
+  }
   if (!job.relabel_configs.empty() || !job.metric_relabel_configs.empty()) {
     out += fmt::format("; rules: {} target, {} metric", job.relabel_configs.size(),
                        job.metric_relabel_configs.size());
@@ -60,6 +64,12 @@ Json JobJson(const ScrapeConfig& job) {
   for (const FileSdConfig& sd : job.file_sd_configs) {
     for (const std::string& file : sd.files) files.push_back(file);
   }
+  Json urls = Json::array();
+  for (const HttpSdConfig& sd : job.http_sd_configs) urls.push_back(RedactUrl(sd.url));
+  Json names = Json::array();
+  for (const DnsSdConfig& sd : job.dns_sd_configs) {
+    for (const std::string& name : sd.names) names.push_back(name);
+  }
   return {{"job_name", job.job_name},
           {"scrape_interval", FormatDuration(job.scrape_interval)},
           {"scrape_timeout", FormatDuration(job.scrape_timeout)},
@@ -67,6 +77,8 @@ Json JobJson(const ScrapeConfig& job) {
           {"metrics_path", job.metrics_path},
           {"static_targets", StaticTargets(job)},
           {"file_sd_files", std::move(files)},
+          {"http_sd_urls", std::move(urls)},
+          {"dns_sd_names", std::move(names)},
           {"relabel_rules", job.relabel_configs.size()},
           {"metric_relabel_rules", job.metric_relabel_configs.size()},
           {"auth", AuthName(job.http)}};

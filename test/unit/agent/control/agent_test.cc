@@ -4,6 +4,7 @@
 
 #include "agent/telemetry/metric_page.h"
 #include "test/support/catch.h"
+#include "test/support/sim/sim_dns.h"
 #include "test/support/sim/sim_files.h"
 #include "test/support/sim/sim_loop.h"
 #include "test/support/sim/sim_network.h"
@@ -68,7 +69,12 @@ remote_write: [{{url: 'http://central.test/', queue_config: {{batch_send_deadlin
   HashKey hash = HashKey::Random();
   Worker one{loop, transport, files, logger, hash, {}};
   Worker two{loop, transport, files, logger, hash, {}};
-  Agent agent{loop, files, logger, {{&loop, &one}, {&loop, &two}}, {kFile, "host", {}}};
+  SimDns names;
+  SimDnsTransport dns{names, loop};
+  Agent agent{{loop, files, transport, dns},
+              logger,
+              {{&loop, &one}, {&loop, &two}},
+              {kFile, "host", {}}};
   int scrapes = 0;
   SimServer* server = nullptr;
   std::vector<DecodedSample> received;

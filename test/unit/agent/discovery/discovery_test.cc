@@ -1,42 +1,13 @@
 #include "agent/discovery/discovery.h"
 
-#include <memory>
 #include <random>
 
 #include "agent/discovery/target_file.h"
 #include "test/support/catch.h"
-#include "test/support/sim/sim_files.h"
-#include "test/support/sim/sim_loop.h"
+#include "test/unit/agent/discovery/discovery_world.h"
 
 namespace tributary {
 namespace {
-
-class Metrics : public MetricSink {
- public:
-  void AddCounter(std::string_view name, std::string_view, const MetricLabels& labels,
-                  double value) override {
-    Add(name, labels, value);
-  }
-  void AddGauge(std::string_view name, std::string_view, const MetricLabels& labels,
-                double value) override {
-    Add(name, labels, value);
-  }
-  void AddHistogram(std::string_view, std::string_view, const MetricLabels&,
-                    const Histogram&) override {}
-  // -1: not there.
-  double Value(const std::string& name) const {
-    const auto found = values_.find(name);
-    return found == values_.end() ? -1 : found->second;
-  }
-
- private:
-  void Add(std::string_view name, const MetricLabels& labels, double value) {
-    std::string text(name);
-    for (const auto& [label, content] : labels) text += " " + label + "=" + content;
-    values_[text] = value;
-  }
-  std::map<std::string, double> values_;
-};
 
 ScrapeConfig FileJob(const std::string& name, std::vector<std::string> files,
                      milliseconds interval = std::chrono::minutes(5)) {
@@ -59,55 +30,8 @@ std::string Yaml(const std::vector<std::string>& targets, const std::string& lab
   return text + "]\n" + (labels.empty() ? "" : "  labels: {" + labels + "}\n");
 }
 
-// "a:1 b:1{x=y}": all targets with their group's plain labels, in the order given.
-std::string Text(const std::vector<TargetGroup>& groups) {
-  std::string text;
-  for (const TargetGroup& group : groups) {
-    for (const std::string& target : group.targets) {
-      text += (text.empty() ? "" : " ") + target;
-      for (const Label& label : group.labels) {
-        if (!label.name.starts_with("__")) text += "{" + label.name + "=" + label.value + "}";
-      }
-    }
-  }
-  return text;
-}
-
-struct Fixture {
-  SimLoop loop;
-  SimFileSystem files;
-  std::vector<std::string> updates;  // "job: a:1 b:1"
-  std::map<std::string, std::vector<TargetGroup>> groups;
-  std::vector<std::string> warnings;
-  Discovery discovery{loop, files,
-                      [this](const std::string& job, std::vector<TargetGroup> given) {
-                        updates.push_back(job + ": " + Text(given));
-                        groups[job] = std::move(given);
-                      },
-                      [this](const std::string& message) { warnings.push_back(message); }};
-
-  void Apply(std::vector<ScrapeConfig> jobs) {
-    Config config;
-    config.scrape_configs = std::move(jobs);
-    discovery.Apply(config);
-    loop.RunDue();
-  }
-  // Updates since the last call, one a line.
-  std::string Updates() {
-    std::string text;
-    for (const std::string& update : updates) text += (text.empty() ? "" : "\n") + update;
-    updates.clear();
-    return text;
-  }
-  double Metric(const std::string& name) {
-    Metrics metrics;
-    discovery.Collect(metrics);
-    return metrics.Value(name);
-  }
-};
-
 TEST_CASE("discovery: static groups come at once, with their places as sources, empty ones not") {
-  Fixture f;
+  DiscoveryWorld f;
   f.Apply({StaticJob("j", {{{"a:1", "b:1"}, {{"x", "y"}}, ""}, {{}, {}, ""}, {{"c:1"}, {}, ""}}),
            StaticJob("none", {})});
   CHECK(f.Updates() == "j: a:1{x=y} b:1{x=y} c:1\nnone: ");
@@ -121,7 +45,7 @@ TEST_CASE("discovery: static groups come at once, with their places as sources, 
 }
 
 TEST_CASE("discovery: a callback never comes from inside Apply") {
-  Fixture f;
+  DiscoveryWorld f;
   Config config;
   config.scrape_configs = {StaticJob("j", {{{"a:1"}, {}, ""}})};
   f.discovery.Apply(config);
@@ -131,7 +55,7 @@ TEST_CASE("discovery: a callback never comes from inside Apply") {
 }
 
 TEST_CASE("discovery: a file's groups carry its path and follow the static ones") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/b.json", R"([{"targets": ["b:1"]}])");
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}, "x: y"));
   ScrapeConfig job = FileJob("j", {"/sd/*.json", "/sd/a.yml", "/sd/a.y*"});
@@ -144,7 +68,7 @@ TEST_CASE("discovery: a file's groups carry its path and follow the static ones"
 }
 
 TEST_CASE("discovery: new targets come within a second or so, vanished ones within five") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
   f.Apply({FileJob("j", {"/sd/*.yml"})});
   f.loop.RunFor(seconds(10));
@@ -165,7 +89,7 @@ TEST_CASE("discovery: new targets come within a second or so, vanished ones with
 }
 
 TEST_CASE("discovery: changed labels of a target count as a new target") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}, "v: one"));
   f.Apply({FileJob("j", {"/sd/a.yml"})});
   f.loop.RunFor(seconds(5));
@@ -176,7 +100,7 @@ TEST_CASE("discovery: changed labels of a target count as a new target") {
 }
 
 TEST_CASE("discovery: a file that vanishes takes its targets along, an emptied one too") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.json", R"([{"targets": ["a:1"]}])");
   f.files.WriteFile("/sd/b.json", R"([{"targets": ["b:1"]}])");
   f.Apply({FileJob("j", {"/sd/*.json"})});
@@ -191,7 +115,7 @@ TEST_CASE("discovery: a file that vanishes takes its targets along, an emptied o
 }
 
 TEST_CASE("discovery: a glob picks up a new file, also in a folder that was not there") {
-  Fixture f;
+  DiscoveryWorld f;
   f.Apply({FileJob("j", {"/sd/*.yml"}, seconds(30))});
   CHECK(f.Updates() == "j: ");
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
@@ -214,7 +138,7 @@ TEST_CASE("discovery: a glob picks up a new file, also in a folder that was not 
 }
 
 TEST_CASE("discovery: without notifications the files are polled at refresh_interval") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.LoseNotifications(true);
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
   f.Apply({FileJob("j", {"/sd/a.yml"}, seconds(20))});
@@ -227,7 +151,7 @@ TEST_CASE("discovery: without notifications the files are polled at refresh_inte
 }
 
 TEST_CASE("discovery: a file half written keeps its targets until it is whole") {
-  Fixture f;
+  DiscoveryWorld f;
   const std::string old_content = R"([{"targets": ["a:1"]}])";
   const std::string new_content = R"([{"targets": ["a:1", "b:1"]}])";
   for (size_t bytes = 0; bytes < new_content.size(); bytes++) {
@@ -242,7 +166,7 @@ TEST_CASE("discovery: a file half written keeps its targets until it is whole") 
 }
 
 TEST_CASE("discovery: targets of a YAML file written piece by piece do not come and go") {
-  Fixture f;
+  DiscoveryWorld f;
   const std::string content = Yaml({"a:1"}) + Yaml({"b:1"}, "x: y") + Yaml({"c:1"});
   f.files.WriteFile("/sd/a.yml", content);
   f.Apply({FileJob("j", {"/sd/a.yml"})});
@@ -256,7 +180,7 @@ TEST_CASE("discovery: targets of a YAML file written piece by piece do not come 
 }
 
 TEST_CASE("discovery: a file renamed over another is read") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
   f.Apply({FileJob("j", {"/sd/*.yml"})});
   f.Updates();
@@ -267,7 +191,7 @@ TEST_CASE("discovery: a file renamed over another is read") {
 }
 
 TEST_CASE("discovery: a broken or unreadable file keeps its last good targets and is counted") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.json", R"([{"targets": ["a:1"]}])");
   f.files.WriteFile("/sd/b.json", R"([{"targets": ["b:1"]}])");
   f.Apply({FileJob("j", {"/sd/*.json"}, seconds(10))});
@@ -294,7 +218,7 @@ TEST_CASE("discovery: a broken or unreadable file keeps its last good targets an
   f.files.FailAll("Input/output error");
   f.loop.RunFor(seconds(60));
   CHECK(f.Updates() == "");
-  CHECK(Text(f.discovery.Groups("j")) == "a:1 b:1");
+  CHECK(TargetsText(f.discovery.Groups("j")) == "a:1 b:1");
 
   f.files.FailAll("");
   f.files.WriteFile("/sd/a.json", R"([{"targets": ["c:1"]}])");
@@ -304,7 +228,7 @@ TEST_CASE("discovery: a broken or unreadable file keeps its last good targets an
 }
 
 TEST_CASE("discovery: a file broken from the start has no targets until it is whole") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", "- targets: [a:1\n");
   f.Apply({FileJob("j", {"/sd/a.yml"})});
   CHECK(f.Updates() == "j: ");
@@ -314,7 +238,7 @@ TEST_CASE("discovery: a file broken from the start has no targets until it is wh
 }
 
 TEST_CASE("discovery: a reload does not touch what did not change") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.json", R"([{"targets": ["a:1"]}])");
   ScrapeConfig files = FileJob("files", {"/sd/a.json"});
   const ScrapeConfig fixed = StaticJob("fixed", {{{"s:1"}, {}, ""}});
@@ -337,7 +261,7 @@ TEST_CASE("discovery: a reload does not touch what did not change") {
   files.file_sd_configs[0].files = {"/sd/*.json"};
   f.Apply({files, fixed});
   CHECK(f.Updates() == "");
-  CHECK(Text(f.discovery.Groups("files")) == "s:2 a:1");
+  CHECK(TargetsText(f.discovery.Groups("files")) == "s:2 a:1");
 
   // But not when it no longer does.
   files.file_sd_configs[0].files = {"/sd/other.json"};
@@ -346,7 +270,7 @@ TEST_CASE("discovery: a reload does not touch what did not change") {
 }
 
 TEST_CASE("discovery: a job that is gone is forgotten, with its files") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
   f.Apply({FileJob("j", {"/sd/a.yml"}, seconds(1)), StaticJob("k", {})});
   f.Updates();
@@ -364,7 +288,7 @@ TEST_CASE("discovery: a job that is gone is forgotten, with its files") {
 }
 
 TEST_CASE("discovery: jobs that name files of one folder all learn of a change") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
   f.Apply({FileJob("j", {"/sd/a.yml"}, seconds(3)), FileJob("k", {"/sd/*.yml", "/more/*.yml"})});
   f.Updates();
@@ -378,7 +302,7 @@ TEST_CASE("discovery: jobs that name files of one folder all learn of a change")
 }
 
 TEST_CASE("discovery: a file that changes all the time is read once a second at most") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1"}));
   f.Apply({FileJob("j", {"/sd/a.yml"})});
   const size_t reads = f.files.reads();
@@ -394,7 +318,7 @@ TEST_CASE("discovery: a file that changes all the time is read once a second at 
 }
 
 TEST_CASE("discovery: metrics have Prometheus' names") {
-  Fixture f;
+  DiscoveryWorld f;
   f.files.WriteFile("/sd/a.yml", Yaml({"a:1", "b:1"}));
   f.Apply({FileJob("j", {"/sd/a.yml"}), StaticJob("s", {{{"s:1"}, {}, ""}})});
   CHECK(f.Metric("prometheus_sd_discovered_targets name=scrape config=j") == 2);
@@ -417,7 +341,7 @@ TEST_CASE("discovery: after any faults, groups are what the files say five secon
   const unsigned seed = std::random_device()();
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  Fixture f;
+  DiscoveryWorld f;
   REQUIRE(f.files.CreateDirectories("/sd").has_value());
   f.Apply({FileJob("j", {"/sd/*.yml"}, seconds(60))});
   for (int round = 0; round < 300; round++) {
@@ -457,7 +381,7 @@ TEST_CASE("discovery: after any faults, groups are what the files say five secon
       REQUIRE(groups.has_value());
       expected.insert(expected.end(), groups->begin(), groups->end());
     }
-    REQUIRE(Text(f.groups["j"]) == Text(expected));
+    REQUIRE(TargetsText(f.groups["j"]) == TargetsText(expected));
     REQUIRE(f.groups["j"] == expected);
   }
 }

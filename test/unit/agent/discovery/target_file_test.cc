@@ -120,6 +120,21 @@ TEST_CASE("target file: JSON is read as Prometheus reads it") {
       {R"([{"targets": broken)", "error"},
       {R"([{"targets": ["a\u00fc\ud83d\ude00:1"]}])", "['aü😀:1']"},
       {"// c\n[]", "error"},
+      {"\xEF\xBB\xBF[]", "error"},
+      {" \t\r\n[]\n", ""},
+      {"\f[]", "error"},
+      {"[{\"targets\": [\"a\xff\xc3:1\"]}]", "['a\uFFFD\uFFFD:1']"},
+      {"[{\"targets\": [\"a\xed\xa0\x80\"]}]", "['a\uFFFD\uFFFD\uFFFD']"},
+      {"[\xff]", "error"},
+      {R"([{"targets": ["a\ud83d:1"]}])", "['a\uFFFD:1']"},
+      {R"([{"targets": ["a\ude00\ud83d"]}])", "['a\uFFFD\uFFFD']"},
+      {R"([{"targets": ["a\ud83d\ud83d\ude00"]}])", "['a\uFFFD😀']"},
+      {R"([{"targets": ["a\ud83d\u0041"]}])", "['a\uFFFDA']"},
+      {R"([{"targets": ["a\ud83"]}])", "error"},
+      {R"([{"targets": ["a\uD83\ude00"]}])", "error"},
+      {R"([{"targets": ["a\\ud83d\"\/\n"]}])", "['a\\ud83d\"/\n']"},
+      {R"([{"targets": ["a\x"]}])", "error"},
+      {R"([{"targets": ["a\)", "error"},
   };
   for (const Case& c : cases) {
     INFO(c.content);
@@ -144,8 +159,7 @@ TEST_CASE(
   CHECK(ParseTargetJson(json).value().size() == 2);
 }
 
-TEST_CASE("target file: bytes that are no text, and deep nesting, are errors") {
-  CHECK_FALSE(ParseTargetJson("[{\"targets\": [\"\xff\"]}]").has_value());
+TEST_CASE("target file: bytes that are no text in YAML, and deep nesting, are errors") {
   CHECK_FALSE(ParseTargetYaml("- targets: [\"\xff\xfe\x01\"]").has_value());
   CHECK_FALSE(ParseTargetJson(std::string(200'000, '[')).has_value());
   CHECK_FALSE(ParseTargetYaml(std::string(200'000, '[')).has_value());

@@ -59,6 +59,13 @@ TEST_CASE("metric page: histograms are added bucket by bucket and written cumula
   }
 }
 
+TEST_CASE("metric page: summaries are added up and have no quantiles") {
+  MetricPage page;
+  page.AddSummary("s", "x", {{"w", "0"}}, 2, 0.5);
+  page.AddSummary("s", "x", {{"w", "0"}}, 1, 0.25);
+  CHECK(page.Text() == "# HELP s x\n# TYPE s summary\ns_count{w=\"0\"} 3\ns_sum{w=\"0\"} 0.75\n");
+}
+
 TEST_CASE("metric page: a line break, quote or backslash cannot break out of its line") {
   MetricPage page;
   page.AddGauge("g", "a\\b\nevil 1", {{"l", "x\"y\\z\n# evil"}}, 1);

@@ -37,6 +37,8 @@ scrape_configs:
     labels: {x: y}
   - targets: []
   file_sd_configs: [{files: [a.json]}]
+  http_sd_configs: [{url: "http://u:p@sd/list", basic_auth: {username: a, password: b}}]
+  dns_sd_configs: [{names: [a]}]
   relabel_configs:
   - {source_labels: [a, b], target_label: b}
   - {regex: "a_(.*)", action: labelmap}
@@ -107,10 +109,24 @@ scrape_configs:
     regex: ""
     replacement: $1
     action: drop
+  dns_sd_configs:
+  - names:
+    - a
+    refresh_interval: 30s
+    type: SRV
+    port: 0
   file_sd_configs:
   - files:
     - /etc/agent/a.json
     refresh_interval: 5m
+  http_sd_configs:
+  - basic_auth:
+      username: a
+      password: <secret>
+    follow_redirects: true
+    enable_http2: true
+    refresh_interval: 1m
+    url: http://u:xxxxx@sd/list
   static_configs:
   - targets:
     - a:1

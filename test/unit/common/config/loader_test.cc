@@ -89,6 +89,10 @@ TEST_CASE("config: a job says all it can") {
   enable_http2: false
   static_configs: [{targets: [a]}, {targets: [b]}]
   file_sd_configs: [{files: [x.json, /abs/*.yml], refresh_interval: 1m}]
+  http_sd_configs:
+  - {url: "http://u:p@sd/list", refresh_interval: 5s, authorization: {credentials_file: t}, follow_redirects: false}
+  - url: https://sd
+  dns_sd_configs: [{names: [a, b.c], type: mX, port: 80, refresh_interval: 2m}, {names: [s]}]
   relabel_configs: [{source_labels: [a, b], separator: "-", regex: 5, target_label: c, replacement: "", action: REPLACE}]
   metric_relabel_configs: [{source_labels: [a], modulus: 8, target_label: c, action: hashmod}, {action: keep}])"));
   const ScrapeConfig& job = config->scrape_configs.at(0);
@@ -120,6 +124,13 @@ TEST_CASE("config: a job says all it can") {
   expected.http.enable_http2 = false;
   expected.static_configs = {{{"a"}, {}, "0"}, {{"b"}, {}, "1"}};
   expected.file_sd_configs = {{{"/etc/agent/x.json", "/abs/*.yml"}, minutes(1)}};
+  HttpClientConfig sd_client;
+  sd_client.authorization = Authorization{"Bearer", {}, "/etc/agent/t"};
+  sd_client.follow_redirects = false;
+  expected.http_sd_configs = {{"http://u:p@sd/list", seconds(5), sd_client},
+                              {"https://sd", minutes(1), {}}};
+  expected.dns_sd_configs = {{{"a", "b.c"}, minutes(2), DnsSdType::kMx, 80},
+                             {{"s"}, seconds(30), DnsSdType::kSrv, 0}};
   RelabelConfig replace;
   replace.source_labels = {"a", "b"};
   replace.separator = "-";
@@ -343,6 +354,17 @@ TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint
       {Job("file_sd_configs: [{files: [\"a*/b.json\"]}]"), "only the last part of"},
       {Job("file_sd_configs: [{files: [a.json], refresh_interval: 0s}]"),
        "'refresh_interval' has to be"},
+      {Job("http_sd_configs: [{refresh_interval: 5s}]"), "'url' is missing"},
+      {Job("http_sd_configs: [{url: \"ftp://x\"}]"), "has to be http or https"},
+      {Job("http_sd_configs: [{url: \"http://\"}]"), "'url' has no host"},
+      {Job("http_sd_configs: [{url: \"http://x\", refresh_interval: 0s}]"),
+       "'refresh_interval' has to be above 0"},
+      {Job("http_sd_configs: [{url: \"http://x\", basic_auth: {}, bearer_token: a}]"), "3:"},
+      {Job("dns_sd_configs: [{type: A, port: 1}]"), "'names' is missing"},
+      {Job("dns_sd_configs: [{names: [a], type: aaaa}]"), "records of type aaaa need a 'port'"},
+      {Job("dns_sd_configs: [{names: [a], type: PTR}]"), "has to be SRV, A, AAAA, MX or NS"},
+      {Job("dns_sd_configs: [{names: [a], refresh_interval: 0s}]"),
+       "'refresh_interval' has to be above 0"},
       {Job("nosuch_sd_configs: [{}]"), "file_sd_configs or http_sd_configs"},
       {Job("relabel_configs: [{action: kep}]"), "(did you mean 'keep'?)"},
       {Job("relabel_configs: [{regex: \"(\", action: keep}]"), "3:29: error: 'regex': "},
@@ -371,7 +393,7 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
       "scrape_native_histograms: true",
       "native_histogram_bucket_limit: 5",
       "scrape_failure_log_file: f",
-      "dns_sd_configs: [{names: [a]}]",
+      "consul_sd_configs: [{}]",
       "kubernetes_sd_configs: [{role: pod}]",
   };
   for (const char* line : kRefused) {
@@ -509,7 +531,7 @@ remote_write:
 }
 
 TEST_CASE("config: what is not built is checked all the same") {
-  CHECK(Bad(Job("dns_sd_configs: [{names: [a], type: A}]")).find("need a 'port'") !=
+  CHECK(Bad(Job("consul_sd_configs: [{server: ''}]")).find("'server' cannot be empty") !=
         std::string::npos);
   CHECK(Bad(Job("tls_config: {key_file: a}")).find("needs its cert") != std::string::npos);
   CHECK(Bad(Job("oauth2: {client_id: a}")).find("'token_url' is missing") != std::string::npos);

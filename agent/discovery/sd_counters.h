@@ -1,0 +1,25 @@
+// What the mechanisms of discovery count for as long as the agent runs, whatever reloads make of
+// their providers. Plain numbers; control loop only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "agent/telemetry/metric_sink.h"
+
+namespace tributary {
+
+struct SdCounters {
+  uint64_t received_updates = 0;
+  uint64_t file_read_errors = 0;
+  uint64_t file_watcher_errors = 0;
+  uint64_t http_failures = 0;
+  uint64_t dns_lookups = 0;
+  uint64_t dns_lookup_failures = 0;
+  std::map<std::string, Histogram> refresh_seconds;  // by mechanism
+
+  void Collect(MetricSink& sink) const;
+};
+
+}  // namespace tributary
