@@ -323,9 +323,10 @@ ProtobufPageReader::Event ProtobufPageReader::StartFamily(State next) {
     return FailWith("a family's name is not UTF-8: \"" + Printable(name_) + "\"", true);
   }
   if (type_ < 0 || type_ > static_cast<int32_t>(ProtobufType::kGaugeHistogram)) {
-    return FailWith("the family \"" + name_ + "\" has the unknown type " + std::to_string(type_),
+    return FailWith("the family \"" + Printable(name_) + "\" has the unknown type " + std::to_string(type_),
                     true);
   }
+  if (!IsValidUtf8(help_)) return FailForHelp();
   family_.name = name_;
   family_.type = static_cast<ProtobufType>(type_);
   family_.help = help_;
@@ -349,7 +350,7 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::ReadHeld() {
 
 ProtobufPageReader::Event ProtobufPageReader::HandOut(std::string_view bytes) {
   if (Status decoded = DecodeProtobufMetric(bytes, metric_); !decoded) {
-    return FailWith("family \"" + name_ + "\": " + decoded.error().message, false);
+    return FailWith("family \"" + Printable(name_) + "\": " + decoded.error().message, false);
   }
   return Event::kMetric;
 }
@@ -359,18 +360,20 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::EndFamily() {
   if (!started_ && !held_sizes_.empty()) return StartFamily(State::kHeld);
   state_ = State::kLength;
   if (!started_) return std::nullopt;
-  if (!IsValidUtf8(help_)) {
-    return FailWith("the help of the family \"" + name_ + "\" is not UTF-8", true);
-  }
+  if (!IsValidUtf8(help_)) return FailForHelp();
   family_.help = help_;
   family_.unit = unit_;
   return Event::kFamilyEnd;
 }
 
+ProtobufPageReader::Event ProtobufPageReader::FailForHelp() {
+  return FailWith("the help of the family \"" + Printable(name_) + "\" is not UTF-8", true);
+}
+
 ProtobufPageReader::Event ProtobufPageReader::FailWith(std::string message, bool never_began) {
   state_ = State::kFailed;
   error_ = std::move(message);
-  never_began_ = never_began;
+  never_began_ = never_began && started_;
   return Event::kError;
 }
 

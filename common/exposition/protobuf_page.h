@@ -81,9 +81,10 @@ class ProtobufPageReader {
   // Until the next call of Next or Push. ProtobufSeriesReader may change it.
   ProtobufMetric& metric() { return metric_; }
   const std::string& error() const { return error_; }
-  // After an error: whether the reference, which sees a family whole before its first metric, had
-  // handed out none of this family's metrics. What was counted since kFamily (samples scraped and
-  // so on) is then to be forgotten; the scrape fails either way.
+  // After an error: whether metrics were handed out of which the reference, which looks at a family
+  // whole before its first metric, had handed out none. What was counted since kFamily (samples
+  // scraped and so on) is then to be forgotten; the scrape fails either way. (Of a family with two
+  // errors, one in a metric and one behind it, only the first is seen here: its count is higher.)
   bool family_never_began() const { return never_began_; }
 
  private:
@@ -109,6 +110,7 @@ class ProtobufPageReader {
   std::optional<Event> StartHeld();
   Event StartFamily(State next);
   Event HandOut(std::string_view bytes);
+  Event FailForHelp();
   Event FailWith(std::string message, bool never_began);
   void BeginFamily(uint64_t bytes);
   Parsed ParseHeader(std::string_view bytes, Header& header);
