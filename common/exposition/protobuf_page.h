@@ -83,8 +83,9 @@ class ProtobufPageReader {
   const std::string& error() const { return error_; }
   // After an error: whether metrics were handed out of which the reference, which looks at a family
   // whole before its first metric, had handed out none. What was counted since kFamily (samples
-  // scraped and so on) is then to be forgotten; the scrape fails either way. (Of a family with two
-  // errors, one in a metric and one behind it, only the first is seen here: its count is higher.)
+  // scraped and so on) is then to be forgotten; the scrape fails either way. (To have this exact
+  // too for a family that is broken behind a metric which the caller itself refuses, the caller
+  // goes on to kFamilyEnd or kError without looking at its metrics.)
   bool family_never_began() const { return never_began_; }
 
  private:
@@ -109,7 +110,7 @@ class ProtobufPageReader {
   std::optional<Event> TakeMetric(std::string_view bytes);
   std::optional<Event> StartHeld();
   Event StartFamily(State next);
-  Event HandOut(std::string_view bytes);
+  std::optional<Event> HandOut(std::string_view bytes);
   Event FailForHelp();
   Event FailWith(std::string message, bool never_began);
   void BeginFamily(uint64_t bytes);
@@ -134,6 +135,7 @@ class ProtobufPageReader {
   int32_t type_ = 0;
   bool name_known_ = false, type_known_ = false;
   bool started_ = false;  // kFamily was returned
+  bool doomed_ = false;  // a metric was malformed; the rest of the family is looked at all the same
   bool never_began_ = false;
 
   std::string_view pending_;        // the metric that comes after kFamily

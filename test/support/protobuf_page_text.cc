@@ -105,9 +105,14 @@ class Reading {
           series_.BeginFamily(reader_.family());
           break;
         case ProtobufPageReader::Event::kMetric:
-          if (!ReadMetric()) return false;
+          // After an error of its own the family's rest is only looked at for its form.
+          if (out_.ok) ReadMetric();
           break;
         case ProtobufPageReader::Event::kFamilyEnd: {
+          if (!out_.ok) {
+            stopped_ = true;
+            return false;
+          }
           const ProtobufFamily& family = reader_.family();
           out_.lines[family_line_] =
               FamilyLine(family.name, static_cast<int>(family.type), family.help, family.unit);
@@ -120,7 +125,7 @@ class Reading {
   }
 
   ProtobufPageText Finish() {
-    if (out_.ok && !reader_.Finish()) StopForPage();
+    if (!stopped_ && !reader_.Finish()) StopForPage();
     if (!out_.ok) {
       std::erase_if(out_.lines, [](const std::string& line) { return !IsSeriesLine(line); });
     }
@@ -132,22 +137,23 @@ class Reading {
     return line.starts_with("S ") || line.starts_with("H ");
   }
 
-  bool Stop(std::string error) {
+  void Stop(std::string error) {
     out_.ok = false;
     out_.error = std::move(error);
-    return false;
   }
 
   bool StopForPage() {
     if (reader_.family_never_began()) out_.lines.resize(family_line_);
-    return Stop(reader_.error());
+    Stop(reader_.error());
+    stopped_ = true;
+    return false;
   }
 
-  bool ReadMetric() {
+  void ReadMetric() {
     series_.BeginMetric(reader_.metric());
     for (;;) {
       const auto step = series_.Next();
-      if (step == ProtobufSeriesReader::Step::kEnd) return true;
+      if (step == ProtobufSeriesReader::Step::kEnd) return;
       if (step == ProtobufSeriesReader::Step::kError) return Stop(series_.error());
       if (Status labels = series_.CheckLabels(); !labels) return Stop(labels.error().message);
       ReadSample();
@@ -181,6 +187,7 @@ class Reading {
   ProtobufPageReader reader_;
   ProtobufSeriesReader series_;
   ProtobufPageText out_;
+  bool stopped_ = false;
   size_t family_line_ = 0;
   size_t series_number_ = 0;
 };

@@ -59,13 +59,18 @@ void CheckWireTypes(const Message& message, int later = 0) {
   }
 }
 
-// Tags of more than 32 bits, of which the two decoders look at different bits.
-bool HasLongTag(std::string_view bytes, const google::protobuf::Descriptor* type) {
+// Tags of more than 32 bits, of which the two decoders look at different bits; and label pairs with
+// a name or value twice, of which Prometheus checks both.
+bool IsOdd(std::string_view bytes, const google::protobuf::Descriptor* type) {
+  const bool is_label = type == pb::LabelPair::descriptor();
+  uint64_t fields_seen = 0;
   uint64_t tag = 0;
   uint64_t number = 0;
   while (!bytes.empty()) {
     if (!TakeVarint(bytes, tag) || tag >> 32 != 0) return true;
     const FieldDescriptor* field = type->FindFieldByNumber(static_cast<int>(tag >> 3));
+    if (is_label && field != nullptr && (fields_seen >> field->number() & 1) != 0) return true;
+    if (is_label && field != nullptr) fields_seen |= uint64_t{1} << field->number();
     switch (tag & 7) {
       case 0:
         if (!TakeVarint(bytes, number)) return true;
@@ -76,7 +81,7 @@ bool HasLongTag(std::string_view bytes, const google::protobuf::Descriptor* type
       case 2:
         if (!TakeVarint(bytes, number) || number > bytes.size()) return true;
         if (field != nullptr && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
-            HasLongTag(bytes.substr(0, number), field->message_type())) {
+            IsOdd(bytes.substr(0, number), field->message_type())) {
           return true;
         }
         bytes.remove_prefix(number);
@@ -86,6 +91,45 @@ bool HasLongTag(std::string_view bytes, const google::protobuf::Descriptor* type
         break;
       default:
         break;  // a group: its fields are looked at as if they stood here
+    }
+  }
+  return false;
+}
+
+// Whether name and type, both known before a metric, are others in the end. `bytes` are well
+// formed, without groups of fields that would matter.
+bool ChangesBehindMetric(std::string_view bytes, const pb::MetricFamily& family) {
+  pb::MetricFamily before;
+  while (!bytes.empty()) {
+    uint64_t tag = 0;
+    uint64_t number = 0;
+    TakeVarint(bytes, tag);
+    const auto field = static_cast<int>(tag >> 3);
+    switch (tag & 7) {
+      case 0:
+        TakeVarint(bytes, number);
+        if (field == pb::MetricFamily::kTypeFieldNumber) {
+          before.set_type(static_cast<int32_t>(number));
+        }
+        break;
+      case 1:
+        bytes.remove_prefix(8);
+        break;
+      case 2:
+        TakeVarint(bytes, number);
+        if (field == pb::MetricFamily::kNameFieldNumber)
+          before.set_name(std::string(bytes.substr(0, number)));
+        bytes.remove_prefix(number);
+        break;
+      case 5:
+        bytes.remove_prefix(4);
+        break;
+      default:
+        break;
+    }
+    const bool is_known = before.has_name() && before.has_type();
+    if (field == pb::MetricFamily::kMetricFieldNumber && is_known) {
+      return before.name() != family.name() || before.type() != family.type();
     }
   }
   return false;
@@ -103,10 +147,11 @@ std::vector<pb::MetricFamily> DecodeFamilies(std::string_view page, bool& trunca
     const std::string_view bytes = page.substr(0, size);
     page.remove_prefix(size);
     pb::MetricFamily& family = families.emplace_back();
-    if (HasLongTag(bytes, pb::MetricFamily::descriptor())) throw OddPage("a long tag");
+    if (IsOdd(bytes, pb::MetricFamily::descriptor())) throw OddPage("long tags or doubled labels");
     if (!family.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       throw OddPage("not decoded");
     }
+    if (ChangesBehindMetric(bytes, family)) throw OddPage("name or type changes");
   }
   return families;
 }

@@ -12,8 +12,9 @@ namespace tributary {
 
 struct SlowProtobufPage {
   ProtobufPageText text;
-  // Whether Prometheus' own decoder may see something else in these bytes than libprotobuf, or an
-  // inner span has a negative offset: nothing is to be concluded then.
+  // Whether Prometheus' own decoder may see something else in these bytes than libprotobuf, a
+  // family's name or type changes behind its metrics (which our reader refuses), or an inner span
+  // has a negative offset: nothing is to be concluded then.
   bool odd = false;
 };
 

@@ -376,8 +376,7 @@ TEST_CASE("protobuf series: labels are checked and made once, with what is empty
   metric.mutable_label()->rbegin()->set_name("c");
   metric.mutable_label()->rbegin()->set_value("\xff");
   ReadFamily(family, {}, [&](ProtobufSeriesReader& series) {
-    CHECK(series.CheckLabels().error().message ==
-          "family \"m\": the value of the label \"c\" is not UTF-8");
+    CHECK(series.CheckLabels().error().message == "family \"m\": a label's value is not UTF-8");
   });
 }
 
@@ -400,6 +399,22 @@ TEST_CASE("protobuf series: hashes tell series apart and stay the same from page
   CHECK(hashes_of() == hashes);
   family.set_name("n");
   CHECK(hashes_of() != hashes);
+}
+
+TEST_CASE("protobuf series: a label's name and value are checked each time they come") {
+  const auto error_of = [](const std::string& pair) {
+    std::vector<ProtobufLabel> labels;
+    std::string field = "\x0a";
+    PutVarint(field, pair.size());
+    const Status decoded = DecodeProtobufLabels(field + pair, labels);
+    return decoded ? std::string(labels[0].name) + "=" + std::string(labels[0].value)
+                   : decoded.error().message;
+  };
+  CHECK(error_of("\x0a\x01x\x0a\x01y\x12\x01u\x12\x01v") == "y=v");
+  CHECK(error_of("\x0a\x01\xff\x0a\x01y") == "a label's name is not UTF-8");
+  CHECK(error_of("\x12\x01\xff\x12\x01v") == "a label's value is not UTF-8");
+  CHECK(error_of("\x08\x01") == "a field has the wrong wire type");
+  CHECK(error_of("\x18\x01\x0a\x01x") == "x=");
 }
 
 TEST_CASE("protobuf series: label pairs that are scattered are the same labels") {
