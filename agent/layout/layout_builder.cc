@@ -54,7 +54,7 @@ std::vector<uint32_t> LayoutBuilder::AppendGroups(TargetLayout& layout,
              layout.target_key_, layout.generation_,
              std::vector<std::string_view>(packed.begin() + static_cast<ptrdiff_t>(begin),
                                            packed.begin() + static_cast<ptrdiff_t>(end))),
-         first, nullptr});
+         first, nullptr, nullptr});
     for (size_t i = begin; i < end; i++) {
       places.push_back(first + static_cast<uint32_t>(i - begin));
     }
@@ -132,6 +132,7 @@ void LayoutBuilder::Regroup(TargetLayout& layout) {
   layout.place_end_ = 0;
   layout.series_ = 0;
   layout.generation_++;
+  layout.families_settled_ = false;
   const std::vector<uint32_t> places = AppendGroups(layout, sorted);
   for (size_t i = 0; i < living.size(); i++) final_place[living[i].place] = places[i];
 

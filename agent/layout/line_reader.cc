@@ -286,7 +286,9 @@ void LineReader<Format>::ReadComment(std::string_view line, const ParsedLine& pa
   } else if (parsed.kind == LineKind::kUnit) {
     intake_.TakeUnit(parsed.family, parsed.text);
   }
-  intake_.TakeComment(intake_.Hash(line), line.size());
+  const bool of_family = parsed.kind != LineKind::kComment;
+  intake_.TakeComment(intake_.Hash(line), line.size(),
+                      of_family ? parsed.family : std::string_view());
 }
 
 template <typename Format>

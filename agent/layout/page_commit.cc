@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/layout/page_intake.h"
+#include "agent/layout/series_families.h"
 #include "common/base/assert.h"
 
 namespace tributary {
@@ -165,6 +166,7 @@ Commit SliceCommit(const TargetLayout& layout, TimestampMs timestamp, ScrapeBuff
     commit.groups.push_back(SliceGroup(group, timestamp, buffer.present, buffer.values));
     if (any_timed) SliceTimed(group, buffer, commit.groups.back());
     commit.groups.back().starts = group.starts;
+    commit.groups.back().metadata = group.metadata;
   }
   for (const ScrapeBuffer::PlacedSample& sample : buffer.further) {
     const size_t g = GroupIndexOf(groups, sample.place);
@@ -265,10 +267,15 @@ void PageIntake::SettleLines() {
       lines.Reorder(buffer_.order);
     }
     if (lines.size() > lines_before_) lines.ShrinkToFit();
+    if (recording_order_ || metadata_read_ || lines.size() > lines_before_) {
+      layout_.families_settled_ = false;
+    }
     layout_.lines_at_success_ = lines.size();
   }
-  if (layout_.families_.size() > lines.size() + kFamiliesSpare) {
+  const size_t kept_max = lines.size() + kFamiliesSpare;
+  if (layout_.families_.size() > kept_max || layout_.family_of_line_.size() > kept_max) {
     layout_.families_ = {};
+    layout_.family_of_line_ = {};
     layout_.ForgetComments();
   }
 }
@@ -332,6 +339,15 @@ void PageIntake::SettleTimes(bool page_has_samples) {
   if (page_has_samples) layout_.page_time_ms_ = timestamp_;
 }
 
+// Reports have theirs even if no page was ever good.
+void PageIntake::SettleFamilies() {
+  if (series_families_ == nullptr || layout_.families_settled_) return;
+  const bool good = !failed_ && any_bytes_;
+  if (!good && layout_.place_end_ <= builder_.first_provisional()) return;
+  SettleSeriesFamilies(layout_, *series_families_);
+  layout_.families_settled_ = good;
+}
+
 Commit PageIntake::MakeCommit(const ScrapeReport& report) {
   const bool overgrown = layout_.lines_.size() > 2 * layout_.lines_at_success_ + 1000;
   buffer_.tracked.Include(buffer_.present);
@@ -347,6 +363,7 @@ Commit PageIntake::MakeCommit(const ScrapeReport& report) {
   SettleNewSeries();
   SettleLines();
   SettleTimes(page_has_samples);
+  SettleFamilies();
   for (const auto& entry : buffer_.exemplars) layout_.exemplars_[entry.place] = entry.mark;
   if (rules_.keep_starts) {
     for (TargetLayout::Group& group : layout_.groups_) UpdateStarts(group, buffer_);

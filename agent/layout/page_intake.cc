@@ -29,6 +29,7 @@ PageIntake::PageIntake(const Context& context, TimestampMs timestamp, TimestampM
       target_labels_(context.target_labels),
       hash_(context.hash),
       metadata_(context.metadata),
+      series_families_(context.series_families),
       buffer_(context.buffer),
       builder_(context.layout),
       timestamp_(timestamp),
@@ -53,7 +54,8 @@ void PageIntake::Stop(std::string message) {
   buffer_.carry = {};
 }
 
-bool PageIntake::TakeComment(uint64_t hash, size_t text_size) {
+bool PageIntake::TakeComment(uint64_t hash, size_t text_size, std::string_view family) {
+  if (series_families_ != nullptr && !family.empty()) layout_.family_of_line_[hash] = hash_(family);
   uint32_t line = Find(hash);
   const bool known = line != KnownLines::kNone;
   if (!known) line = layout_.lines_.Add(hash, text_size, KnownLines::kComment);

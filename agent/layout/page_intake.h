@@ -62,6 +62,8 @@ class PageIntake {
     MetadataPool& metadata;
     ScrapeBuffer& buffer;
     HistogramMode histograms = {};
+    // Where series' families are kept (series_families.h); null: they are not wanted.
+    MetadataPool* series_families = nullptr;
   };
 
   // `timestamp` is the time of all samples without one of their own; `now` bounds those with one.
@@ -88,8 +90,9 @@ class PageIntake {
   void TakeExpectedComment() {
     if (!buffer_.seen.Test(cursor_)) VisitLine(cursor_);
   }
-  // A comment (which HELP, TYPE and UNIT are too). False: it was not known before.
-  bool TakeComment(uint64_t hash, size_t text_size);
+  // A comment. False: it was not known before. HELP, TYPE and UNIT are comments that speak of a
+  // family.
+  bool TakeComment(uint64_t hash, size_t text_size, std::string_view family = {});
   // Learns a line that gives samples of the series with these labels, as exposed: rules are applied
   // here. `emptied` names labels that the page gave with an empty value. kNone if it cannot be
   // taken: then the sample is counted, and the page has failed or is over its sample limit.
@@ -172,6 +175,7 @@ class PageIntake {
   void SettleLines();
   void NoteTime(uint32_t place, TimestampMs time);
   void SettleTimes(bool page_has_samples);
+  void SettleFamilies();
   void CountAbsences();
   // Calls f(place) for the places of the layout's groups that are in neither bitmap.
   template <typename F>
@@ -182,6 +186,7 @@ class PageIntake {
   const Labels& target_labels_;
   const HashKey& hash_;
   MetadataPool& metadata_;
+  MetadataPool* const series_families_;
   ScrapeBuffer& buffer_;
   LayoutBuilder builder_;
   const TimestampMs timestamp_;

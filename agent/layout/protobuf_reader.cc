@@ -53,7 +53,7 @@ void ProtobufReader::Push(std::string_view bytes) {
         return;
       case Event::kFamily:
         totals_before_family_ = intake_.totals();
-        series_.BeginFamily(page_.family());
+        BeginFamily();
         break;
       case Event::kMetric:
         ReadMetric();
@@ -75,6 +75,16 @@ void ProtobufReader::Finish() {
     if (page_.family_never_began()) intake_.RestoreTotals(totals_before_family_);
     intake_.Stop(std::move(end.error().message));
   }
+}
+
+// Families are lines like comments: one before its series, which says where it begins, and one
+// behind them, when all is known that it says of itself.
+void ProtobufReader::BeginFamily() {
+  const std::string_view name = page_.family().name;
+  identity_.assign(1, '#');
+  identity_ += name;
+  intake_.TakeComment(intake_.Hash(identity_), 0, name);
+  series_.BeginFamily(page_.family());
 }
 
 void ProtobufReader::ReadMetric() {
@@ -144,7 +154,6 @@ void ProtobufReader::ReadExemplars(uint32_t line, bool taken,
   if (!exemplars_.empty()) intake_.TakeExemplars(line, exemplars_, timestamp);
 }
 
-// What a family says of itself is a line like a comment: known if it was there before.
 void ProtobufReader::EndFamily() {
   const ProtobufFamily& family = page_.family();
   identity_.assign(family.name);

@@ -24,6 +24,7 @@ class ProtobufReader {
   void Finish();
 
  private:
+  void BeginFamily();
   void ReadMetric();
   void ReadSample();
   // The line of the sample at hand; kNone if there is none: then the page has failed, or is over

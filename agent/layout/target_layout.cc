@@ -31,6 +31,8 @@ void TargetLayout::ForgetLines() {
   lines_.Clear();
   lines_at_success_ = 0;
   families_.clear();
+  family_of_line_.clear();
+  families_settled_ = false;
   // With extra_scrape_metrics these may be others from now on; they are found again by their
   // labels.
   for (uint32_t place : report_) {
@@ -68,9 +70,11 @@ size_t TargetLayout::memory_bytes() const {
   size_t bytes = sizeof(*this) + lines_.memory_bytes() + tracked_.memory_bytes();
   bytes += last_times_.memory_bytes() + absences_.bucket_count() * 9;
   bytes += families_.bucket_count() * 25 + exemplars_.bucket_count() * 25;
+  bytes += family_of_line_.bucket_count() * 17;
   for (const Group& group : groups_) {
     bytes += group.definition->memory_bytes();
     if (group.starts != nullptr) bytes += group.starts->capacity() * sizeof(TimestampMs);
+    if (group.metadata != nullptr) bytes += group.metadata->memory_bytes();
   }
   return bytes;
 }

@@ -45,6 +45,8 @@ class TargetLayout {
     uint32_t first_place = 0;
     // As of the last page; null: none is known.
     std::shared_ptr<const StartTimes> starts;
+    // Null: nothing is known, or nobody wants to know.
+    std::shared_ptr<const SeriesMetadata> metadata;
   };
 
   // `first_generation` is above all that an earlier layout of the target had.
@@ -71,6 +73,11 @@ class TargetLayout {
   // Forgets which HELP and TYPE lines were read, so that they are read again.
   void ForgetComments();
 
+  // From the next page on it is to be known which lines speak of which family.
+  void TellFamiliesOfLines() {
+    if (family_of_line_.empty() && !families_.empty()) ForgetComments();
+  }
+
   // Whether the series with these packed labels was on the last page, or is a report series. Reads
   // the definitions: not for the hot path.
   bool Has(std::string_view packed) const;
@@ -83,6 +90,7 @@ class TargetLayout {
  private:
   friend class PageIntake;
   friend class LayoutBuilder;
+  friend void SettleSeriesFamilies(TargetLayout& layout, MetadataPool& pool);
 
   uint64_t target_key_;
   uint32_t generation_;
@@ -103,7 +111,11 @@ class TargetLayout {
   TimestampMs page_time_ms_ = LastTimes::kNever;
   // How many successful pages in a row did not name a place.
   boost::unordered_flat_map<uint32_t, uint8_t> absences_;
-  boost::unordered_flat_map<uint64_t, FamilyRef> families_;      // by hash of the family's name
+  boost::unordered_flat_map<uint64_t, FamilyRef> families_;  // by hash of the family's name
+  // Of the lines that speak of a family, by the line's hash: that of the family's name. Only where
+  // series' families are wanted, as is whether the groups' metadata is that of the last good page.
+  boost::unordered_flat_map<uint64_t, uint64_t> family_of_line_;
+  bool families_settled_ = false;
   boost::unordered_flat_map<uint32_t, ExemplarMark> exemplars_;  // by place: the last one taken
 };
 

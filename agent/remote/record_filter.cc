@@ -1,6 +1,7 @@
 #include "agent/remote/record_filter.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tributary {
 
@@ -18,40 +19,36 @@ SampleCounts RecordFilter::Wanted(SampleCounts counts) const {
   return counts;
 }
 
-RecordFilter::Removed RecordFilter::Apply(std::shared_ptr<const GroupSamples>& samples) const {
-  if (samples->own.empty() && samples->irregular == nullptr) return {};
-  return Strip(samples);
-}
-
-RecordFilter::Removed RecordFilter::Strip(std::shared_ptr<const GroupSamples>& samples) const {
+RecordFilter::Removed RecordFilter::CountRemoved(const GroupSamples& samples) const {
   Removed removed;
-  auto is_older = [this](const OwnSample& own) { return own.timestamp <= start_; };
-  removed.before_start.samples =
-      static_cast<uint64_t>(std::count_if(samples->own.begin(), samples->own.end(), is_older));
-  auto irregular = std::make_shared<IrregularSamples>();
-  if (samples->irregular != nullptr) {
-    for (const HistogramSample& sample : samples->irregular->histograms) {
-      if (!histograms_) {
-        removed.unwanted.histograms++;
-      } else if (sample.timestamp <= start_) {
-        removed.before_start.histograms++;
-      } else if (sample.custom_buckets && !custom_buckets_) {
-        removed.custom_buckets.histograms++;
-      } else {
-        irregular->histograms.push_back(sample);
-      }
-    }
-    if (exemplars_) {
-      irregular->exemplars = samples->irregular->exemplars;
-    } else {
-      removed.unwanted.exemplars = samples->irregular->exemplars.size();
+  for (const OwnSample& own : samples.own) removed.before_start.samples += IsOld(own.timestamp);
+  if (samples.irregular == nullptr) return removed;
+  if (!exemplars_) removed.unwanted.exemplars = samples.irregular->exemplars.size();
+  for (const HistogramSample& sample : samples.irregular->histograms) {
+    if (!histograms_) {
+      removed.unwanted.histograms++;
+    } else if (IsOld(sample.timestamp)) {
+      removed.before_start.histograms++;
+    } else if (!CanCarry(sample)) {
+      removed.custom_buckets.histograms++;
     }
   }
+  return removed;
+}
+
+RecordFilter::Removed RecordFilter::Apply(std::shared_ptr<const GroupSamples>& samples) const {
+  if (samples->own.empty() && samples->irregular == nullptr) return {};
+  const Removed removed = CountRemoved(*samples);
   const SampleCounts all = removed.unwanted + removed.before_start + removed.custom_buckets;
   if (all.total() == 0) return removed;
   auto kept = std::make_shared<GroupSamples>(*samples);
-  std::erase_if(kept->own, is_older);
+  std::erase_if(kept->own, [this](const OwnSample& own) { return IsOld(own.timestamp); });
   if (all.histograms + all.exemplars > 0) {
+    auto irregular = std::make_shared<IrregularSamples>();
+    std::copy_if(samples->irregular->histograms.begin(), samples->irregular->histograms.end(),
+                 std::back_inserter(irregular->histograms),
+                 [this](const HistogramSample& sample) { return Takes(sample); });
+    if (exemplars_) irregular->exemplars = samples->irregular->exemplars;
     const bool none = irregular->histograms.empty() && irregular->exemplars.empty();
     kept->irregular = none ? nullptr : std::move(irregular);
   }

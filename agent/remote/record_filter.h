@@ -31,7 +31,14 @@ class RecordFilter {
   SampleCounts Wanted(SampleCounts counts) const;
 
  private:
-  Removed Strip(std::shared_ptr<const GroupSamples>& samples) const;
+  bool IsOld(TimestampMs timestamp) const { return timestamp <= start_; }
+  bool CanCarry(const HistogramSample& sample) const {
+    return custom_buckets_ || !sample.custom_buckets;
+  }
+  bool Takes(const HistogramSample& sample) const {
+    return histograms_ && !IsOld(sample.timestamp) && CanCarry(sample);
+  }
+  Removed CountRemoved(const GroupSamples& samples) const;
 
   TimestampMs start_;
   bool histograms_;

@@ -72,7 +72,11 @@ void RequestEncoder::Add(const GroupSamples& samples, const PreparedGroup& prepa
 
 std::string RequestEncoder::Finish() {
   if (written_.total() == 0) return "";
-  return is_v1_ ? v1_.Finish() : v2_.Finish();
+  if (!is_v1_) return v2_.Finish();
+  std::string body = v1_.Finish();
+  // Idle queues keep no room for a request.
+  v1_ = WriteRequestBuilder();
+  return body;
 }
 
 }  // namespace tributary

@@ -62,6 +62,8 @@ struct ScrapeEnvironment {
   // be being sent when one with the same series comes, and generations are what keeps those in
   // order.
   uint32_t first_generation = 1;
+  // Where series' families are kept; null: no remote wants them.
+  MetadataPool* series_families = nullptr;
   ScratchPool scratch;
   ScrapeStats stats;
 };

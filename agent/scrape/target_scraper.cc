@@ -179,9 +179,10 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_->scratch = env_.scratch.Take();
   scrape_->started = env_.loop.Now();
   scrape_->timestamp = timestamp;
+  if (env_.series_families != nullptr) layout_.TellFamiliesOfLines();
   scrape_->reader.emplace(
       PageReader::Context{layout_, job_->rules, target_->labels, env_.hash, env_.metadata,
-                          scrape_->scratch->buffer, target_->histograms},
+                          scrape_->scratch->buffer, target_->histograms, env_.series_families},
       timestamp, env_.loop.WallMs());
   if (!job_->forced_error.empty()) {
     scrape_->error = job_->forced_error;
@@ -191,6 +192,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   if (!scrape_->error.empty()) return FinishScrape();
   HttpRequest request;
   request.url = target_->url;
+  request.unix_socket = target_->unix_socket;
   request.headers = {
       {"User-Agent", fmt::format("Tributary/{}", Version())},
       {"Accept", job_->accept},

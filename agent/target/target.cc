@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kAddress = "__address__";
 constexpr std::string_view kScheme = "__scheme__";
 constexpr std::string_view kMetricsPath = "__metrics_path__";
+constexpr std::string_view kUnixSocket = "__unix_socket__";
 constexpr std::string_view kInterval = "__scrape_interval__";
 constexpr std::string_view kTimeout = "__scrape_timeout__";
 constexpr std::string_view kParamPrefix = "__param_";
@@ -102,6 +103,7 @@ Status ReadPublicLabels(const Labels& labels, TargetSpec& spec) {
 uint64_t TargetKey(const TargetSpec& spec) {
   Labels identity = spec.labels;
   identity.Set("__url__", spec.url);  // no public label has this name
+  if (!spec.unix_socket.empty()) identity.Set(kUnixSocket, spec.unix_socket);
   return identity.Hash();
 }
 
@@ -119,6 +121,7 @@ Result<std::shared_ptr<TargetSpec>> MakeTarget(const ScrapeConfig& config, const
   if (Status read = ReadScrape(config, labels, *spec); !read) return tl::unexpected(read.error());
   if (Status read = ReadPublicLabels(labels, *spec); !read) return tl::unexpected(read.error());
   spec->url = TargetUrl(labels, config.params);
+  spec->unix_socket = labels.Get(kUnixSocket);
   spec->key = TargetKey(*spec);
   return spec;
 }

@@ -30,10 +30,12 @@ struct TargetSpec {
   // begins with "//" and cannot be scraped, so a transport that guesses a scheme must not be asked
   // to.
   std::string url;
+  std::string unix_socket;  // of __unix_socket__; "": where the URL says
   milliseconds interval{0};
   milliseconds timeout{0};  // at most the interval
   HistogramMode histograms;
-  // Identity: a hash of `labels` and `url`, the same in every run and on every machine. Two specs
+  // Identity: a hash of `labels`, `url` and `unix_socket`, the same in every run and on every
+  // machine. Two specs
   // of one key write the same series; they may still differ in interval, timeout and discovered
   // labels.
   uint64_t key = 0;

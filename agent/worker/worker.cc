@@ -12,7 +12,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       logger_(logger),
       random_(options.random_seed),
       log_(loop, options.log),
-      environment_{loop, transport, files, log_, metadata_, logger, hash, 0, 1, {}, {}},
+      environment_{loop, transport, files, log_, metadata_, logger, hash, 0, 1, nullptr, {}, {}},
       scrapes_(environment_) {}
 
 std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
@@ -27,6 +27,12 @@ std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<Remot
 
 void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed) {
   environment_.offset_seed = offset_seed;
+  const auto wants_families = [](const RemoteWriteConfig& remote) {
+    return remote.message == RemoteWriteMessage::kV2;
+  };
+  const bool wanted = std::any_of(config->remote_write.begin(), config->remote_write.end(),
+                                  wants_families);
+  environment_.series_families = wanted ? &series_families_ : nullptr;
   std::vector<std::unique_ptr<RemoteQueue>> old = std::move(remotes_);
   const size_t count = config->remote_write.size();
   remotes_.clear();

@@ -61,6 +61,7 @@ class Worker {
   Logger& logger_;
   std::mt19937_64 random_;
   MetadataPool metadata_;
+  MetadataPool series_families_;  // those of series that are gone included
   SampleLog log_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;

@@ -1,5 +1,6 @@
 // The checks between the options of one section: what Prometheus' Validate and UnmarshalYAML
-// refuse. Each reports every problem it sees; none reads the clock, a file or the environment.
+// refuse. Each reports every problem it sees; none reads the clock or the environment, and but for
+// the last ones none a file.
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 #include "common/config/model.h"
 #include "common/config/options.h"
 #include "common/config/value.h"
+#include "common/file/file_system.h"
 
 namespace tributary {
 
@@ -48,5 +50,9 @@ void CheckServerUrl(SectionValue& section, CheckContext& context);
 
 // Of "SRV", "a" and so on; nullopt for any other text.
 std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
+
+// These look at files, as far as promtool and Prometheus' start do: LoadOptions::check_files.
+void CheckJobFiles(const SectionValue& job, FileSystem& files, CheckContext& context);
+void CheckRemoteFiles(const SectionValue& remote, FileSystem& files, CheckContext& context);
 
 }  // namespace tributary

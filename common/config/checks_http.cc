@@ -95,6 +95,9 @@ void MoveBearerToken(SectionValue& section) {
 void CheckOauth2(const SectionValue& oauth2, CheckContext& context) {
   constexpr std::string_view kJwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
   if (oauth2.Text("grant_type") == kJwtBearer) {
+    context.Error(
+        oauth2.Get("grant_type"), oauth2,
+        "the JWT bearer grant is known for 'grant_type', but not built yet in this version");
     AtMostOne(
         oauth2, context,
         {"client_certificate_key", "client_certificate_key_file", "client_certificate_key_ref"});
@@ -107,11 +110,29 @@ void CheckOauth2(const SectionValue& oauth2, CheckContext& context) {
   }
 }
 
+bool IsHeaderName(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return std::isgraph(static_cast<unsigned char>(c)) != 0 && c != ':';
+  });
+}
+
+void CheckHeaderValue(const std::string& name, const Value& value, CheckContext& context) {
+  if (value.text.find_first_of("\r\n") == std::string::npos) return;
+  context.Error(value.line, value.column, "the header '" + name + "' has a line break in it");
+}
+
 void CheckProxy(const SectionValue& section, CheckContext& context) {
   const Value& environment = section.Get("proxy_from_environment");
   const Value& url = section.Get("proxy_url");
   const Value& no_proxy = section.Get("no_proxy");
   const Value& header = section.Get("proxy_connect_header");
+  for (const auto& [name, values] : header.entries) {
+    if (!IsHeaderName(name)) {
+      context.Error(values.key_line, values.key_column,
+                    "'" + name + "' cannot be the name of a header");
+    }
+    for (const Value& value : values.items) CheckHeaderValue(name, value, context);
+  }
   if (!header.IsZero() && !environment.flag && url.IsZero()) {
     context.Error(header, section,
                   "'proxy_connect_header' needs proxy_url or proxy_from_environment");
@@ -135,20 +156,22 @@ void CheckHttpHeaders(const Value& headers, CheckContext& context) {
         kReservedHeaders.end()) {
       std::string hint = lower == "authorization" ? "use basic_auth or authorization" : "";
       context.Error(line, column, "the header '" + name + "' is reserved", std::move(hint));
-    } else if (name.empty() || !std::all_of(name.begin(), name.end(), [](char c) {
-                 return std::isgraph(static_cast<unsigned char>(c)) != 0 && c != ':';
-               })) {
+    } else if (!IsHeaderName(name)) {
       context.Error(line, column, "'" + name + "' cannot be the name of a header");
     }
   };
   for (size_t i = 0; i < headers.names.size(); ++i) {
-    check(headers.names[i], headers.sections[i].line, headers.sections[i].column);
+    const SectionValue& section = headers.sections[i];
+    check(headers.names[i], section.line, section.column);
+    for (std::string_view list : {"values", "secrets"}) {
+      for (const Value& value : section.Get(list).items) {
+        CheckHeaderValue(headers.names[i], value, context);
+      }
+    }
   }
   for (const auto& [name, value] : headers.entries) {
     check(name, value.key_line, value.key_column);
-    if (value.text.find_first_of("\r\n") != std::string::npos) {
-      context.Error(value.line, value.column, "the header '" + name + "' has a line break in it");
-    }
+    CheckHeaderValue(name, value, context);
   }
 }
 
@@ -160,6 +183,11 @@ void CheckTls(SectionValue& section, CheckContext& context) {
   bool key = Set(section, "key") || Set(section, "key_file") || Set(section, "key_ref");
   if (cert && !key) context.Error(section, "a client certificate needs its key or key_file");
   if (key && !cert) context.Error(section, "a client key needs its cert or cert_file");
+  // Prometheus finds this out later, and then does not scrape at all.
+  const Value& max = section.Get("max_version");
+  if (!max.IsZero() && max.text < section.Text("min_version")) {
+    context.Error(max, section, "'max_version' is below min_version");
+  }
 }
 
 void CheckHttpClient(SectionValue& section, CheckContext& context) {

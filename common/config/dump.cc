@@ -71,6 +71,7 @@ bool Shown(const Value& value) {
   // A section that is not built can only say its defaults here.
   if (option.support == Support::kNotBuilt) return option.shown;
   if (option.type == OptionType::kSection && !option.optional) {
+    if (value.IsZero()) return false;
     const SectionValue& section = value.sections.front();
     const std::vector<Option>& options = section.section().options;
     return std::any_of(options.begin(), options.end(),

@@ -8,6 +8,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/hash.h"
+#include "common/config/checks.h"
 #include "common/config/dump.h"
 #include "common/config/reader.h"
 #include "common/config/resolve.h"
@@ -97,6 +98,7 @@ void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& 
       }
     }
     ResolveJob(global, job, options_, context);
+    if (options_.check_files) CheckJobFiles(job, files_, context);
   }
 }
 
@@ -132,6 +134,7 @@ void Loader::CheckRemotes(const SectionValue& global, const Value& remotes, Chec
       context.Error(name, remote, "there are two remotes named '" + name.text + "'");
     }
     CheckRelabelRules(remote.Get("write_relabel_configs"), ValidationOf(global), context);
+    if (options_.check_files) CheckRemoteFiles(remote, files_, context);
   }
 }
 

@@ -37,6 +37,9 @@ struct LoadOptions {
   std::function<std::optional<std::string>(const std::string&)> getenv;
   // --enable-feature=st-storage: targets are asked first for the format that has start timestamps.
   bool start_timestamps = false;
+  // Whether files of credentials and certificates that are missing are errors. They are read at
+  // use, and may well come later: not for the agent, but for who checks a configuration.
+  bool check_files = false;
 };
 
 // Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.

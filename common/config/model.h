@@ -41,11 +41,55 @@ struct Authorization {
   bool operator==(const Authorization&) const = default;
 };
 
-// How a client authenticates and follows. `*_file` values are paths resolved against the file that
-// names them; they are read at use, so a new secret needs no reload.
+// PEM text or files of it.
+struct TlsConfig {
+  std::string ca, cert;
+  Secret key;
+  std::string ca_file, cert_file, key_file;
+  std::string server_name;
+  bool insecure_skip_verify = false;
+  std::string min_version, max_version;  // "" or of TLS10, TLS11, TLS12, TLS13
+  bool operator==(const TlsConfig&) const = default;
+};
+
+struct ProxyConfig {
+  std::string proxy_url;  // with userinfo; show RedactUrl(proxy_url)
+  std::string no_proxy;
+  bool proxy_from_environment = false;
+  std::map<std::string, std::vector<Secret>> proxy_connect_header;
+  bool operator==(const ProxyConfig&) const = default;
+};
+
+// The grant client_credentials.
+struct Oauth2Config {
+  std::string client_id;
+  Secret client_secret;
+  std::string client_secret_file;
+  std::vector<std::string> scopes;
+  std::string token_url;  // with userinfo; show RedactUrl(token_url)
+  std::map<std::string, Secret> endpoint_params;
+  TlsConfig tls;
+  ProxyConfig proxy;
+  bool operator==(const Oauth2Config&) const = default;
+};
+
+// Values of one header of http_headers; a file holds one.
+struct HttpHeaderConfig {
+  std::vector<std::string> values;
+  std::vector<Secret> secrets;
+  std::vector<std::string> files;
+  bool operator==(const HttpHeaderConfig&) const = default;
+};
+
+// How a client connects, authenticates and follows. `*_file` values are paths resolved against the
+// file that names them; they are read at use, so a new secret needs no reload.
 struct HttpClientConfig {
   std::optional<BasicAuth> basic_auth;
   std::optional<Authorization> authorization;
+  std::optional<Oauth2Config> oauth2;
+  TlsConfig tls;
+  ProxyConfig proxy;
+  std::map<std::string, HttpHeaderConfig> http_headers;
   bool follow_redirects = true;
   bool enable_http2 = true;
   bool operator==(const HttpClientConfig&) const = default;

@@ -113,8 +113,66 @@ RelabelConfig MakeRelabel(const SectionValue& rule) {
   return config;
 }
 
+std::vector<Secret> MakeSecrets(const Value& value) {
+  std::vector<Secret> secrets;
+  for (const std::string& text : value.Texts()) secrets.push_back({text});
+  return secrets;
+}
+
+TlsConfig MakeTls(const SectionValue& section) {
+  TlsConfig tls;
+  tls.ca = section.Text("ca");
+  tls.cert = section.Text("cert");
+  tls.key = {section.Text("key")};
+  tls.ca_file = section.Text("ca_file");
+  tls.cert_file = section.Text("cert_file");
+  tls.key_file = section.Text("key_file");
+  tls.server_name = section.Text("server_name");
+  tls.insecure_skip_verify = section.Flag("insecure_skip_verify");
+  tls.min_version = section.Text("min_version");
+  tls.max_version = section.Text("max_version");
+  return tls;
+}
+
+// Its fields stand among others.
+ProxyConfig MakeProxy(const SectionValue& section) {
+  ProxyConfig proxy;
+  proxy.proxy_url = section.Text("proxy_url");
+  proxy.no_proxy = section.Text("no_proxy");
+  proxy.proxy_from_environment = section.Flag("proxy_from_environment");
+  for (const auto& [name, value] : section.Get("proxy_connect_header").entries) {
+    proxy.proxy_connect_header[name] = MakeSecrets(value);
+  }
+  return proxy;
+}
+
+Oauth2Config MakeOauth2(const SectionValue& section) {
+  Oauth2Config oauth2;
+  oauth2.client_id = section.Text("client_id");
+  oauth2.client_secret = {section.Text("client_secret")};
+  oauth2.client_secret_file = section.Text("client_secret_file");
+  oauth2.scopes = section.Get("scopes").Texts();
+  oauth2.token_url = section.Text("token_url");
+  for (const auto& [name, value] : section.Get("endpoint_params").entries) {
+    oauth2.endpoint_params[name] = {value.text};
+  }
+  oauth2.tls = MakeTls(*section.Sub("tls_config"));
+  oauth2.proxy = MakeProxy(section);
+  return oauth2;
+}
+
 HttpClientConfig MakeHttp(const SectionValue& section) {
   HttpClientConfig http;
+  if (const SectionValue* oauth2 = section.Sub("oauth2")) http.oauth2 = MakeOauth2(*oauth2);
+  http.tls = MakeTls(*section.Sub("tls_config"));
+  http.proxy = MakeProxy(section);
+  const Value& headers = section.Get("http_headers");
+  for (size_t i = 0; i < headers.names.size(); ++i) {
+    const SectionValue& header = headers.sections[i];
+    http.http_headers[headers.names[i]] = {header.Get("values").Texts(),
+                                           MakeSecrets(header.Get("secrets")),
+                                           header.Get("files").Texts()};
+  }
   if (const SectionValue* basic = section.Sub("basic_auth")) {
     http.basic_auth = BasicAuth{basic->Text("username"),
                                 basic->Text("username_file"),

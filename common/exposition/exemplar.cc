@@ -25,11 +25,13 @@ Result<Labels> MakeExemplarLabels(std::vector<Label> labels) {
   std::erase_if(labels, [](const Label& label) { return label.value.empty(); });
   std::sort(labels.begin(), labels.end());
   size_t code_points = 0;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    code_points += CodePoints(labels[i].name) + CodePoints(labels[i].value);
-    if (i > 0 && labels[i].name == labels[i - 1].name) {
-      return Fail("the exemplar's label name \"" + Printable(labels[i].name) + "\" is not unique");
-    }
+  // To Prometheus an empty name equals the one before the first.
+  std::string_view last;
+  for (const Label& label : labels) {
+    code_points += CodePoints(label.name) + CodePoints(label.value);
+    if (label.name != std::exchange(last, label.name)) continue;
+    return Fail("the exemplar's label name \"" + Printable(label.name) +
+                "\" is empty or not unique");
   }
   if (code_points > kCodePointsMax) {
     return Fail("the exemplar's labels have " + std::to_string(code_points) +

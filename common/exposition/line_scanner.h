@@ -95,7 +95,8 @@ class LineScanner {
     return true;
   }
 
-  // Quotes around a label's value, escapes as they are: UTF-8. Where NUL bytes are skipped, those
+  // Quotes around a label's value, escapes as they are: UTF-8. Where one is refused,
+  // LookForOddBytes has been called. Where NUL bytes are skipped, those
   // after the closing quote are taken for part of the token, of which the last byte is then cut off
   // instead of the quote.
   template <Newlines newlines, Nuls nuls>
@@ -106,8 +107,6 @@ class LineScanner {
       for (uint64_t word = 0; end_ - p_ >= 8; p_ += 8) {
         std::memcpy(&word, p_, 8);
         if (HasByte(word, '"') || HasByte(word, '\\')) break;
-        if (newlines == Newlines::kRefuse && HasByte(word, '\n')) break;
-        if (nuls == Nuls::kRefuse && HasByte(word, '\0')) break;
         all |= word;
       }
       if (AtEnd()) {
@@ -116,8 +115,6 @@ class LineScanner {
       }
       all |= static_cast<unsigned char>(*p_);
       if (*p_ == '"') break;
-      if (newlines == Newlines::kRefuse && *p_ == '\n') return Expect("expected a closing quote");
-      if (nuls == Nuls::kRefuse && *p_ == '\0') return Expect("expected no NUL byte");
       if (*p_ == '\\') {
         ++p_;
         if (nuls == Nuls::kSkip) SkipNuls();
@@ -129,10 +126,25 @@ class LineScanner {
     ++p_;
     if (nuls == Nuls::kSkip) SkipNuls();
     inside = View(start, p_ - 1);
+    if (has_odd_bytes_) {
+      if (newlines == Newlines::kRefuse && inside.find('\n') != std::string_view::npos) {
+        return Expect("expected no newline in the label value before");
+      }
+      if (nuls == Nuls::kRefuse && inside.find('\0') != std::string_view::npos) {
+        return Expect("expected no NUL byte in the label value before");
+      }
+    }
     if ((all & 0x8080808080808080) != 0 && !IsValidUtf8(inside)) {
       return Expect("expected valid UTF-8 in the label value before");
     }
     return true;
+  }
+
+  // Once before the values that refuse newlines or NUL bytes: next to no line has one.
+  void LookForOddBytes() {
+    const std::string_view rest = View(p_, end_);
+    has_odd_bytes_ =
+        rest.find('\n') != std::string_view::npos || rest.find('\0') != std::string_view::npos;
   }
 
   const char* begin_;
@@ -149,6 +161,7 @@ class LineScanner {
   }
 
   bool ended_in_quotes_ = false;
+  bool has_odd_bytes_ = false;
   const char* problem_ = "";
 };
 

@@ -67,6 +67,7 @@ class OpenMetricsParser : public LineScanner {
 
   // From its '{' to the end of the line.
   bool Exemplar(double& value, std::optional<TimestampMs>& timestamp) {
+    LookForOddBytes();
     ++p_;
     while (!At('}')) {
       std::string_view name;
@@ -83,26 +84,33 @@ class OpenMetricsParser : public LineScanner {
  private:
   static constexpr ptrdiff_t kBeforeExemplar = 3;
 
-  static bool EndsToken(char c) { return c == ' ' || c == '\0'; }
-
   // At a blank (not known yet) that a token follows. A token "#" that a blank follows is none, but
   // for the beginning of an exemplar.
   bool IsTokenAhead() const {
-    if (!At(' ') || end_ - p_ < 2 || EndsToken(p_[1])) return false;
+    if (!At(' ') || end_ - p_ < 2 || p_[1] == ' ' || p_[1] == '\0') return false;
     return p_[1] != '#' || end_ - p_ < kBeforeExemplar || p_[2] != ' ' || IsExemplarAhead();
   }
   bool IsExemplarAhead() const {
     return end_ - p_ > kBeforeExemplar && p_[1] == '#' && p_[2] == ' ' && p_[3] == '{';
   }
 
-  // A blank and a float, which takes all of its token.
+  // A blank and a float, which takes all of its token: up to a blank or a NUL byte.
   bool Number(double& out, const char* problem) {
     if (!At(' ')) return Expect(problem);
     const char* start = p_ + 1;
-    const char* stop = start;
-    while (stop != end_ && static_cast<unsigned char>(*stop) > ' ') ++stop;
+    // Most have no more digits than the float parser's fast path takes.
+    constexpr ptrdiff_t kUsualBytes = 17;
+    const char* bound = end_ - start > kUsualBytes ? start + kUsualBytes : end_;
+    const char* stop = ParseSampleValue(start, bound, out);
+    if (stop == nullptr || (stop != end_ && *stop != ' ')) return LongNumber(out, problem);
+    p_ = stop;
+    return true;
+  }
+
+  bool LongNumber(double& out, const char* problem) {
+    const char* start = p_ + 1;
+    const char* stop = std::find_if(start, end_, [](char c) { return c == ' ' || c == '\0'; });
     if (start == stop) return Expect(problem);
-    if (stop != end_ && !EndsToken(*stop)) return Expect("expected a float");
     if (ParseSampleValue(start, stop, out) != stop) return Expect("expected a float");
     p_ = stop;
     return true;
@@ -126,7 +134,7 @@ class OpenMetricsParser : public LineScanner {
       return !At('{') || Braces();
     }
     if (!At('{'))
-      return Expect("expected a metric name, '{' or # and one of TYPE, HELP, UNIT, EOF");
+      return Expect("expected a metric name, '{', or # and one of HELP, TYPE, UNIT and EOF");
     if (!Braces()) return false;
     return has_name_ || Expect("expected a metric name inside or before the braces");
   }
@@ -137,6 +145,7 @@ class OpenMetricsParser : public LineScanner {
   }
 
   bool Braces() {
+    LookForOddBytes();
     ++p_;
     while (!At('}')) {
       const bool quoted = At('"');
@@ -252,6 +261,32 @@ class OpenMetricsParser : public LineScanner {
   bool has_name_ = false;
 };
 
+// The place behind the quotes that are open before `i`, and behind NUL bytes after them.
+size_t EndOfQuotes(std::string_view line, size_t i) {
+  size_t quote = line.find('"', i);
+  // By far most values have no escape, and are left by the first quote.
+  if (quote != line.npos && line.substr(i, quote - i).find('\\') != line.npos) {
+    for (quote = i; quote < line.size() && line[quote] != '"'; ++quote) {
+      if (line[quote] != '\\') continue;
+      while (quote + 1 < line.size() && line[quote + 1] == '\0') ++quote;
+      ++quote;
+    }
+  }
+  if (quote >= line.size()) return line.size();
+  return std::min(line.find_first_not_of('\0', quote + 1), line.size());
+}
+
+// The place behind the '}' of braces that open at `i` and are known to be good.
+size_t EndOfBraces(std::string_view line, size_t i) {
+  ++i;
+  while (i < line.size() && line[i] != '}') {
+    // A name without quotes, a comma or '=' come before the next quotes.
+    i = EndOfQuotes(line, std::min(line.find('"', i), line.size() - 1) + 1);
+    if (i < line.size() && line[i] == ',') ++i;
+  }
+  return std::min(i + 1, line.size());
+}
+
 }  // namespace
 
 Result<ParsedLine> ParseOpenMetricsLine(std::string_view line, std::string& buffer) {
@@ -282,18 +317,10 @@ std::string_view OpenMetricsSeriesText(std::string_view line) {
   if (last != std::string_view::npos && line.find('#') == std::string_view::npos) {
     return line.substr(0, last + 1);
   }
-  size_t i = 0;
-  while (i < line.size() && line[i] != '{' && line[i] != ' ') ++i;
-  if (i == line.size() || line[i] == ' ') return line.substr(0, i);
-  bool quoted = false;
-  for (; i < line.size(); ++i) {
-    if (line[i] == '}' && !quoted) return line.substr(0, i + 1);
-    if (line[i] == '"') quoted = !quoted;
-    if (line[i] != '\\') continue;
-    while (i + 1 < line.size() && line[i + 1] == '\0') ++i;
-    ++i;
-  }
-  return line;
+  size_t name_end = 0;
+  while (name_end < line.size() && line[name_end] != '{' && line[name_end] != ' ') ++name_end;
+  if (name_end == line.size() || line[name_end] == ' ') return line.substr(0, name_end);
+  return line.substr(0, EndOfBraces(line, name_end));
 }
 
 bool ParseOpenMetricsValue(std::string_view rest, ValueAndTimestamp& out,
@@ -309,9 +336,8 @@ Result<ParsedExemplar> ParseExemplar(std::string_view text) {
   RawSeries raw;
   ParsedExemplar out;
   OpenMetricsParser parser(text, &raw);
-  if (!text.starts_with('{') || !parser.Exemplar(out.value, out.timestamp)) {
-    return Fail(parser.Describe());
-  }
+  if (!text.starts_with('{')) return Fail("expected an exemplar that starts with '{'");
+  if (!parser.Exemplar(out.value, out.timestamp)) return Fail(parser.Describe());
   std::vector<Label> pairs;
   pairs.reserve(raw.labels.size());
   for (const RawLabel& label : raw.labels) {

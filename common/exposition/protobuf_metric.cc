@@ -351,14 +351,21 @@ class MetricDecoder {
   bool labels_scattered_ = false;
 };
 
-Status CheckLabel(const ProtobufLabel& label) {
-  // A name that is not on the wire is left to the checks after relabeling.
-  if (label.name.data() != nullptr && label.name.empty()) return Fail("a label's name is empty");
-  if (!IsValidUtf8(label.name)) return Fail("a label's name is not UTF-8");
-  if (!IsValidUtf8(label.value)) {
-    return Fail("the value of the label \"" + std::string(label.name) + "\" is not UTF-8");
+// As Decode, with the checks of a series' labels; each is made whenever the field comes, not only
+// on what counts in the end. A name that is not there is left to the checks after relabeling.
+bool DecodeChecked(std::string_view bytes, const char*& problem, ProtobufLabel& out) {
+  Cursor in(bytes, problem);
+  for (Field field; in.Next(field);) {
+    if (field.number == 1 && in.Read(field, out.name)) {
+      if (out.name.empty()) problem = "a label's name is empty";
+      if (!IsValidUtf8(out.name)) problem = "a label's name is not UTF-8";
+    } else if (field.number == 2 && in.Read(field, out.value)) {
+      if (!IsValidUtf8(out.value)) problem = "a label's value is not UTF-8";
+    } else if (in.ok()) {
+      in.Skip(field);
+    }
   }
-  return {};
+  return in.ok();
 }
 
 }  // namespace
@@ -420,12 +427,9 @@ Status DecodeProtobufLabels(std::string_view label_bytes, std::vector<ProtobufLa
   Cursor in(label_bytes, problem);
   for (Field field; in.Next(field);) {
     std::string_view pair;
-    ProtobufLabel label;
-    if (!in.Read(field, pair) || !Decode(pair, problem, label)) break;
-    if (Status checked = CheckLabel(label); !checked) return checked;
-    out.push_back(label);
+    if (in.Read(field, pair)) DecodeChecked(pair, problem, out.emplace_back());
   }
-  if (problem != nullptr) return Fail(std::string("malformed label: ") + problem);
+  if (problem != nullptr) return Fail(problem);
   return {};
 }
 

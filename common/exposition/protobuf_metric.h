@@ -112,9 +112,9 @@ struct ProtobufMetric {
 // Clears `out` and decodes into it. After an error `out` is of no use but for Clear.
 Status DecodeProtobufMetric(std::string_view bytes, ProtobufMetric& out);
 
-// Calls the reference's checks on label pairs (ProtobufMetric::label_bytes) and appends them to
-// `out` as they stand there, duplicates and empty values included. A name that is there must not be
-// empty; names and values must be UTF-8. A pair without a name has the name "".
+// Decodes label pairs (ProtobufMetric::label_bytes) and appends them to `out` as they stand there,
+// duplicates and empty values included, with the reference's checks: a name that is there must not
+// be empty; names and values must be UTF-8. A pair without a name has the name "".
 Status DecodeProtobufLabels(std::string_view label_bytes, std::vector<ProtobufLabel>& out);
 
 }  // namespace tributary

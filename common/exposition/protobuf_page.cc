@@ -117,7 +117,7 @@ void ProtobufPageReader::BeginFamily(uint64_t bytes) {
   help_.clear();
   unit_.clear();
   type_ = 0;
-  name_known_ = type_known_ = started_ = false;
+  name_known_ = type_known_ = started_ = doomed_ = false;
   ForgetHeld();
 }
 
@@ -279,7 +279,7 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeField(int32_t n
 }
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeName(std::string_view name) {
-  if (started_ && name != name_) {
+  if (started_ && !doomed_ && name != name_) {
     return FailWith("a family has a second name after its first metric", false);
   }
   if (!started_) name_ = name;
@@ -288,7 +288,7 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeName(std::strin
 }
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeType(int32_t type) {
-  if (started_ && type != type_) {
+  if (started_ && !doomed_ && type != type_) {
     return FailWith("a family has a second type after its first metric", false);
   }
   type_ = type;
@@ -323,9 +323,11 @@ ProtobufPageReader::Event ProtobufPageReader::StartFamily(State next) {
     return FailWith("a family's name is not UTF-8: \"" + Printable(name_) + "\"", true);
   }
   if (type_ < 0 || type_ > static_cast<int32_t>(ProtobufType::kGaugeHistogram)) {
-    return FailWith("the family \"" + name_ + "\" has the unknown type " + std::to_string(type_),
-                    true);
+    return FailWith(
+        "the family \"" + Printable(name_) + "\" has the unknown type " + std::to_string(type_),
+        true);
   }
+  if (!IsValidUtf8(help_)) return FailForHelp();
   family_.name = name_;
   family_.type = static_cast<ProtobufType>(type_);
   family_.help = help_;
@@ -347,11 +349,15 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::ReadHeld() {
   return HandOut(bytes);
 }
 
-ProtobufPageReader::Event ProtobufPageReader::HandOut(std::string_view bytes) {
-  if (Status decoded = DecodeProtobufMetric(bytes, metric_); !decoded) {
-    return FailWith("family \"" + name_ + "\": " + decoded.error().message, false);
+std::optional<ProtobufPageReader::Event> ProtobufPageReader::HandOut(std::string_view bytes) {
+  if (!doomed_) {
+    const Status decoded = DecodeProtobufMetric(bytes, metric_);
+    if (decoded) return Event::kMetric;
+    doomed_ = true;
+    error_ = "family \"" + Printable(name_) + "\": " + decoded.error().message;
   }
-  return Event::kMetric;
+  ForgetCarry();
+  return std::nullopt;
 }
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::EndFamily() {
@@ -359,18 +365,21 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::EndFamily() {
   if (!started_ && !held_sizes_.empty()) return StartFamily(State::kHeld);
   state_ = State::kLength;
   if (!started_) return std::nullopt;
-  if (!IsValidUtf8(help_)) {
-    return FailWith("the help of the family \"" + name_ + "\" is not UTF-8", true);
-  }
+  if (!IsValidUtf8(help_)) return FailForHelp();
+  if (doomed_) return FailWith(std::move(error_), false);
   family_.help = help_;
   family_.unit = unit_;
   return Event::kFamilyEnd;
 }
 
+ProtobufPageReader::Event ProtobufPageReader::FailForHelp() {
+  return FailWith("the help of the family \"" + Printable(name_) + "\" is not UTF-8", true);
+}
+
 ProtobufPageReader::Event ProtobufPageReader::FailWith(std::string message, bool never_began) {
   state_ = State::kFailed;
   error_ = std::move(message);
-  never_began_ = never_began;
+  never_began_ = never_began && started_;
   return Event::kError;
 }
 

@@ -81,9 +81,11 @@ class ProtobufPageReader {
   // Until the next call of Next or Push. ProtobufSeriesReader may change it.
   ProtobufMetric& metric() { return metric_; }
   const std::string& error() const { return error_; }
-  // After an error: whether the reference, which sees a family whole before its first metric, had
-  // handed out none of this family's metrics. What was counted since kFamily (samples scraped and
-  // so on) is then to be forgotten; the scrape fails either way.
+  // After an error: whether metrics were handed out of which the reference, which looks at a family
+  // whole before its first metric, had handed out none. What was counted since kFamily (samples
+  // scraped and so on) is then to be forgotten; the scrape fails either way. (To have this exact
+  // too for a family that is broken behind a metric which the caller itself refuses, the caller
+  // goes on to kFamilyEnd or kError without looking at its metrics.)
   bool family_never_began() const { return never_began_; }
 
  private:
@@ -108,7 +110,8 @@ class ProtobufPageReader {
   std::optional<Event> TakeMetric(std::string_view bytes);
   std::optional<Event> StartHeld();
   Event StartFamily(State next);
-  Event HandOut(std::string_view bytes);
+  std::optional<Event> HandOut(std::string_view bytes);
+  Event FailForHelp();
   Event FailWith(std::string message, bool never_began);
   void BeginFamily(uint64_t bytes);
   Parsed ParseHeader(std::string_view bytes, Header& header);
@@ -132,6 +135,7 @@ class ProtobufPageReader {
   int32_t type_ = 0;
   bool name_known_ = false, type_known_ = false;
   bool started_ = false;  // kFamily was returned
+  bool doomed_ = false;  // a metric was malformed; the rest of the family is looked at all the same
   bool never_began_ = false;
 
   std::string_view pending_;        // the metric that comes after kFamily

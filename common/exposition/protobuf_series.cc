@@ -127,7 +127,8 @@ ProtobufSeriesReader::Step ProtobufSeriesReader::StartMetric() {
     case ProtobufType::kGaugeHistogram:
       break;
   }
-  if (!rules_.ignore_native && m.histogram.IsNative()) return EmitNative();
+  native_ = !rules_.ignore_native && m.histogram.IsNative();
+  if (native_) return EmitNative();
   return rules_.convert_classic && !rules_.keep_classic ? EmitConverted() : EmitClassicField();
 }
 
@@ -164,7 +165,6 @@ ProtobufSeriesReader::Step ProtobufSeriesReader::EmitNative() {
   CompleteNative(histogram);
   const bool classic_too = rules_.keep_classic && !histogram.buckets.empty();
   follows_histogram_ = !classic_too;
-  native_ = true;
   stage_ = classic_too ? Stage::kClassic : Stage::kEnd;
   return EmitHistogram(histogram.native);
 }
@@ -173,8 +173,6 @@ ProtobufSeriesReader::Step ProtobufSeriesReader::EmitClassicField() {
   const ProtobufMetric::Histogram& histogram = metric_->histogram;
   const size_t field = field_++;
   if (field == 0) {
-    // After a native histogram these fields are its own.
-    native_ = stage_ == Stage::kClassic;
     stage_ = Stage::kClassic;
     follows_histogram_ = false;
     sample_.suffix = ProtobufSuffix::kCount;

@@ -132,7 +132,7 @@ class ProtobufSeriesReader {
   ProtobufSample sample_;
   Stage stage_ = Stage::kEnd;
   size_t field_ = 0;     // the next of a summary or classic histogram: count, sum, then the rest
-  bool native_ = false;  // the classic fields at hand are those of a native histogram
+  bool native_ = false;  // the metric at hand is a native histogram
   bool follows_histogram_ = false;  // the metric before ended as a histogram: nothing begins anew
   uint32_t float_exemplar_ = ProtobufMetric::kNoExemplar;
   size_t exemplar_next_ = 0;  // in the list of the native histogram

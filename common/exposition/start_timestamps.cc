@@ -62,7 +62,7 @@ class SeriesWalker : public LineScanner {
       if (At('=')) {
         ++p_;
         std::string_view value;
-        if (!At('"') || !QuotedValue<Newlines::kRefuse, Nuls::kSkip>(value)) return std::nullopt;
+        if (!At('"') || !QuotedValue<Newlines::kTake, Nuls::kSkip>(value)) return std::nullopt;
         f(name, value);
       } else {
         metric = name;

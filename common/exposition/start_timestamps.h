@@ -39,8 +39,8 @@ bool IsCreatedSeries(std::string_view series, std::string_view type);
 
 // The keys of a sample's series, and of a series for which IsCreatedSeries holds. They stay the
 // same as long as text, type and the length of the family's name do. No allocation for usual lines.
-// Nothing where no _created line could match: another type, or a family's name that is longer than
-// the series' text has room for.
+// Nothing where no _created line could match: another type, or a family's name longer than what the
+// series' text has from its own name on (Prometheus goes on in the next line there, or panics).
 std::optional<uint64_t> StartTimestampKey(std::string_view series, std::string_view type,
                                           size_t family_bytes, const HashKey& hash);
 std::optional<uint64_t> CreatedKey(std::string_view series, std::string_view type,

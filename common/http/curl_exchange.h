@@ -11,19 +11,33 @@
 #include <string_view>
 
 #include "common/event/event_loop.h"
+#include "common/http/http_url.h"
 #include "common/http/transport.h"
 
 namespace tributary {
 
-// The host of an absolute http or https URL, in brackets if it is an IPv6 address; "" for anything
-// else.
-std::string HostOfUrl(const std::string& url);
 // Whether the headers can be sent as they are: no line breaks, no empty names.
 bool HeadersAreSendable(const std::vector<HttpHeader>& headers);
 
+// A list of libcurl's; it must outlive what uses it.
+class CurlList {
+ public:
+  CurlList() = default;
+  ~CurlList() { curl_slist_free_all(list_); }
+  CurlList(const CurlList&) = delete;
+  CurlList& operator=(const CurlList&) = delete;
+  void Add(const std::string& line);
+  curl_slist* get() const { return list_; }
+
+ private:
+  curl_slist* list_ = nullptr;
+};
+
 class CurlExchange {
  public:
-  CurlExchange(HttpRequestId id, HttpRequest request, HttpHandler* handler, EventLoop& loop);
+  // `url` is that of the request.
+  CurlExchange(HttpRequestId id, HttpRequest request, HttpUrl url, HttpHandler* handler,
+               EventLoop& loop);
   ~CurlExchange();
   CurlExchange(const CurlExchange&) = delete;
   CurlExchange& operator=(const CurlExchange&) = delete;
@@ -49,7 +63,15 @@ class CurlExchange {
   static int OnSocket(void* self, curl_socket_t socket, curlsocktype purpose);
   static int OnBeforeRequest(void* self, char*, char*, int, int);
 
+  static CURLcode OnTlsContext(CURL*, void* context, void* self);
+
+  // curl_options.cc
+  bool HasHttpsProxy() const;
+  void SetOptions();
   void SetConnectionOptions();
+  void SetTls();
+  void SetServerName(const std::string& name);
+  void SetProxy();
   void SetMethodAndBody();
   void SetHeaders();
   bool HeaderLine(std::string_view line);
@@ -57,16 +79,16 @@ class CurlExchange {
   void EndOfHead();
   HttpFailure FailureOf(CURLcode code) const;
   bool Passed(CURLINFO time) const;
-  long RedirectsFollowed() const;
   bool MayBeSentAgain() const;
   bool IsRefusedResend(CURLcode code) const;
 
   const HttpRequestId id_;
   const HttpRequest request_;
+  const HttpUrl url_;
   HttpHandler* const handler_;
   Timer timeout_;
   CURL* easy_ = nullptr;
-  curl_slist* header_list_ = nullptr;
+  CurlList headers_, proxy_headers_, connect_to_;
   std::function<void()> resolved_;
   std::array<char, CURL_ERROR_SIZE> error_{};
 
@@ -76,9 +98,8 @@ class CurlExchange {
   bool head_delivered_ = false;
   bool head_too_large_ = false;
   bool aborted_ = false;
-  // The redirect that was followed when libcurl last set out to send, and the bytes sent before
-  // that.
-  long sending_after_redirect_ = -1;
+  // Whether libcurl has set out to send, and the bytes sent before it last did.
+  bool sending_ = false;
   long bytes_before_sending_ = 0;
 };
 

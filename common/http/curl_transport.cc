@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -21,6 +22,18 @@ constexpr size_t kIdleHandlesMax = 8;
 void InitCurlOnce() {
   static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
   CHECK(result == CURLE_OK);
+}
+
+// The host that a connection is made to.
+std::string HostToLookUp(const HttpRequest& request, const HttpUrl& url) {
+  if (!request.unix_socket.empty()) return "localhost";
+  if (request.proxy == nullptr) return url.BracketedHost();
+  const size_t begin = request.proxy->url.find("//");
+  // In the clothes of a URL that this parser knows.
+  const std::optional<HttpUrl> proxy =
+      begin == std::string::npos ? std::nullopt
+                                 : ParseHttpUrl("http:" + request.proxy->url.substr(begin));
+  return proxy ? proxy->BracketedHost() : "";
 }
 
 }  // namespace
@@ -222,8 +235,13 @@ HttpRequestId CurlTransport::Start(HttpRequest request, HttpHandler* handler) {
   Impl& impl = *impl_;
   const HttpRequestId id = ++impl.last_id;
   Impl::Entry& entry = impl.entries[id];  // stays where it is until it is extracted
-  entry.host = HeadersAreSendable(request.headers) ? HostOfUrl(request.url) : "";
-  entry.exchange = std::make_unique<CurlExchange>(id, std::move(request), handler, impl.loop);
+  std::optional<HttpUrl> url = ParseHttpUrl(request.url);
+  const bool sendable =
+      HeadersAreSendable(request.headers) &&
+      (request.proxy == nullptr || HeadersAreSendable(request.proxy->connect_headers));
+  if (url && sendable) entry.host = HostToLookUp(request, *url);
+  entry.exchange = std::make_unique<CurlExchange>(id, std::move(request), url.value_or(HttpUrl()),
+                                                  handler, impl.loop);
   if (entry.host.empty()) {
     impl.unsendable.push_back(id);
     impl.LaunchSoon();

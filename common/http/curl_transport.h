@@ -1,15 +1,16 @@
 // HttpTransport over libcurl's multi interface, driven by SystemEventLoop
 // (curl_multi_socket_action).
 //
-// HTTP/1.1. Keep-alive connections are shared by all requests of the transport. A request that
-// finds its idle connection closed by the server takes a fresh one; one that is sent and then meets
-// the close is sent again if it is a GET, HEAD or OPTIONS, and ends as kClosed otherwise. Easy
-// handles are pooled per request in flight. CURLOPT_QUICK_EXIT keeps a timed-out name look-up from
-// blocking the loop.
+// HTTP/1.1, and HTTP/2 where a request permits it and the server chooses it; a connection has one
+// request at a time in either. Keep-alive connections are shared by all requests of the transport.
+// A request that finds its idle connection closed by the server takes a fresh one; one that is sent
+// and then meets the close is sent again if it is a GET, HEAD or OPTIONS, and ends as kClosed
+// otherwise. Easy handles are pooled per request in flight. CURLOPT_QUICK_EXIT keeps a timed-out
+// name look-up from blocking the loop.
 //
 // libcurl looks names up in a thread each. A request to a name that was not resolved lately waits
 // while `lookups_max` others do so, or an eighth of them for its own name, so that one dead name
-// with many targets does not hold up the rest. Redirects are not held back. A look-up whose request
+// with many targets does not hold up the rest. A look-up whose request
 // has timed out gives its place back though its thread ends only when the resolver gives up.
 #pragma once
 
@@ -26,7 +27,8 @@ struct CurlTransportOptions {
   // Look-ups of names at a time; further requests to names not resolved yet wait, within their
   // timeout.
   size_t lookups_max = 32;
-  // No variable of the environment is honoured, ever: there is no proxy.
+  // No variable of the environment is honoured, ever, but those that name the system's roots
+  // (SSL_CERT_FILE, SSL_CERT_DIR).
 };
 
 class CurlTransport : public HttpTransport {

@@ -8,16 +8,16 @@ namespace {
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-bool SameName(std::string_view a, std::string_view b) {
+}  // namespace
+
+bool SameHeaderName(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
-}  // namespace
-
 std::string_view FindHeader(const std::vector<HttpHeader>& headers, std::string_view name) {
   for (const HttpHeader& header : headers) {
-    if (SameName(header.name, name)) return header.value;
+    if (SameHeaderName(header.name, name)) return header.value;
   }
   return {};
 }

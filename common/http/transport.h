@@ -23,8 +23,16 @@ struct HttpHeader {
   std::string value;
 };
 
-// "" when absent; names compare without case; the first of several.
+bool SameHeaderName(std::string_view a, std::string_view b);  // without case
+// "" when absent; the first of several.
 std::string_view FindHeader(const std::vector<HttpHeader>& headers, std::string_view name);
+
+class HttpTls;  // common/http/tls.h
+
+struct HttpProxy {
+  std::string url;  // http, https or socks5h, with host and port; its userinfo is for the proxy
+  std::vector<HttpHeader> connect_headers;  // sent with CONNECT only
+};
 
 struct HttpRequest {
   std::string method = "GET";
@@ -35,26 +43,36 @@ struct HttpRequest {
   std::shared_ptr<const std::string> body;
   // Of the whole exchange: name look-up to the last byte of the response.
   nanoseconds timeout = seconds(30);
-  // Up to 10 redirects. Authorization and Cookie headers are not sent to another host.
-  bool follow_redirects = true;
+  // Of an https server, and of an https proxy. Null: HttpTls::Default(). Connections are shared by
+  // requests with equal settings only.
+  std::shared_ptr<const HttpTls> tls;
+  // Null: none, whatever the environment says.
+  std::shared_ptr<const HttpProxy> proxy;
+  // Not empty: the path of the Unix socket where the server is, whatever the URL's host ("@" in
+  // front: an abstract one). There is no proxy then.
+  std::string unix_socket;
+  // Offers HTTP/2 to https servers.
+  bool http2 = false;
 };
 
 enum class HttpFailure : uint8_t {
-  kNone,         // a complete response arrived, whatever its status
-  kInvalidUrl,   // not sent
-  kCredentials,  // not sent: a file of the client's configuration cannot be used (HttpClient)
-  kResolve,      // the name could not be resolved
-  kConnect,      // refused, unreachable
-  kTls,          // handshake or certificate
-  kTimeout,      // `timeout` passed, at whatever stage
+  kNone,        // a complete response arrived, whatever its status
+  kInvalidUrl,  // not sent
+  kResolve,     // the name could not be resolved
+  kConnect,     // refused, unreachable
+  kTls,         // handshake or certificate
+  kTimeout,     // `timeout` passed, at whatever stage
   // The peer closed or reset the connection before the end. It may have acted on the request all
   // the same: no transport sends one again by itself once a byte of it is out, except GET, HEAD and
   // OPTIONS.
   kClosed,
-  kBadResponse,  // not HTTP, header over 64 KiB, broken chunked encoding
-  kTooManyRedirects,
-  kAborted,  // the handler refused the body
+  kBadResponse,       // not HTTP, header over 64 KiB, broken chunked encoding
+  kTooManyRedirects,  // HttpClient
+  kAborted,           // the handler refused the body
   kOther,
+  // Not sent: what the client's configuration names cannot be used (HttpClient): a file, a token, a
+  // proxy.
+  kCredentials,
 };
 
 struct HttpOutcome {
@@ -74,7 +92,8 @@ struct HttpResponseHead {
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  // The final response's status and headers (not those of redirects that are followed, nor 1xx).
+  // The response's status and headers (not those of 1xx, of a proxy, nor of redirects that
+  // HttpClient follows).
   virtual void OnHead(const HttpResponseHead& head) = 0;
   // Body bytes as they arrive, valid during the call, as sent (Content-Encoding untouched; chunked
   // encoding undone). Returning false ends the exchange with kAborted.
@@ -87,6 +106,7 @@ class HttpHandler {
 // 0 is never a request.
 using HttpRequestId = uint64_t;
 
+// A redirect is a response like any other: it is HttpClient that follows it.
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;

@@ -1,8 +1,8 @@
 // The Authorization header of an HTTP client, from its configuration.
 // Source: RFC 7617 (Basic), prometheus/common config/http_config.go.
 //
-// Files are read at each call, so that a rotated secret is used at once. Thread-safe. Errors name the
-// file, never its content.
+// Files are read at each call, so that a rotated secret is used at once. Thread-safe. Errors name
+// the file, never its content.
 #pragma once
 
 #include <optional>

@@ -1,69 +1,230 @@
 #include "common/http_client/http_client.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "common/http_client/authorization.h"
+#include "common/http_client/redirect.h"
+#include "common/http_client/secrets.h"
 
 namespace tributary {
 
-// A request on its way: waiting, or with the transport.
+namespace {
+
+// Of the body of a redirect, so that its connection can be used again; nobody reads it.
+constexpr size_t kRedirectBodyMax = 64 << 10;
+
+HttpOutcome Failure(HttpFailure failure, std::string message) {
+  HttpOutcome outcome;
+  outcome.failure = failure;
+  outcome.message = std::move(message);
+  return outcome;
+}
+
+}  // namespace
+
+// A request on its way: waiting for a token, or with the transport, once for each redirect.
 class HttpClient::Call : public HttpHandler {
  public:
-  Call(HttpClient& client, HttpRequestId id, HttpHandler* handler)
-      : client_(client), id_(id), handler_(handler), timer_(client.loop_) {}
+  Call(HttpClient& client, HttpRequestId id, HttpRequest request, HttpHandler* handler)
+      : client_(client),
+        transport_(client.transport_),
+        id_(id),
+        handler_(handler),
+        deadline_(client.loop_.Now() + request.timeout),
+        request_(std::move(request)),
+        timer_(client.loop_) {}
   // After OnDone, which may have ended the client; then nothing is under way.
   ~Call() override {
-    if (sent_ != 0) client_.transport_.Cancel(sent_);
+    if (sent_ != 0) transport_.Cancel(sent_);
   }
 
   HttpHandler& handler() { return *handler_; }
+  HttpRequest& request() { return request_; }
+  bool waiting() const { return waiting_; }
 
-  void Send(HttpRequest request) { sent_ = client_.transport_.Start(std::move(request), this); }
+  void WaitForToken() {
+    waiting_ = true;
+    timer_.Set(deadline_, [this] { TimeOut("waiting for an oauth2 token"); });
+  }
+  void Send() {
+    waiting_ = false;
+    timer_.Cancel();
+    requests_++;
+    sent_ = transport_.Start(request_, this);
+  }
   // Later, as handlers are never called from inside Start.
-  void Fail(HttpFailure failure, std::string message) {
-    HttpOutcome outcome;
-    outcome.failure = failure;
-    outcome.message = std::move(message);
+  void Fail(std::string message) {
+    waiting_ = false;
     timer_.Set(client_.loop_.Now(),
-               [this, outcome = std::move(outcome)] { client_.Finish(id_, outcome); });
+               [this, outcome = Failure(HttpFailure::kCredentials, std::move(message))] {
+                 client_.Finish(id_, outcome);
+               });
   }
 
  private:
-  void OnHead(const HttpResponseHead& head) override { handler_->OnHead(head); }
-  bool OnBody(std::string_view bytes) override { return handler_->OnBody(bytes); }
+  void OnHead(const HttpResponseHead& head) override {
+    if (client_.config_.follow_redirects && IsRedirect(head)) {
+      redirect_ = head.status;
+      location_ = head.Header("Location");
+      body_bytes_ = 0;
+    } else {
+      handler_->OnHead(head);
+    }
+  }
+  bool OnBody(std::string_view bytes) override {
+    if (redirect_ == 0) return handler_->OnBody(bytes);
+    body_bytes_ += bytes.size();
+    return body_bytes_ <= kRedirectBodyMax;
+  }
   void OnDone(const HttpOutcome& outcome) override {
     sent_ = 0;
-    client_.Finish(id_, outcome);
+    if (redirect_ != 0 && outcome.failure != HttpFailure::kTimeout) {
+      Follow(std::exchange(redirect_, 0));
+    } else {
+      client_.Finish(id_, outcome);
+    }
+  }
+
+  void TimeOut(const char* while_doing) {
+    client_.Finish(id_, Failure(HttpFailure::kTimeout, std::string("timed out ") + while_doing));
+  }
+
+  void Follow(int status) {
+    if (requests_ == kRequestsMax) {
+      HttpOutcome outcome = Failure(HttpFailure::kTooManyRedirects, "stopped after 10 redirects");
+      outcome.status = status;
+      return client_.Finish(id_, outcome);
+    }
+    const std::optional<std::string> url = ResolveLocation(request_.url, location_);
+    if (!url) {
+      return client_.Finish(
+          id_, Failure(HttpFailure::kBadResponse, "a redirect to what is no http or https URL"));
+    }
+    request_.timeout = deadline_ - client_.loop_.Now();
+    if (request_.timeout <= nanoseconds(0)) return TimeOut("following a redirect");
+    if (first_host_.empty()) first_host_ = ParseHttpUrl(request_.url)->host;
+    MakeNext(request_, status, *url);
+    // Taken off once, they stay off, even if the way leads back.
+    if (!IsSameOrBelow(ParseHttpUrl(*url)->host, first_host_)) DropCredentials(request_);
+    auto proxy = client_.proxies_.For(*url);
+    request_.proxy =
+        proxy ? *proxy : nullptr;  // an error would have kept the first from being sent
+    Send();
   }
 
   HttpClient& client_;
+  HttpTransport& transport_;
   const HttpRequestId id_;
   HttpHandler* const handler_;
+  const MonotonicTime deadline_;
+  HttpRequest request_;  // the one under way
   Timer timer_;
+  bool waiting_ = false;
   HttpRequestId sent_ = 0;
+  int requests_ = 0;
+  int redirect_ = 0;  // the status, while one is read that will be followed
+  std::string location_;
+  size_t body_bytes_ = 0;
+  std::string first_host_;
 };
 
 HttpClient::HttpClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
                        const HttpClientConfig& config)
-    : loop_(loop), transport_(transport), files_(files), config_(config) {}
+    : loop_(loop),
+      transport_(transport),
+      files_(files),
+      config_(config),
+      tls_(files, config.tls),
+      proxies_(config.proxy, [](const char* name) { return std::getenv(name); }) {
+  if (config_.oauth2) {
+    tokens_ = std::make_unique<TokenSource>(
+        loop, transport, files, *config_.oauth2,
+        [this](const Result<std::string>& authorization) { OnToken(authorization); });
+  }
+}
 
 HttpClient::~HttpClient() = default;
 
 HttpRequestId HttpClient::Start(HttpRequest request, HttpHandler* handler) {
   const HttpRequestId id = ++last_id_;
-  Call& call = *calls_.emplace(id, std::make_unique<Call>(*this, id, handler)).first->second;
-  request.follow_redirects = config_.follow_redirects;
-  if (FindHeader(request.headers, "Authorization").empty()) {
-    Result<std::optional<std::string>> authorization = AuthorizationHeader(config_, files_);
-    if (!authorization) {
-      call.Fail(HttpFailure::kCredentials, std::move(authorization.error().message));
+  const Status ready = Prepare(request);
+  const bool needs_token =
+      tokens_ != nullptr && FindHeader(request.headers, "Authorization").empty();
+  Call& call = *calls_.emplace(id, std::make_unique<Call>(*this, id, std::move(request), handler))
+                    .first->second;
+  if (!ready) {
+    call.Fail(ready.error().message);
+    return id;
+  }
+  if (needs_token) {
+    auto token = tokens_->Authorization(FindHeader(call.request().headers, "User-Agent"));
+    if (!token) {
+      call.Fail(token.error().message);
       return id;
     }
-    if (*authorization) request.headers.push_back({"Authorization", std::move(**authorization)});
+    if (!*token) {
+      call.WaitForToken();
+      return id;
+    }
+    call.request().headers.push_back({"Authorization", std::move(**token)});
   }
-  call.Send(std::move(request));
+  call.Send();
   return id;
+}
+
+Status HttpClient::Prepare(HttpRequest& request) {
+  if (Status added = AddHeaders(request); !added) return added;
+  auto tls = tls_.Current();
+  if (!tls) return tl::unexpected(tls.error());
+  auto proxy = proxies_.For(request.url);
+  if (!proxy) return tl::unexpected(proxy.error());
+  request.tls = *std::move(tls);
+  request.proxy = *std::move(proxy);
+  request.http2 = config_.enable_http2;
+  return {};
+}
+
+Status HttpClient::AddHeaders(HttpRequest& request) {
+  for (const auto& [name, header] : config_.http_headers) {
+    for (const std::string& value : header.values) request.headers.push_back({name, value});
+    for (const Secret& secret : header.secrets) request.headers.push_back({name, secret.value});
+    for (const std::string& path : header.files) {
+      Result<std::string> value = ReadSecret(files_, path);
+      if (!value) return tl::unexpected(value.error());
+      if (!IsHeaderValue(*value)) {
+        return Fail("what " + path +
+                    " holds cannot be sent in a header: there is a line break or another "
+                    "control character in it");
+      }
+      request.headers.push_back({name, *std::move(value)});
+    }
+  }
+  if (!FindHeader(request.headers, "Authorization").empty()) return {};
+  Result<std::optional<std::string>> authorization = AuthorizationHeader(config_, files_);
+  if (!authorization) return tl::unexpected(authorization.error());
+  if (*authorization) request.headers.push_back({"Authorization", std::move(**authorization)});
+  return {};
+}
+
+void HttpClient::OnToken(const Result<std::string>& authorization) {
+  std::vector<HttpRequestId> ids;  // in the order in which they were started
+  for (const auto& [id, call] : calls_) {
+    if (call->waiting()) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const HttpRequestId id : ids) {
+    Call& call = *calls_.at(id);
+    if (!authorization) {
+      call.Fail(authorization.error().message);
+    } else {
+      call.request().headers.push_back({"Authorization", *authorization});
+      call.Send();
+    }
+  }
 }
 
 void HttpClient::Cancel(HttpRequestId id) { calls_.erase(id); }

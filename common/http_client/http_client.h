@@ -1,9 +1,16 @@
-// Requests as one HTTP client configuration has them: with its credentials, over any transport.
-// Source: prometheus/common config/http_config.go.
+// Requests as one HTTP client configuration has them, over any transport: with its credentials,
+// headers, TLS settings and proxy, and with redirects followed. Source: prometheus/common
+// config/http_config.go and config/headers.go (0.72).
 //
-// One thread (the loop's). Files are read at each request, so that a rotated secret needs no
-// reload; they are small, and bounded to 1 MiB. What keeps a request from being sent comes to its
-// handler as HttpFailure::kCredentials, with a message that names the file and never what is in it.
+// One thread (the loop's). Files are read at each request, so that a rotated secret or certificate
+// needs no reload; they are small, and bounded to 1 MiB. What keeps a request from being sent comes
+// to its handler as HttpFailure::kCredentials, with a message that names the file and never what is
+// in it.
+//
+// Redirects: at most ten requests in all, within the request's timeout. Authorization and Cookie
+// headers go no further than to the first host and the names below it, at whatever port; once a
+// redirect has left those, they are gone for the rest of the way. Other headers follow everywhere,
+// those of http_headers too.
 //
 // Loop, transport and file system must outlive the client. The client may go in its handlers'
 // OnDone.
@@ -16,6 +23,9 @@
 #include "common/event/event_loop.h"
 #include "common/file/file_system.h"
 #include "common/http/transport.h"
+#include "common/http_client/proxy_rules.h"
+#include "common/http_client/tls_source.h"
+#include "common/http_client/token_source.h"
 
 namespace tributary {
 
@@ -27,9 +37,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Adds to the request what the configuration says, and takes `follow_redirects` from it. An
-  // Authorization header that the request already has stays, and none is added. Never calls the
-  // handler from inside; it must live as for HttpTransport.
+  // Adds to the request what the configuration says; `tls`, `proxy` and `http2` are not the
+  // caller's to set. An Authorization header that the request already has stays, and none is added.
+  // Never calls the handler from inside; it must live as for HttpTransport.
   HttpRequestId Start(HttpRequest request, HttpHandler* handler);
   // As HttpTransport's.
   void Cancel(HttpRequestId id);
@@ -37,12 +47,19 @@ class HttpClient {
  private:
   class Call;
 
+  // Completes the request, but for an oauth2 token.
+  Status Prepare(HttpRequest& request);
+  Status AddHeaders(HttpRequest& request);
+  void OnToken(const Result<std::string>& authorization);
   void Finish(HttpRequestId id, const HttpOutcome& outcome);
 
   EventLoop& loop_;
   HttpTransport& transport_;
   FileSystem& files_;
   const HttpClientConfig config_;
+  TlsSource tls_;
+  const ProxyRules proxies_;
+  std::unique_ptr<TokenSource> tokens_;  // null: no oauth2
   HttpRequestId last_id_ = 0;
   std::unordered_map<HttpRequestId, std::unique_ptr<Call>> calls_;
 };

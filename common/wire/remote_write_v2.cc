@@ -54,7 +54,7 @@ SymbolTable::SymbolTable() : numbers_(0, Hash{HashKey::Random()}) { Clear(); }
 void SymbolTable::Clear() {
   numbers_.clear();
   texts_.release();
-  encoded_.clear();
+  encoded_ = {};
   AppendBytesField(kRequestSymbols, "", encoded_);
 }
 
@@ -119,11 +119,12 @@ void WriteRequestV2Builder::AddExemplar(const SeriesV2& series, std::string_view
 }
 
 std::string WriteRequestV2Builder::Finish() {
-  std::string raw = symbols_.encoded() + series_;
+  const std::string raw = symbols_.encoded() + series_;
+  // Between requests no room is kept for one.
+  series_ = {};
+  symbols_.Clear();
   std::string compressed;
   snappy::Compress(raw.data(), raw.size(), &compressed);
-  series_.clear();
-  symbols_.Clear();
   return compressed;
 }
 

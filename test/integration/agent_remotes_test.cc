@@ -71,6 +71,29 @@ TEST_CASE("agent remotes: what was scraped while the receiver was away is delive
                                   fmt::format("http://127.0.0.1:{}/write", port))) == 0);
 }
 
+TEST_CASE("agent remotes: remote write 2.0 is delivered, and counted by what the receiver says") {
+  CountingTarget target;
+  RemoteReceiver receiver;
+  AgentProcess agent(
+      ConfigOf(target, receiver.Url(), "", "protobuf_message: io.prometheus.write.v2.Request"));
+  CHECK(Eventually(seconds(8), [&] {
+    return receiver.AcceptedOf({{"__name__", "scrapes_total"}}).size() >= 10;
+  }));
+  CheckAllInOrder(receiver, 10);
+  for (const RemoteReceiver::Received& request : receiver.received()) {
+    CHECK(request.decoded.is_v2);
+    CHECK(request.served.Header("X-Prometheus-Remote-Write-Version") == "2.0.0");
+  }
+  CHECK(agent.Metric(RemoteMetric("samples_failed_total", receiver.Url())) == 0);
+  // It takes the next as it did the others, but writes no more of it.
+  receiver.Answer([](const ServedRequest&) {
+    return ScriptedReply::Text(200, "", {{"X-Prometheus-Remote-Write-Samples-Written", "0"}});
+  });
+  CHECK(Eventually(seconds(8), [&] {
+    return agent.Metric(RemoteMetric("samples_failed_total", receiver.Url())) > 0;
+  }));
+}
+
 TEST_CASE("agent remotes: a receiver that goes and comes back again loses nothing") {
   CountingTarget target;
   auto receiver = std::make_unique<RemoteReceiver>();

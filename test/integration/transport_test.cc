@@ -6,6 +6,7 @@
 
 #include "common/event/system_event_loop.h"
 #include "common/http/curl_transport.h"
+#include "test/integration/curl_world.h"
 #include "test/support/catch.h"
 #include "test/support/raw_server.h"
 #include "test/support/slow_resolver.h"
@@ -13,52 +14,6 @@
 
 namespace tributary {
 namespace {
-
-// Asks once a millisecond whether `done` holds.
-bool RunLoop(SystemEventLoop& loop, const std::function<bool()>& done, nanoseconds limit) {
-  const MonotonicTime end = loop.Now() + limit;
-  Timer poll(loop);
-  std::function<void()> check = [&] {
-    if (done() || loop.Now() >= end) {
-      loop.Stop();
-    } else {
-      poll.SetAfter(milliseconds(1), check);
-    }
-  };
-  loop.Post(check);
-  loop.Run();
-  return done();
-}
-
-class CurlWorld : public TransportWorld {
- public:
-  EventLoop& loop() override { return loop_; }
-  HttpTransport& transport() override { return *transport_; }
-  size_t Serve(ReplyScript script) override {
-    servers_.emplace_back(std::move(script));
-    return servers_.size() - 1;
-  }
-  std::string UrlAt(size_t server, const std::string& host) override {
-    return servers_[server].Url(host);
-  }
-  std::vector<ServedRequest> Requests(size_t server) override {
-    return servers_[server].Requests();
-  }
-  std::string RefusingUrl() override { return "http://127.0.0.1:" + std::to_string(UnusedPort()); }
-  std::string DeafUrl() override { return deaf_.emplace().Url(); }
-  bool Run(const std::function<bool()>& done, nanoseconds limit) override {
-    return RunLoop(loop_, done, limit);
-  }
-  RawServer& server(size_t number) { return servers_[number]; }
-  SystemEventLoop& system_loop() { return loop_; }
-  void EndTransport() { transport_.reset(); }
-
- private:
-  SystemEventLoop loop_;
-  std::optional<DeafListener> deaf_;
-  std::deque<RawServer> servers_;
-  std::optional<CurlTransport> transport_{std::in_place, loop_, CurlTransportOptions{}};
-};
 
 ScriptedReply Raw(std::string bytes, bool close_after) {
   ScriptedReply reply;
@@ -167,24 +122,6 @@ TEST_CASE("curl transport: a POST whose kept connection ends with other idle one
   const CollectingHandler got = Fetch(world, PostRequest(world.Url(server), "two"));
   REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
   REQUIRE(world.Requests(server).size() == 4);
-}
-
-TEST_CASE(
-    "curl transport: a POST that a redirect takes to a closing connection is not sent twice") {
-  for (const int status : {307, 308}) {
-    CurlWorld world;
-    const size_t server = world.Serve([status, hits = 0](const ServedRequest& request) mutable {
-      if (request.target == "/from") {
-        return ScriptedReply::Text(status, "moved", {{"Location", "/to"}});
-      }
-      return ++hits == 2 ? ScriptedReply::Broken(ScriptedReply::End::kClose)
-                         : ScriptedReply::Text(200, "ok");
-    });
-    REQUIRE(Fetch(world, PostRequest(world.Url(server) + "/from", "one")).outcome.ok());
-    const CollectingHandler got = Fetch(world, PostRequest(world.Url(server) + "/from", "two"));
-    REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
-    REQUIRE(world.Requests(server).size() == 4);
-  }
 }
 
 TEST_CASE("curl transport: an idle transport does not wake the loop") {

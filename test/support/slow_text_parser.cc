@@ -272,7 +272,7 @@ class SlowPageParser {
   }
 
  private:
-  using RawLabels = std::vector<std::pair<std::string, std::string>>;
+  using RawLabels = TextLabels;
 
   bool Entry(Token token, TextEntry& entry) {
     switch (token) {
@@ -338,7 +338,7 @@ class SlowPageParser {
       if (errno != 0) return false;
       token = lexer_.NextButBlanks();
     }
-    entry.labels = Final(labels);
+    entry.labels = SlowFinalLabels(*name_, labels, type_);
     return token == Token::kLinebreak;
   }
 
@@ -365,29 +365,6 @@ class SlowPageParser {
       if (token == Token::kComma) token = lexer_.NextButBlanks();
     }
     return true;
-  }
-
-  std::optional<RawLabels> Final(const RawLabels& labels) const {
-    std::map<std::string, std::vector<std::string>> by_name;
-    by_name["__name__"].push_back(Replace(*name_, kValueEscapes));
-    for (const auto& [raw_name, raw_value] : labels) {
-      const std::string name = Replace(raw_name, kValueEscapes);
-      std::string value = Replace(raw_value, kValueEscapes);
-      if ((type_ == "histogram" && name == "le") || (type_ == "summary" && name == "quantile")) {
-        // Hex and underscores, which samples do not know, have tests of their own.
-        const bool odd = value.find_first_of("pP_") != std::string::npos;
-        const std::optional<double> number = odd ? ParseGoFloat(value) : SlowParseValue(value);
-        if (number) value = SlowFormat(*number);
-      }
-      by_name[name].push_back(value);
-    }
-    RawLabels final_labels;
-    for (const auto& [name, values] : by_name) {
-      if (std::find(values.begin(), values.end(), "") != values.end()) continue;
-      if (values.size() > 1) return std::nullopt;
-      final_labels.emplace_back(name, values[0]);
-    }
-    return final_labels;
   }
 
   SlowLexer lexer_;
@@ -459,6 +436,32 @@ class FastPageParser {
 };
 
 }  // namespace
+
+std::string SlowUnescape(const std::string& text) { return Replace(text, kValueEscapes); }
+
+std::optional<TextLabels> SlowFinalLabels(const std::string& name, const TextLabels& raw,
+                                          const std::string& type) {
+  std::map<std::string, std::vector<std::string>> by_name;
+  by_name["__name__"].push_back(SlowUnescape(name));
+  for (const auto& [raw_name, raw_value] : raw) {
+    const std::string label = SlowUnescape(raw_name);
+    std::string value = SlowUnescape(raw_value);
+    if ((type == "histogram" && label == "le") || (type == "summary" && label == "quantile")) {
+      // Hex and underscores, which samples do not know, have tests of their own.
+      const bool odd = value.find_first_of("pP_") != std::string::npos;
+      const std::optional<double> number = odd ? ParseGoFloat(value) : SlowParseValue(value);
+      if (number) value = SlowFormat(*number);
+    }
+    by_name[label].push_back(value);
+  }
+  TextLabels final_labels;
+  for (const auto& [label, values] : by_name) {
+    if (std::find(values.begin(), values.end(), "") != values.end()) continue;
+    if (values.size() > 1) return std::nullopt;
+    final_labels.emplace_back(label, values[0]);
+  }
+  return final_labels;
+}
 
 std::optional<double> SlowParseValue(const std::string& text) {
   std::string lower;

@@ -15,6 +15,8 @@
 
 namespace tributary {
 
+using TextLabels = std::vector<std::pair<std::string, std::string>>;
+
 struct TextEntry {
   LineKind kind = LineKind::kComment;
   std::string family;
@@ -23,7 +25,7 @@ struct TextEntry {
   uint64_t value_bits = 0;
   std::optional<TimestampMs> timestamp;
   // Sorted; nothing when a label name is there twice.
-  std::optional<std::vector<std::pair<std::string, std::string>>> labels;
+  std::optional<TextLabels> labels;
 
   bool operator==(const TextEntry&) const = default;
 };
@@ -44,6 +46,13 @@ TextPage FastParsePage(std::string_view page);
 
 // The number that Go's parser makes of a sample's value; nothing where it refuses.
 std::optional<double> SlowParseValue(const std::string& text);
+
+// For the oracle of the other text format. A label's text without its escapes; and the sorted
+// labels of a series, whose names and values are as the page has them: nothing when a name is there
+// twice.
+std::string SlowUnescape(const std::string& text);
+std::optional<TextLabels> SlowFinalLabels(const std::string& name, const TextLabels& raw,
+                                          const std::string& type);
 
 // For messages.
 std::string ToString(const TextPage& page);

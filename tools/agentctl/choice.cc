@@ -87,8 +87,9 @@ std::optional<std::vector<TargetGroup>> DiscoverGroups(FileSystem& files, const 
 
 }  // namespace
 
-LoadResult LoadConfigFile(FileSystem& files, const std::string& path) {
+LoadResult LoadConfigFile(FileSystem& files, const std::string& path, bool check_files) {
   LoadOptions options;
+  options.check_files = check_files;
   options.getenv = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     if (value == nullptr) return std::nullopt;

@@ -12,7 +12,7 @@
 namespace tributary {
 
 // With this process' environment.
-LoadResult LoadConfigFile(FileSystem& files, const std::string& path);
+LoadResult LoadConfigFile(FileSystem& files, const std::string& path, bool check_files = false);
 void PrintDiagnostics(const std::vector<Diagnostic>& diagnostics);
 
 // Null, and `status` set, if there is no valid configuration.

@@ -278,8 +278,7 @@ void AddRelabel(CLI::App& app, int& status) {
       "relabel",
       "Explain what relabeling does to targets or series, rule by rule. Exit status: 0 it was "
       "explained (also what is dropped), 1 the configuration is invalid, 2 wrong usage or "
-      "something "
-      "cannot be read.");
+      "something cannot be read.");
   auto options = std::make_shared<RelabelOptions>();
   command->add_option("--config", options->config, "The agent's configuration file.");
   command->add_option("--job", options->job,

@@ -139,8 +139,7 @@ void AddScrape(CLI::App& app, int& status) {
       "scrape",
       "Scrape a target once, as the agent would, and show what would be sent. Exit status: 0 the "
       "target is up, 1 it is not or the configuration is invalid, 2 wrong usage or something "
-      "cannot "
-      "be read.");
+      "cannot be read.");
   auto options = std::make_shared<ScrapeOptions>();
   command->add_option(
       "URL", options->url,

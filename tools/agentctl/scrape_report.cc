@@ -87,7 +87,8 @@ std::string CountsText(const ScrapeOutcome& outcome) {
   for (const auto& [count, what] :
        {std::pair(stats.duplicates, "samples of a series that had one on this page"),
         std::pair(stats.out_of_order, "samples not later than what the series had"),
-        std::pair(stats.out_of_bounds, "samples too far in the future")}) {
+        std::pair(stats.out_of_bounds, "samples too far in the future"),
+        std::pair(stats.exemplars_invalid, "exemplars that are not valid")}) {
     if (count > 0) out += fmt::format("  {} {}: not taken\n", count, what);
   }
   return out;
@@ -254,7 +255,8 @@ Json CountsJson(const ScrapeOutcome& outcome) {
           {"families", outcome.families.size()},
           {"duplicates", stats.duplicates},
           {"out_of_order", stats.out_of_order},
-          {"out_of_bounds", stats.out_of_bounds}};
+          {"out_of_bounds", stats.out_of_bounds},
+          {"exemplars_invalid", stats.exemplars_invalid}};
 }
 
 }  // namespace
@@ -288,7 +290,8 @@ Json ScrapeJson(const ScrapeOutcome& outcome, const ScrapeReportOptions& options
                    {"body_size_limit", outcome.job.body_size_limit},
                    {"over_sample_limit", outcome.stats.over_sample_limit > 0},
                    {"over_body_limit", outcome.stats.over_body_limit > 0},
-                   {"over_label_limit", outcome.stats.over_label_limit > 0}};
+                   {"over_label_limit", outcome.stats.over_label_limit > 0},
+                   {"over_bucket_limit", outcome.stats.over_bucket_limit > 0}};
   out["series"] = SeriesJson(outcome.series, Shown(outcome.series.size(), options));
   out["dropped"] = DroppedJson(outcome, Shown(outcome.dropped.size(), options));
   if (options.metadata) {

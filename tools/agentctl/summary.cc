@@ -18,6 +18,7 @@ size_t StaticTargets(const ScrapeConfig& job) {
 
 std::string_view AuthName(const HttpClientConfig& http) {
   if (http.basic_auth) return "basic";
+  if (http.oauth2) return "oauth2";
   return http.authorization ? "authorization" : "none";
 }
 

@@ -25,7 +25,7 @@ int TestConfig(const TestConfigOptions& options) {
   int status = kExitGood;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& file : options.files) {
-    LoadResult result = LoadConfigFile(file_system, file);
+    LoadResult result = LoadConfigFile(file_system, file, true);
     PrintDiagnostics(result.diagnostics);
     if (options.json) {
       all.push_back(SummaryJson(file, result));

@@ -11,7 +11,6 @@ namespace tributary {
 namespace {
 
 constexpr size_t kExchangesKept = 10'000;
-constexpr int kRedirectsMax = 10;
 
 struct Url {
   std::string scheme;
@@ -19,9 +18,6 @@ struct Url {
   std::string port;
   std::string target;
   std::string Server() const { return host + ":" + port; }
-  bool SameOrigin(const Url& other) const {
-    return scheme == other.scheme && host == other.host && port == other.port;
-  }
 };
 
 // Enough of RFC 3986 for tests: userinfo and fragment are dropped, nothing is decoded.
@@ -48,15 +44,6 @@ std::optional<Url> ParseUrl(const std::string& text) {
   url.target = text.substr(end, text.find('#', end) - end);
   if (url.target.empty() || url.target[0] == '?') url.target.insert(0, "/");
   return url;
-}
-
-std::string ResolveLocation(const Url& base, const std::string& location) {
-  if (location.find("://") != std::string::npos) return location;
-  if (location.rfind("//", 0) == 0) return base.scheme + ":" + location;
-  const std::string origin = base.scheme + "://" + base.Server();
-  if (location.rfind('/', 0) == 0) return origin + location;
-  const std::string path = base.target.substr(0, base.target.find('?'));
-  return origin + path.substr(0, path.rfind('/') + 1) + location;
 }
 
 bool IsLiteral(const std::string& host) {
@@ -121,7 +108,7 @@ void SimNetwork::Record(SimExchange exchange) {
   if (exchanges_.size() > kExchangesKept) exchanges_.pop_front();
 }
 
-// One request with its redirects. Its life: LookUp, Connect, Arrive, Head, Chunk..., End; each step
+// One request. Its life: LookUp, Connect, Arrive, Head, Chunk..., End; each step
 // sets the timer for the next.
 class SimTransport::Exchange {
  public:
@@ -143,7 +130,7 @@ class SimTransport::Exchange {
         std::any_of(request_.headers.begin(), request_.headers.end(), [](const HttpHeader& header) {
           return (header.name + header.value).find_first_of("\r\n") != std::string::npos;
         });
-    Hop(breaks ? "" : request_.url);
+    Begin(breaks ? "" : request_.url);
   }
 
   void Record(bool cancelled) {
@@ -164,21 +151,12 @@ class SimTransport::Exchange {
                    [this, failure, message = std::move(message)] { Finish(failure, message); });
   }
 
-  void Hop(const std::string& text) {
+  void Begin(const std::string& text) {
     const std::optional<Url> url = ParseUrl(text);
     if (!url) {
-      const bool first = record_.server.empty();
-      FailAfter(nanoseconds(0), first ? HttpFailure::kInvalidUrl : HttpFailure::kBadResponse,
-                first ? "not a valid http or https URL, or a header with a line break"
-                      : "redirect to an invalid URL");
+      FailAfter(nanoseconds(0), HttpFailure::kInvalidUrl,
+                "not a valid http or https URL, or a header with a line break");
       return;
-    }
-    if (!record_.server.empty() && !url->SameOrigin(url_)) {
-      std::erase_if(request_.headers, [](const HttpHeader& header) {
-        HttpResponseHead one;
-        one.headers.push_back({header.name, "x"});
-        return !one.Header("Authorization").empty() || !one.Header("Cookie").empty();
-      });
     }
     url_ = *url;
     record_.server = url_.Server();
@@ -264,33 +242,12 @@ class SimTransport::Exchange {
       Finish(HttpFailure::kBadResponse, "response header over 64 KiB");
       return;
     }
-    if (Redirect(head)) return;
     in_callback_ = true;
     handler_->OnHead(head);
     in_callback_ = false;
     const bool no_body = request_.method == "HEAD" || reply_.status == 204 || reply_.status == 304;
     if (no_body) reply_.chunks.clear();
     NextChunk();
-  }
-
-  bool Redirect(const HttpResponseHead& head) {
-    const int status = head.status;
-    const std::string location(head.Header("Location"));
-    if (!request_.follow_redirects || location.empty() || status < 300 || status > 399)
-      return false;
-    if (redirects_++ == kRedirectsMax) {
-      Finish(HttpFailure::kTooManyRedirects, "more than 10 redirects");
-      return true;
-    }
-    const bool to_get = ((status == 301 || status == 302) && request_.method == "POST") ||
-                        (status == 303 && request_.method != "HEAD");
-    if (to_get) {
-      request_.method = "GET";
-      request_.body = nullptr;
-    }
-    record_.outcome.status = 0;  // not the final response
-    Hop(ResolveLocation(url_, location));
-    return true;
   }
 
   void NextChunk() {
@@ -362,7 +319,6 @@ class SimTransport::Exchange {
   HttpRequest request_;
   HttpHandler* const handler_;
   Url url_;
-  int redirects_ = 0;
   ScriptedReply reply_;
   size_t chunk_ = 0;
   size_t sent_ = 0;

@@ -326,5 +326,41 @@ TEST_CASE("sample log: a record that was read stays readable after its eviction"
   CHECK(log.stats().evicted.samples == 64);
 }
 
+TEST_CASE("sample log: counts and bounds include histograms and exemplars") {
+  GroupSamples samples = Samples(2);
+  IrregularSamples irregular;
+  for (int i = 0; i < 3; i++) irregular.histograms.push_back({0, i, 0, false, "encoded"});
+  for (int i = 0; i < 5; i++) irregular.exemplars.push_back({0, i, 1, "labels"});
+  samples.irregular = std::make_shared<const IrregularSamples>(std::move(irregular));
+  const SampleCounts each{2, 3, 5};
+  REQUIRE(samples.counts() == each);
+  REQUIRE(samples.memory_bytes() > Samples(2).memory_bytes() + 8 * sizeof(ExemplarSample));
+
+  SimLoop loop;
+  SampleLog log(loop, {4 * samples.memory_bytes(), 1000});
+  const auto reader = log.AddReader([] {});
+  for (int i = 0; i < 6; i++) {
+    Commit commit;
+    commit.groups.push_back(samples);
+    REQUIRE(log.Append(std::move(commit), [] {}));
+  }
+  loop.RunDue();
+  CHECK(log.stats().records == 4);
+  CHECK(log.stats().appended == SampleCounts{12, 18, 30});
+  CHECK(log.stats().evicted == each + each);
+  std::vector<size_t> records;
+  SampleCounts lost;
+  // 20 of all kinds: two records.
+  for (int i = 0; i < 2; i++) {
+    log.Read(reader, 20, [&](const SampleLog::Batch& batch) {
+      records.push_back(batch.records.size());
+      lost += batch.lost;
+    });
+    loop.RunDue();
+  }
+  CHECK(records == std::vector<size_t>{2, 2});
+  CHECK(lost == each + each);
+}
+
 }  // namespace
 }  // namespace tributary

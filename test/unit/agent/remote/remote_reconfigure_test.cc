@@ -38,17 +38,24 @@ std::vector<double> Count(size_t to) {
   return values;
 }
 
-// Whether each series' samples arrived in the order of their times, every value once.
-void CheckOrder(const RemoteWorld& world) {
+// Whether entries of each series arrived in the order of their times.
+template <typename Entries>
+void CheckOrderOf(Entries entries) {
   std::map<Labels, TimestampMs> latest;
-  for (DecodedSample& sample : world.accepted()) {
-    sample.labels.Remove("rule");
-    const auto [it, is_new] = latest.emplace(sample.labels, sample.timestamp);
+  for (auto& entry : entries) {
+    entry.labels.Remove("rule");
+    const auto [it, is_new] = latest.emplace(entry.labels, entry.timestamp);
     if (is_new) continue;
-    CAPTURE(sample.labels.ToString(), sample.timestamp, it->second);
-    REQUIRE(sample.timestamp > it->second);
-    it->second = sample.timestamp;
+    CAPTURE(entry.labels.ToString(), entry.timestamp, it->second);
+    REQUIRE(entry.timestamp > it->second);
+    it->second = entry.timestamp;
   }
+}
+
+void CheckOrder(const RemoteWorld& world) {
+  CheckOrderOf(world.accepted());
+  CheckOrderOf(world.accepted_histograms());
+  CheckOrderOf(world.accepted_exemplars());
 }
 
 TEST_CASE("remote queue: a backlog follows a reload, under the new rules, in order") {
@@ -230,13 +237,23 @@ class RandomRun {
     REQUIRE(world_.log.stats().records == 0);
     CheckOrder(world_);
     CheckGenerations();
-    const std::vector<double> values = Sorted(Values(world_));
-    REQUIRE(std::adjacent_find(values.begin(), values.end()) == values.end());
+    std::vector<double> values = Values(world_), histograms, exemplars;
+    for (const auto& sample : world_.accepted_histograms())
+      histograms.push_back(sample.histogram.sum);
+    for (const auto& sample : world_.accepted_exemplars()) exemplars.push_back(sample.value);
     const RemoteQueueStats& stats = queue_->stats();
-    REQUIRE(values.size() == stats.sent.samples);
-    REQUIRE(stats.sent.samples + stats.dropped[DropReason::kSeries].samples +
-                stats.failed.samples ==
-            static_cast<uint64_t>(world_.next_value) - 1);
+    REQUIRE(stats.sent == SampleCounts{values.size(), histograms.size(), exemplars.size()});
+    // Every entry of whatever kind has a value of its own.
+    values.insert(values.end(), histograms.begin(), histograms.end());
+    values.insert(values.end(), exemplars.begin(), exemplars.end());
+    values = Sorted(std::move(values));
+    REQUIRE(std::adjacent_find(values.begin(), values.end()) == values.end());
+    const SampleCounts all =
+        stats.sent + stats.dropped[DropReason::kSeries] + stats.dropped[DropReason::kSwitchedOff];
+    // Of kinds that were switched off when they were read, nothing is counted.
+    const auto appended = static_cast<uint64_t>(world_.next_value) - 1;
+    REQUIRE((with_drops_ ? all.total() <= appended : all.total() == appended));
+    REQUIRE(all == stats.read);
     if (!with_drops_) REQUIRE(values == Count(static_cast<size_t>(world_.next_value) - 1));
   }
 
@@ -278,21 +295,33 @@ class RandomRun {
     world_.Append(std::move(commit));
   }
 
-  // Some series are absent, some have times of their own instead or as well.
+  // Some series are absent, some have times of their own instead or as well, some a histogram
+  // instead, some an exemplar as well.
   void MakeGaps(GroupSamples& samples) {
     const GroupSamples full = samples;
     samples.values.clear();
+    IrregularSamples irregular;
     for (uint32_t i = 0; i < full.group->series(); i++) {
-      const uint64_t what = Below(6);
+      const uint64_t what = Below(7);
       if (what < 3) {
         samples.values.push_back(full.values[i]);
+      } else if (what == 6) {
+        samples.present[i / 64] &= ~(uint64_t{1} << (i % 64));
+        irregular.histograms.push_back(
+            RemoteWorld::HistogramOf(i, full.timestamp, static_cast<uint64_t>(full.values[i])));
       } else {
         samples.present[i / 64] &= ~(uint64_t{1} << (i % 64));
         samples.own.push_back(
             {i, full.timestamp + static_cast<TimestampMs>(what) % 2, full.values[i]});
       }
       if (what == 0) samples.own.push_back({i, full.timestamp + 1, world_.next_value++});
+      if (what == 1 || what == 6) {
+        irregular.exemplars.push_back(
+            RemoteWorld::ExemplarOf(i, full.timestamp, world_.next_value++));
+      }
     }
+    if (irregular.histograms.empty() && irregular.exemplars.empty()) return;
+    samples.irregular = std::make_shared<const IrregularSamples>(std::move(irregular));
   }
 
   void Behave() {
@@ -316,7 +345,10 @@ class RandomRun {
     config_.queue.max_shards = config_.queue.min_shards + Below(5);
     config_.queue.batch_send_deadline = milliseconds(Below(3000));
     config_.queue.max_backoff = milliseconds(50 + Below(2000));
+    config_.message = Below(2) == 0 ? RemoteWriteMessage::kV1 : RemoteWriteMessage::kV2;
     config_.write_relabel_configs = {AddLabel("rule", std::to_string(Below(100)))};
+    config_.send_exemplars = !with_drops_ || Below(3) > 0;
+    config_.send_native_histograms = !with_drops_ || Below(3) > 0;
     if (with_drops_ && Below(2) == 0) {
       RelabelConfig drop;
       drop.source_labels = {"i"};

@@ -364,5 +364,22 @@ TEST_CASE("target: the seed differs by host and by external labels") {
   CHECK(OffsetSeed("a", {{"region", "us"}}) != seed);
 }
 
+TEST_CASE("target: a Unix socket is a place of its own, and no label of the series") {
+  ScrapeConfig config;
+  config.job_name = "j";
+  config.scrape_interval = config.scrape_timeout = seconds(1);
+  const std::vector<TargetGroup> groups = {
+      {{"a:1"}, Labels{{"__unix_socket__", "/run/a.sock"}}, "0"},
+      {{"a:1"}, Labels{{"__unix_socket__", "/run/b.sock"}}, "1"},
+      {{"a:1"}, {}, "2"}};
+  const BuiltTargets built = BuildTargets(config, groups, RelabelRules());
+  REQUIRE(built.active.size() == 3);
+  CHECK(built.active[0]->unix_socket == "/run/a.sock");
+  CHECK(built.active[1]->unix_socket == "/run/b.sock");
+  CHECK(built.active[2]->unix_socket.empty());
+  CHECK(built.active[0]->url == "http://a:1/metrics");
+  CHECK(built.active[0]->labels == built.active[2]->labels);
+}
+
 }  // namespace
 }  // namespace tributary

@@ -214,7 +214,7 @@ remote_write:
   write_relabel_configs: [{regex: x, action: labeldrop}]
   send_exemplars: true
   send_native_histograms: true
-  protobuf_message: prometheus.WriteRequest
+  protobuf_message: io.prometheus.write.v2.Request
   bearer_token_file: t
   enable_http2: true
   queue_config: {capacity: 10, max_shards: 5, min_shards: 2, max_samples_per_send: 7,
@@ -232,6 +232,8 @@ storage: {tsdb: {out_of_order_time_window: 10m}}
   drop.regex = "x";
   drop.action = RelabelAction::kLabelDrop;
   expected.write_relabel_configs = {drop};
+  expected.send_exemplars = expected.send_native_histograms = true;
+  expected.message = RemoteWriteMessage::kV2;
   expected.http.authorization = Authorization{"Bearer", {""}, "/etc/agent/t"};
   expected.queue = {10, 5, 2, 7, seconds(6), milliseconds(31), seconds(8), true, hours(1)};
   expected.metadata = {false, minutes(2), 500};
@@ -381,12 +383,11 @@ TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint
 
 TEST_CASE("config: what is known but not built says so, unless it says no more than its default") {
   const char* const kRefused[] = {
-      "tls_config: {ca_file: a}",
-      "tls_config: {insecure_skip_verify: true}",
-      "oauth2: {client_id: a, token_url: b}",
-      "proxy_url: http://p",
-      "proxy_from_environment: true",
-      "http_headers: {X-A: {values: [b]}}",
+      "tls_config: {ca_ref: a}",
+      "oauth2: {client_id: a, token_url: b, client_secret_ref: c}",
+      "oauth2: {client_id: a, token_url: b, "
+      "grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer'}",
+      "oauth2: {client_id: a, token_url: b, claims: {c: d}}",
       "scrape_protocols: [PrometheusProto, PrometheusText0.0.4]",
       "fallback_scrape_protocol: OpenMetricsText1.0.0",
       "scrape_native_histograms: true",
@@ -405,8 +406,9 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   const char* const kAccepted[] = {
       "tls_config: {}",
       "tls_config:",
-      "tls_config: {insecure_skip_verify: false}",
+      "tls_config: {insecure_skip_verify: false, key_ref: ''}",
       "oauth2:",
+      "oauth2: {client_id: a, token_url: b, grant_type: client_credentials, claims: {}}",
       "proxy_from_environment: false",
       "proxy_url: \"\"",
       "http_headers: {}",
@@ -425,9 +427,107 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   CHECK(Bad("otlp: {promote_scope_metadata: true}").find("'otlp' is known, but") !=
         std::string::npos);
   CHECK(Bad("remote_write: [{url: a, sigv4: {}}]").find("'sigv4' is known") != std::string::npos);
-  CHECK(Bad("remote_write: [{url: a, protobuf_message: io.prometheus.write.v2.Request}]")
-            .find("not built yet") != std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, convert_nhcb_to_classic: true}]").find("is known, but") !=
+        std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, failed_request_logging: true}]").find("is known, but") !=
+        std::string::npos);
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
+}
+
+TEST_CASE("config: how clients connect") {
+  const auto config = Good(Job(R"(tls_config:
+    ca_file: ca.pem
+    cert: C
+    key: K
+    server_name: s
+    insecure_skip_verify: true
+    min_version: TLS12
+    max_version: TLS13
+  proxy_url: http://u:p@proxy:3128
+  no_proxy: a,b
+  proxy_connect_header: {X-P: [q, r]}
+  http_headers:
+    X-A: {values: [b, c], secrets: [d], files: [e, /f]}
+  oauth2:
+    client_id: i
+    client_secret_file: cs
+    scopes: [x, y]
+    token_url: http://t/token
+    endpoint_params: {audience: z}
+    tls_config: {ca: Z}
+    proxy_from_environment: true)"));
+  HttpClientConfig expected;
+  expected.tls = {"", "C", {"K"}, "/etc/agent/ca.pem", "", "", "s", true, "TLS12", "TLS13"};
+  expected.proxy = {"http://u:p@proxy:3128", "a,b", false, {{"X-P", {{"q"}, {"r"}}}}};
+  expected.http_headers = {{"X-A", {{"b", "c"}, {{"d"}}, {"/etc/agent/e", "/f"}}}};
+  Oauth2Config oauth2;
+  oauth2.client_id = "i";
+  oauth2.client_secret_file = "/etc/agent/cs";
+  oauth2.scopes = {"x", "y"};
+  oauth2.token_url = "http://t/token";
+  oauth2.endpoint_params = {{"audience", {"z"}}};
+  oauth2.tls.ca = "Z";
+  oauth2.proxy.proxy_from_environment = true;
+  expected.oauth2 = oauth2;
+  CHECK(config->scrape_configs.at(0).http == expected);
+  for (const char* secret : {"key: K", "u:p@", "- q", "- d", "audience: z"}) {
+    CAPTURE(secret);
+    CHECK(config->yaml.find(secret) == std::string::npos);
+  }
+  for (const char* shown : {"- b\n", "u:xxxxx@proxy", "server_name: s", "client_id: i"}) {
+    CAPTURE(shown);
+    CHECK(config->yaml.find(shown) != std::string::npos);
+  }
+}
+
+TEST_CASE("config: what clients cannot be") {
+  const std::pair<const char*, const char*> kTable[] = {
+      {"tls_config: {cert_file: a}", "needs its key"},
+      {"tls_config: {ca: a, ca_file: b}", "at most one of ca, ca_file"},
+      {"tls_config: {min_version: TLS13, max_version: TLS12}", "'max_version' is below"},
+      {"tls_config: {min_version: TLS9}", "not a valid 'min_version'"},
+      {"no_proxy: a", "'no_proxy' needs proxy_url"},
+      {"proxy_connect_header: {a: [b]}", "'proxy_connect_header' needs proxy_url"},
+      {"proxy_url: http://p\n  proxy_from_environment: true", "exclude each other"},
+      {"proxy_url: http://p\n  proxy_connect_header: {'a b': [c]}",
+       "cannot be the name of a header"},
+      {"proxy_url: http://p\n  proxy_connect_header: {a: [\"b\\nc\"]}", "has a line break"},
+      {"http_headers: {Authorization: {values: [b]}}", "is reserved"},
+      {"http_headers: {X-A: {secrets: [\"b\\r\"]}}", "has a line break"},
+      {"oauth2: {client_id: a, token_url: b, client_secret: c, client_secret_file: d}",
+       "at most one of client_secret"},
+      {"oauth2: {client_id: a, token_url: b}\n  authorization: {credentials: c}", "at most one of"},
+  };
+  for (const auto& [text, expected] : kTable) {
+    CAPTURE(text, expected);
+    const std::string messages = Bad(Job(text));
+    CAPTURE(messages);
+    CHECK(messages.find(expected) != std::string::npos);
+  }
+}
+
+TEST_CASE("config: files of clients have to be there for who checks, and not for the agent") {
+  const std::string text = R"(scrape_configs:
+- job_name: a
+  bearer_token_file: gone
+  tls_config: {ca_file: gone, cert_file: gone, key_file: here}
+remote_write:
+- url: http://a/
+  basic_auth: {password_file: gone}
+  tls_config: {ca_file: gone}
+)";
+  MemoryFiles files{{"/etc/agent/prometheus.yml", text}, {"/etc/agent/here", "x"}};
+  CHECK(LoadConfig(files, "/etc/agent/prometheus.yml").config != nullptr);
+  LoadOptions options;
+  options.check_files = true;
+  const LoadResult checked = LoadConfig(files, "/etc/agent/prometheus.yml", options);
+  CHECK(checked.config == nullptr);
+  const std::string messages = Messages(checked);
+  CAPTURE(messages);
+  CHECK(std::count(messages.begin(), messages.end(), '\n') == 3);
+  CHECK(messages.find("'credentials_file': no such file") != std::string::npos);
+  CHECK(messages.find("prometheus.yml:4:41: error: 'cert_file'") != std::string::npos);
+  CHECK(messages.find("prometheus.yml:8:25: error: 'ca_file'") != std::string::npos);
 }
 
 TEST_CASE("config: what is not built is checked all the same") {

@@ -1,0 +1,28 @@
+// The protobuf exposition format read slowly and obviously: libprotobuf decodes the page, and what
+// Prometheus makes of a family is written down step by step
+// (model/textparse/protobufparse.go, 3.16).
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "test/support/protobuf_page_text.h"
+
+namespace tributary {
+
+struct SlowProtobufPage {
+  ProtobufPageText text;
+  // Whether Prometheus' own decoder may see something else in these bytes than libprotobuf, a
+  // family's name or type changes behind its metrics (which our reader refuses), or an inner span
+  // has a negative offset: nothing is to be concluded then.
+  bool odd = false;
+};
+
+// A page that libprotobuf does not decode is odd; one where a known field has the wrong wire type
+// is an error, as in Prometheus.
+SlowProtobufPage ReadProtobufPageSlowly(std::string_view page, const ProtobufHistogramRules& rules);
+
+// The page written anew by libprotobuf: fields in order, each once. Only if it decodes.
+std::optional<std::string> RewriteProtobufPage(std::string_view page);
+
+}  // namespace tributary
