@@ -88,6 +88,8 @@ void MoveBearerToken(SectionValue& section) {
     Value& value = authorization.sections.front().Set(new_name);
     value.text = old.text;
     value.given = true;
+    value.line = old.line;
+    value.column = old.column;
     section.Erase(old_name);
   }
 }

@@ -525,8 +525,8 @@ remote_write:
   const std::string messages = Messages(checked);
   CAPTURE(messages);
   CHECK(std::count(messages.begin(), messages.end(), '\n') == 3);
-  CHECK(messages.find("'credentials_file': no such file") != std::string::npos);
-  CHECK(messages.find("prometheus.yml:4:41: error: 'cert_file'") != std::string::npos);
+  CHECK(messages.find("prometheus.yml:3:22: error: 'credentials_file'") != std::string::npos);
+  CHECK(messages.find("prometheus.yml:4:42: error: 'cert_file'") != std::string::npos);
   CHECK(messages.find("prometheus.yml:8:25: error: 'ca_file'") != std::string::npos);
 }
 
