@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,9 +99,13 @@ class OpenMetricsParser : public LineScanner {
   bool Number(double& out, const char* problem) {
     if (!At(' ')) return Expect(problem);
     const char* start = p_ + 1;
-    // Most have no more digits than the float parser's fast path takes.
+    // Most tokens are no longer than what the float parser's fast path takes.
     constexpr ptrdiff_t kUsualBytes = 17;
-    const char* bound = end_ - start > kUsualBytes ? start + kUsualBytes : end_;
+    const char* bound = end_;
+    if (end_ - start > kUsualBytes) {
+      bound = static_cast<const char*>(std::memchr(start, ' ', kUsualBytes + 1));
+      if (bound == nullptr) return LongNumber(out, problem);
+    }
     const char* stop = ParseSampleValue(start, bound, out);
     if (stop == nullptr || (stop != end_ && *stop != ' ')) return LongNumber(out, problem);
     p_ = stop;
@@ -265,7 +270,8 @@ class OpenMetricsParser : public LineScanner {
 size_t EndOfQuotes(std::string_view line, size_t i) {
   size_t quote = line.find('"', i);
   // By far most values have no escape, and are left by the first quote.
-  if (quote != line.npos && line.substr(i, quote - i).find('\\') != line.npos) {
+  const bool escaped = line.substr(i, quote - i).find('\\') != std::string_view::npos;
+  if (quote != std::string_view::npos && escaped) {
     for (quote = i; quote < line.size() && line[quote] != '"'; ++quote) {
       if (line[quote] != '\\') continue;
       while (quote + 1 < line.size() && line[quote + 1] == '\0') ++quote;
