@@ -1,10 +1,10 @@
 #include "common/exposition/protobuf_page.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "common/base/utf8.h"
+#include "common/base/varint.h"
 #include "common/exposition/protobuf_cursor.h"
 #include "common/exposition/series_labels.h"
 
@@ -16,8 +16,10 @@ enum : int32_t { kName = 1, kHelp = 2, kType = 3, kMetric = 4, kUnit = 5 };
 
 constexpr unsigned kLengthBytesMax = 5;  // of the varint before a family
 constexpr unsigned kVarintBytesMax = 10;
-// What a buffer may keep for the next page.
+// What a buffer may keep for the next page; and the largest metric after which metric_ is kept
+// (what is decoded may be twenty times as large as its bytes).
 constexpr size_t kKeptBytesMax = size_t{1} << 20;
+constexpr size_t kKeptMetricBytesMax = size_t{64} << 10;
 
 void ClearBuffer(std::string& buffer) {
   buffer.clear();
@@ -35,6 +37,11 @@ size_t VarintBytes(std::string_view bytes, uint64_t& value) {
   return 0;
 }
 
+std::string Quoted(std::string_view name) {
+  constexpr size_t kShownMax = 200;
+  return "\"" + Printable(name.substr(0, kShownMax)) + "\"";
+}
+
 bool IsKnown(int32_t number) { return number >= kName && number <= kUnit; }
 
 }  // namespace
@@ -48,8 +55,13 @@ void ProtobufPageReader::Reset() {
   carry_done_ = false;
   length_ = 0;
   length_bytes_ = 0;
+  if (metric_bytes_max_ > kKeptMetricBytesMax) metric_ = {};
+  metric_bytes_max_ = 0;
   metric_.Clear();
   metric_.untyped_value = 0;
+  ClearBuffer(name_);
+  ClearBuffer(help_);
+  ClearBuffer(unit_);
   error_.clear();
   never_began_ = false;
   BeginFamily(0);
@@ -129,8 +141,7 @@ void ProtobufPageReader::ForgetCarry() {
 
 void ProtobufPageReader::ForgetHeld() {
   ClearBuffer(held_);
-  held_sizes_.clear();
-  held_next_ = held_offset_ = 0;
+  held_read_ = 0;
 }
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::ReadField() {
@@ -298,7 +309,7 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeType(int32_t ty
 
 // Once name and type are known the metrics that had to wait are handed out.
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::StartHeld() {
-  if (started_ || !name_known_ || !type_known_ || held_sizes_.empty()) return std::nullopt;
+  if (started_ || !name_known_ || !type_known_ || held_.empty()) return std::nullopt;
   return StartFamily(State::kHeld);
 }
 
@@ -308,11 +319,11 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeMetric(std::str
     pending_ = bytes;
     return StartFamily(State::kPending);
   }
-  if (bytes.size() > kHeldBytesMax - held_.size()) {
+  if (held_.size() + bytes.size() > kHeldBytesMax) {
     return FailWith("a family without a type has too many metrics", false);
   }
+  PutVarint(held_, bytes.size());
   held_ += bytes;
-  held_sizes_.push_back(bytes.size());
   ForgetCarry();
   return std::nullopt;
 }
@@ -320,12 +331,11 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::TakeMetric(std::str
 ProtobufPageReader::Event ProtobufPageReader::StartFamily(State next) {
   if (name_.empty()) return FailWith("a family has no name", true);
   if (!IsValidUtf8(name_)) {
-    return FailWith("a family's name is not UTF-8: \"" + Printable(name_) + "\"", true);
+    return FailWith("a family's name is not UTF-8: " + Quoted(name_), true);
   }
   if (type_ < 0 || type_ > static_cast<int32_t>(ProtobufType::kGaugeHistogram)) {
     return FailWith(
-        "the family \"" + Printable(name_) + "\" has the unknown type " + std::to_string(type_),
-        true);
+        "the family " + Quoted(name_) + " has the unknown type " + std::to_string(type_), true);
   }
   if (!IsValidUtf8(help_)) return FailForHelp();
   family_.name = name_;
@@ -338,23 +348,25 @@ ProtobufPageReader::Event ProtobufPageReader::StartFamily(State next) {
 }
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::ReadHeld() {
-  if (held_next_ == held_sizes_.size()) {
+  std::string_view left = std::string_view(held_).substr(held_read_);
+  uint64_t size = 0;
+  if (!TakeVarint(left, size)) {
     ForgetHeld();
     state_ = State::kField;
     return std::nullopt;
   }
-  const size_t size = held_sizes_[held_next_++];
-  const std::string_view bytes = std::string_view(held_).substr(held_offset_, size);
-  held_offset_ += size;
+  const std::string_view bytes = left.substr(0, size);
+  held_read_ = held_.size() - left.size() + bytes.size();
   return HandOut(bytes);
 }
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::HandOut(std::string_view bytes) {
+  metric_bytes_max_ = std::max(metric_bytes_max_, bytes.size());
   if (!doomed_) {
     const Status decoded = DecodeProtobufMetric(bytes, metric_);
     if (decoded) return Event::kMetric;
     doomed_ = true;
-    error_ = "family \"" + Printable(name_) + "\": " + decoded.error().message;
+    error_ = "family " + Quoted(name_) + ": " + decoded.error().message;
   }
   ForgetCarry();
   return std::nullopt;
@@ -362,7 +374,7 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::HandOut(std::string
 
 std::optional<ProtobufPageReader::Event> ProtobufPageReader::EndFamily() {
   if (group_depth_ > 0) return FailWith("malformed family: a group does not end", true);
-  if (!started_ && !held_sizes_.empty()) return StartFamily(State::kHeld);
+  if (!started_ && !held_.empty()) return StartFamily(State::kHeld);
   state_ = State::kLength;
   if (!started_) return std::nullopt;
   if (!IsValidUtf8(help_)) return FailForHelp();
@@ -373,7 +385,7 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::EndFamily() {
 }
 
 ProtobufPageReader::Event ProtobufPageReader::FailForHelp() {
-  return FailWith("the help of the family \"" + Printable(name_) + "\" is not UTF-8", true);
+  return FailWith("the help of the family " + Quoted(name_) + " is not UTF-8", true);
 }
 
 ProtobufPageReader::Event ProtobufPageReader::FailWith(std::string message, bool never_began) {

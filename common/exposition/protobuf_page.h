@@ -20,7 +20,8 @@
 // again, after a metric was handed out, with another value; and what exceeds these bounds:
 //   - one field of a family (a metric, its help ...) of more than kFieldBytesMax;
 //   - metrics held back of more than kHeldBytesMax.
-// Memory is taken for bytes that have arrived, never for a length that is promised.
+// Memory is taken for bytes that have arrived, never for a length that is promised. A decoded
+// metric may take twenty times its bytes.
 //
 // In steady state nothing is allocated for a metric. Not thread-safe; Reset for another page.
 #pragma once
@@ -30,7 +31,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/status.h"
 #include "common/exposition/protobuf_metric.h"
@@ -57,7 +57,7 @@ struct ProtobufFamily {
 
 class ProtobufPageReader {
  public:
-  static constexpr size_t kFieldBytesMax = size_t{64} << 20;
+  static constexpr size_t kFieldBytesMax = size_t{4} << 20;
   static constexpr size_t kHeldBytesMax = size_t{64} << 20;
 
   enum class Event : uint8_t {
@@ -138,12 +138,12 @@ class ProtobufPageReader {
   bool doomed_ = false;  // a metric was malformed; the rest of the family is looked at all the same
   bool never_began_ = false;
 
-  std::string_view pending_;        // the metric that comes after kFamily
-  std::string held_;                // metrics held back, one after the other
-  std::vector<size_t> held_sizes_;  // and their sizes
-  size_t held_next_ = 0, held_offset_ = 0;
+  std::string_view pending_;  // the metric that comes after kFamily
+  std::string held_;          // metrics held back, each behind its size as a varint
+  size_t held_read_ = 0;      // bytes of these that were handed out
 
   ProtobufMetric metric_;
+  size_t metric_bytes_max_ = 0;  // the largest that was decoded into it
   std::string error_;
 };
 

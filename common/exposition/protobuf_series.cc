@@ -19,6 +19,11 @@ bool IsHistogram(ProtobufType type) {
   return type == ProtobufType::kHistogram || type == ProtobufType::kGaugeHistogram;
 }
 
+std::string Shown(std::string_view name) {
+  constexpr size_t kShownMax = 200;
+  return Printable(name.substr(0, kShownMax));
+}
+
 std::string_view TextOf(ProtobufSuffix suffix) {
   switch (suffix) {
     case ProtobufSuffix::kNone:
@@ -219,7 +224,7 @@ ProtobufSeriesReader::Step ProtobufSeriesReader::EmitHistogram(NativeHistogram& 
 
 ProtobufSeriesReader::Step ProtobufSeriesReader::Fail(const std::string& problem) {
   stage_ = Stage::kEnd;
-  error_ = fmt::format("family \"{}\": {}", Printable(family_.name), problem);
+  error_ = fmt::format("family \"{}\": {}", Shown(family_.name), problem);
   return Step::kError;
 }
 
@@ -283,7 +288,7 @@ Status ProtobufSeriesReader::CheckLabels() {
   Status decoded = DecodeProtobufLabels(metric_->label_bytes, labels_);
   if (decoded) return decoded;
   return tributary::Fail(
-      fmt::format("family \"{}\": {}", Printable(family_.name), decoded.error().message));
+      fmt::format("family \"{}\": {}", Shown(family_.name), decoded.error().message));
 }
 
 Result<Labels> ProtobufSeriesReader::MakeLabels(std::vector<std::string>* emptied) {
@@ -301,7 +306,7 @@ Result<Labels> ProtobufSeriesReader::MakeLabels(std::vector<std::string>* emptie
         {std::string(NameOf(sample_.extra)), FormatOpenMetricsFloat(sample_.extra_value)});
   }
   Result<Labels> unique = UniqueLabels(std::move(labels), emptied);
-  if (!unique) return tributary::Fail(unique.error().message + ": " + Printable(name));
+  if (!unique) return tributary::Fail(unique.error().message + ": " + Shown(name));
   return unique;
 }
 

@@ -96,40 +96,41 @@ bool IsOdd(std::string_view bytes, const google::protobuf::Descriptor* type) {
   return false;
 }
 
-// Whether name and type, both known before a metric, are others in the end. `bytes` are well
-// formed, without groups of fields that would matter.
-bool ChangesBehindMetric(std::string_view bytes, const pb::MetricFamily& family) {
-  pb::MetricFamily before;
-  while (!bytes.empty()) {
-    uint64_t tag = 0;
-    uint64_t number = 0;
-    TakeVarint(bytes, tag);
+// Whether a family, perhaps cut short, changes its name or type behind a metric before which both
+// were known. Fields of groups are looked at as if they stood here.
+bool ChangesBehindMetric(std::string_view bytes) {
+  std::optional<std::string> name;
+  std::optional<int32_t> type;
+  bool has_metric = false;
+  bool started = false;
+  uint64_t tag = 0;
+  uint64_t number = 0;
+  while (TakeVarint(bytes, tag)) {
     const auto field = static_cast<int>(tag >> 3);
     switch (tag & 7) {
       case 0:
-        TakeVarint(bytes, number);
-        if (field == pb::MetricFamily::kTypeFieldNumber) {
-          before.set_type(static_cast<int32_t>(number));
-        }
+        if (!TakeVarint(bytes, number)) return false;
+        if (field != pb::MetricFamily::kTypeFieldNumber) break;
+        if (started && type != static_cast<int32_t>(number)) return true;
+        type = static_cast<int32_t>(number);
         break;
       case 1:
-        bytes.remove_prefix(8);
+        bytes.remove_prefix(std::min<size_t>(8, bytes.size()));
         break;
       case 2:
-        TakeVarint(bytes, number);
-        if (field == pb::MetricFamily::kNameFieldNumber)
-          before.set_name(std::string(bytes.substr(0, number)));
+        if (!TakeVarint(bytes, number) || number > bytes.size()) return false;
+        if (field == pb::MetricFamily::kNameFieldNumber) {
+          if (started && name != bytes.substr(0, number)) return true;
+          name = bytes.substr(0, number);
+        }
+        has_metric = has_metric || field == pb::MetricFamily::kMetricFieldNumber;
         bytes.remove_prefix(number);
         break;
       case 5:
-        bytes.remove_prefix(4);
+        bytes.remove_prefix(std::min<size_t>(4, bytes.size()));
         break;
       default:
         break;
-    }
-    const bool is_known = before.has_name() && before.has_type();
-    if (field == pb::MetricFamily::kMetricFieldNumber && is_known) {
-      return before.name() != family.name() || before.type() != family.type();
     }
   }
   return false;
@@ -141,17 +142,18 @@ std::vector<pb::MetricFamily> DecodeFamilies(std::string_view page, bool& trunca
     uint64_t size = 0;
     const size_t before = page.size();
     if (!TakeVarint(page, size) || before - page.size() > 5 || size > page.size()) {
+      if (ChangesBehindMetric(page)) throw OddPage("name or type changes");
       truncated = true;
       break;
     }
     const std::string_view bytes = page.substr(0, size);
     page.remove_prefix(size);
+    if (ChangesBehindMetric(bytes)) throw OddPage("name or type changes");
     pb::MetricFamily& family = families.emplace_back();
     if (IsOdd(bytes, pb::MetricFamily::descriptor())) throw OddPage("long tags or doubled labels");
     if (!family.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       throw OddPage("not decoded");
     }
-    if (ChangesBehindMetric(bytes, family)) throw OddPage("name or type changes");
   }
   return families;
 }

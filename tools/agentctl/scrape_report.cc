@@ -223,14 +223,19 @@ Json DroppedJson(const ScrapeOutcome& outcome, size_t shown) {
   return out;
 }
 
+// Whatever the configuration adds to a scrape's own headers may be a secret.
+bool IsScrapesOwn(std::string_view header) {
+  constexpr std::string_view kOwn[] = {"Accept", "Accept-Encoding", "User-Agent",
+                                       "X-Prometheus-Scrape-Timeout-Seconds"};
+  return std::find(std::begin(kOwn), std::end(kOwn), header) != std::end(kOwn);
+}
+
 Json RequestJson(const ScrapeOutcome& outcome) {
   Json headers = Json::object();
   for (const HttpHeader& header : outcome.wire.request.headers) {
-    headers[header.name] = header.name == "Authorization" ? "<secret>" : header.value;
+    headers[header.name] = IsScrapesOwn(header.name) ? header.value : "<secret>";
   }
-  return {{"headers", std::move(headers)},
-          {"timeout_seconds", Seconds(outcome.target.timeout)},
-          {"follow_redirects", outcome.wire.request.follow_redirects}};
+  return {{"headers", std::move(headers)}, {"timeout_seconds", Seconds(outcome.target.timeout)}};
 }
 
 Json ResponseJson(const ScrapeOutcome& outcome) {
