@@ -31,9 +31,9 @@ struct TargetSpec {
   std::string unix_socket;  // of __unix_socket__; "": where the URL says
   milliseconds interval{0};
   milliseconds timeout{0};  // at most the interval
-  // Identity: a hash of `labels`, `url` and `unix_socket`, the same in every run and on every machine. Two specs
-  // of one key write the same series; they may still differ in interval, timeout and discovered
-  // labels.
+  // Identity: a hash of `labels`, `url` and `unix_socket`, the same in every run and on every
+  // machine. Two specs of one key write the same series; they may still differ in interval, timeout
+  // and discovered labels.
   uint64_t key = 0;
   bool operator==(const TargetSpec&) const = default;
 };
