@@ -1,5 +1,6 @@
-// Whether the files that HTTP clients need are there: cmd/promtool/main.go (checkConfig, checkTLSConfig) for
-// jobs, and for remotes what Prometheus does not start without (storage/remote/client.go).
+// Whether the files that HTTP clients need are there: cmd/promtool/main.go (checkConfig,
+// checkTLSConfig) for jobs, and for remotes what Prometheus does not start without
+// (storage/remote/client.go).
 #include "common/config/checks.h"
 
 namespace tributary {

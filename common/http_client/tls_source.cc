@@ -23,12 +23,13 @@ std::string SourceName(const char* option, const std::string& path) {
 TlsSource::TlsSource(FileSystem& files, const TlsConfig& config)
     : files_(files),
       config_(config),
+      says_nothing_(config == TlsConfig()),
       has_files_(!config.ca_file.empty() || !config.cert_file.empty() || !config.key_file.empty()) {
 }
 
 Result<std::shared_ptr<const HttpTls>> TlsSource::Current() {
   if (current_ != nullptr && !has_files_) return current_;
-  if (config_ == TlsConfig()) return nullptr;
+  if (says_nothing_) return nullptr;
   Result<std::string> ca = ValueOrFile(files_, config_.ca, config_.ca_file);
   if (!ca) return tl::unexpected(ca.error());
   Result<std::string> certificate = ValueOrFile(files_, config_.cert, config_.cert_file);

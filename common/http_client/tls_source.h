@@ -24,7 +24,7 @@ class TlsSource {
  private:
   FileSystem& files_;
   const TlsConfig config_;
-  const bool has_files_;
+  const bool says_nothing_, has_files_;
   std::string ca_, certificate_, key_;  // what `current_` was made of
   std::shared_ptr<const HttpTls> current_;
 };
