@@ -337,7 +337,6 @@ ProtobufPageReader::Event ProtobufPageReader::StartFamily(State next) {
     return FailWith(
         "the family " + Quoted(name_) + " has the unknown type " + std::to_string(type_), true);
   }
-  if (!IsValidUtf8(help_)) return FailForHelp();
   family_.name = name_;
   family_.type = static_cast<ProtobufType>(type_);
   family_.help = help_;
@@ -377,15 +376,13 @@ std::optional<ProtobufPageReader::Event> ProtobufPageReader::EndFamily() {
   if (!started_ && !held_.empty()) return StartFamily(State::kHeld);
   state_ = State::kLength;
   if (!started_) return std::nullopt;
-  if (!IsValidUtf8(help_)) return FailForHelp();
+  if (!IsValidUtf8(help_)) {
+    return FailWith("the help of the family " + Quoted(name_) + " is not UTF-8", true);
+  }
   if (doomed_) return FailWith(std::move(error_), false);
   family_.help = help_;
   family_.unit = unit_;
   return Event::kFamilyEnd;
-}
-
-ProtobufPageReader::Event ProtobufPageReader::FailForHelp() {
-  return FailWith("the help of the family " + Quoted(name_) + " is not UTF-8", true);
 }
 
 ProtobufPageReader::Event ProtobufPageReader::FailWith(std::string message, bool never_began) {

@@ -50,8 +50,8 @@ enum class ProtobufType : uint8_t {
 struct ProtobufFamily {
   std::string_view name;  // not empty, UTF-8
   ProtobufType type = ProtobufType::kCounter;
-  // At kFamily what has arrived of them, at kFamilyEnd what counts: help is then UTF-8, the unit
-  // (which stands behind the metrics) is not checked; empty: none.
+  // At kFamily what has arrived of them, unchecked; at kFamilyEnd what counts: help is UTF-8, the
+  // unit (which stands behind the metrics) is not checked; empty: none.
   std::string_view help, unit;
 };
 
@@ -111,7 +111,6 @@ class ProtobufPageReader {
   std::optional<Event> StartHeld();
   Event StartFamily(State next);
   std::optional<Event> HandOut(std::string_view bytes);
-  Event FailForHelp();
   Event FailWith(std::string message, bool never_began);
   void BeginFamily(uint64_t bytes);
   Parsed ParseHeader(std::string_view bytes, Header& header);

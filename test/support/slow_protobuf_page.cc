@@ -96,8 +96,8 @@ bool IsOdd(std::string_view bytes, const google::protobuf::Descriptor* type) {
   return false;
 }
 
-// Whether a family, perhaps cut short, changes its name or type behind a metric before which both
-// were known. Fields of groups are looked at as if they stood here.
+// Whether a family, perhaps cut short, changes its name or type when both were known and a metric
+// was there. Fields of groups are looked at as if they stood here.
 bool ChangesBehindMetric(std::string_view bytes) {
   std::optional<std::string> name;
   std::optional<int32_t> type;
@@ -132,6 +132,7 @@ bool ChangesBehindMetric(std::string_view bytes) {
       default:
         break;
     }
+    started = has_metric && name && type;
   }
   return false;
 }

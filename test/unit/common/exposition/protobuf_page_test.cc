@@ -284,6 +284,18 @@ TEST_CASE("protobuf page: a family's help and unit are complete at its end") {
   CHECK(reader.Finish().has_value());
 }
 
+TEST_CASE("protobuf page: of a help that comes again the last counts, and is checked") {
+  pb::MetricFamily family = GaugeFamily("a", 1);
+  family.set_help("\xff");
+  pb::MetricFamily tail;
+  tail.set_help("good");
+  const std::string broken = family.SerializeAsString();
+  CHECK(Read(Delimited(broken + tail.SerializeAsString())).ok);
+  const Events events = Read(Delimited(broken));
+  CHECK(events.error == "the help of the family \"a\" is not UTF-8");
+  CHECK(events.never_began);  // Prometheus looks at it before the first metric
+}
+
 TEST_CASE("protobuf page: a broken metric is told, and those before it counted") {
   pb::MetricFamily family = GaugeFamily("a", 2);
   std::string bytes =
