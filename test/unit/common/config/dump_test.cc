@@ -77,6 +77,8 @@ scrape_configs:
   scrape_interval: 15s
   scrape_timeout: 10s
   scrape_protocols:
+  - OpenMetricsText1.0.0
+  - OpenMetricsText0.0.1
   - PrometheusText1.0.0
   - PrometheusText0.0.4
   scrape_native_histograms: false

@@ -56,7 +56,8 @@ TEST_CASE("config: a job gets Prometheus' defaults") {
   expected.job_name = "j";
   expected.scrape_interval = minutes(1);
   expected.scrape_timeout = seconds(10);
-  expected.scrape_protocols = {"PrometheusText1.0.0", "PrometheusText0.0.4"};
+  expected.scrape_protocols = {"OpenMetricsText1.0.0", "OpenMetricsText0.0.1",
+                               "PrometheusText1.0.0", "PrometheusText0.0.4"};
   expected.escaping_scheme = "allow-utf-8";
   expected.static_configs = {{{"a:1", "b"}, Labels{{"x", "y"}}, "0"}};
   CHECK(config->scrape_configs[0] == expected);
@@ -388,10 +389,8 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
       "oauth2: {client_id: a, token_url: b, "
       "grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer'}",
       "oauth2: {client_id: a, token_url: b, claims: {c: d}}",
-      "scrape_protocols: [PrometheusProto, PrometheusText0.0.4]",
-      "fallback_scrape_protocol: OpenMetricsText1.0.0",
-      "scrape_native_histograms: true",
-      "native_histogram_bucket_limit: 5",
+      "scrape_protocols: [OpenMetricsText2.0.0, PrometheusText0.0.4]",
+      "fallback_scrape_protocol: OpenMetricsText2.0.0",
       "scrape_failure_log_file: f",
       "consul_sd_configs: [{}]",
       "kubernetes_sd_configs: [{role: pod}]",
@@ -412,9 +411,6 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
       "proxy_from_environment: false",
       "proxy_url: \"\"",
       "http_headers: {}",
-      "scrape_native_histograms: false",
-      "native_histogram_bucket_limit: 0",
-      "native_histogram_min_bucket_factor: 0.0",
       "dns_sd_configs: []",
       "consul_sd_configs:",
       "enable_http2: true",
@@ -432,6 +428,45 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   CHECK(Bad("remote_write: [{url: a, failed_request_logging: true}]").find("is known, but") !=
         std::string::npos);
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
+}
+
+TEST_CASE("config: protobuf is asked for first where only it has what is wanted") {
+  const std::vector<std::string> protobuf_first = {"PrometheusProto", "OpenMetricsText1.0.0",
+                                                   "OpenMetricsText0.0.1", "PrometheusText1.0.0",
+                                                   "PrometheusText0.0.4"};
+  const auto protocols = [](const std::string& text, bool start_timestamps) {
+    LoadOptions options;
+    options.start_timestamps = start_timestamps;
+    const ScrapeConfig job = Good(text, options)->scrape_configs.at(0);
+    CHECK(job.start_timestamps == start_timestamps);
+    return job.scrape_protocols;
+  };
+  CHECK(protocols(Job("scrape_native_histograms: true"), false) == protobuf_first);
+  CHECK(protocols("global: {scrape_native_histograms: true}\n" + Job("honor_labels: true"), false) ==
+        protobuf_first);
+  CHECK(protocols(Job("honor_labels: true"), true) == protobuf_first);
+  CHECK(protocols(Job("scrape_native_histograms: true\n  scrape_protocols: [PrometheusText0.0.4]"),
+                  true) == std::vector<std::string>{"PrometheusText0.0.4"});
+}
+
+TEST_CASE("config: what becomes of histograms is inherited from global, and a job may differ") {
+  const auto config = Good(
+      "global: {scrape_native_histograms: true, always_scrape_classic_histograms: true, "
+      "convert_classic_histograms_to_nhcb: true}\n"
+      "scrape_configs:\n- job_name: a\n- job_name: b\n  scrape_native_histograms: false\n"
+      "  always_scrape_classic_histograms: false\n  convert_classic_histograms_to_nhcb: false\n"
+      "  native_histogram_bucket_limit: 7\n  native_histogram_min_bucket_factor: 1.5\n");
+  const ScrapeConfig& inherits = config->scrape_configs.at(0);
+  CHECK(inherits.scrape_native_histograms);
+  CHECK(inherits.always_scrape_classic_histograms);
+  CHECK(inherits.convert_classic_histograms_to_nhcb);
+  CHECK(inherits.native_histogram_bucket_limit == 0);
+  const ScrapeConfig& differs = config->scrape_configs.at(1);
+  CHECK_FALSE(differs.scrape_native_histograms);
+  CHECK_FALSE(differs.always_scrape_classic_histograms);
+  CHECK_FALSE(differs.convert_classic_histograms_to_nhcb);
+  CHECK(differs.native_histogram_bucket_limit == 7);
+  CHECK(differs.native_histogram_min_bucket_factor == 1.5);
 }
 
 TEST_CASE("config: how clients connect") {
