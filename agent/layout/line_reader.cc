@@ -13,6 +13,7 @@ namespace tributary {
 // What a line reader has to know of its format.
 struct PrometheusTextFormat {
   static constexpr bool kHasEndLine = false;  // the page's last line says that it is the last
+  static constexpr bool kHasStarts = false;   // _created lines may say when counts began
   static auto Parse(std::string_view line, std::string& buffer) { return ParseLine(line, buffer); }
   static bool NeedsNext(std::string_view line) { return NeedsNextLine(line); }
   static std::string_view SeriesText(std::string_view line) { return tributary::SeriesText(line); }
@@ -27,6 +28,7 @@ struct PrometheusTextFormat {
 
 struct OpenMetricsFormat {
   static constexpr bool kHasEndLine = true;
+  static constexpr bool kHasStarts = true;
   static auto Parse(std::string_view line, std::string& buffer) {
     return ParseOpenMetricsLine(line, buffer);
   }
@@ -41,6 +43,14 @@ struct OpenMetricsFormat {
     return ParseOpenMetricsSeries(series, type, emptied);
   }
 };
+
+template <typename Format>
+LineReader<Format>::LineReader(PageIntake& intake, const HistogramMode& mode)
+    : intake_(intake),
+      buffer_(intake.buffer()),
+      keeps_starts_(Format::kHasStarts && intake.rules().keep_starts) {
+  if (mode.convert_classic) collator_.emplace(intake, mode.keep_classic);
+}
 
 namespace {
 

@@ -30,10 +30,7 @@ template <typename Format>
 class LineReader {
  public:
   // `intake` must outlive it.
-  LineReader(PageIntake& intake, const HistogramMode& mode)
-      : intake_(intake), buffer_(intake.buffer()), keeps_starts_(intake.rules().keep_starts) {
-    if (mode.convert_classic) collator_.emplace(intake, mode.keep_classic);
-  }
+  LineReader(PageIntake& intake, const HistogramMode& mode);
 
   // The next bytes of the page. After an error of the page the rest is only taken, not read.
   void Push(std::string_view bytes);
