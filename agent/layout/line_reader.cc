@@ -186,7 +186,7 @@ template <typename Format>
 const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* end) {
   const KnownLines& lines = intake_.lines();
   const uint32_t line = intake_.cursor();
-  if (line >= lines.size()) return nullptr;
+  if (line >= lines.size() || !intake_.trusts_lines()) return nullptr;
   const size_t length = lines.length(line);
   if (length == 0 || length >= static_cast<size_t>(end - begin)) return nullptr;
   const char* rest = begin + length;
@@ -210,7 +210,7 @@ const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* 
 
 template <typename Format>
 const char* LineReader<Format>::ReadMovedLine(const char* begin, const char* end) {
-  if (!intake_.knows_lines() || *begin == '#' || Collates()) return nullptr;
+  if (!intake_.trusts_lines() || *begin == '#' || Collates()) return nullptr;
   const char* newline = FindNewline(begin, end);
   const std::string_view text(begin, static_cast<size_t>(newline - begin));
   const std::string_view series = Format::SeriesText(text);

@@ -69,6 +69,9 @@ class PageIntake {
   // `timestamp` is the time of all samples without one of their own; `now` bounds those with one.
   PageIntake(const Context& context, TimestampMs timestamp, TimestampMs now);
 
+  // The format of the page, as any number below 255: of which lines are known it is not a part.
+  void SetFormat(uint8_t format) { format_ = format; }
+
   // For the reader of the page's format.
 
   ScrapeBuffer& buffer() { return buffer_; }
@@ -78,8 +81,9 @@ class PageIntake {
   const KnownLines& lines() const { return layout_.lines_; }
   // The line that is expected next; lines().size() or more: none.
   uint32_t cursor() const { return cursor_; }
-  // Whether any line was known before this page.
-  bool knows_lines() const { return lines_before_ > 0; }
+  // Whether a line may be taken for what it is by its text alone: not where it was read in another
+  // format, in which it may be another thing, or refused. Then all lines have to be parsed.
+  bool trusts_lines() const { return lines_before_ > 0 && layout_.lines_format_ == format_; }
   // A line by its hash; KnownLines::kNone if it is not known. Builds the index of lines when the
   // line is not near the cursor: for what is not the expected line.
   uint32_t Find(uint64_t hash) { return layout_.lines_.Find(hash, cursor_); }
@@ -172,6 +176,7 @@ class PageIntake {
   void AddStaleMarkers();
   void AddReport(const ScrapeReport& report);
   void SettleNewSeries();
+  void NoteFormat();
   void SettleLines();
   void NoteTime(uint32_t place, TimestampMs time);
   void SettleTimes(bool page_has_samples);
@@ -192,6 +197,7 @@ class PageIntake {
   const TimestampMs timestamp_;
   const TimestampMs latest_allowed_;
 
+  uint8_t format_ = 0;
   uint32_t cursor_ = 0;
   const uint32_t lines_before_;  // lines known before this page
   bool recording_order_ = false;
