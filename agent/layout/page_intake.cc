@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -237,9 +236,8 @@ void PageIntake::NoteAccepted(uint32_t line) {
 }
 
 const ExemplarMark* PageIntake::LastExemplar(uint32_t place) const {
-  for (auto staged = buffer_.exemplars.rbegin(); staged != buffer_.exemplars.rend(); ++staged) {
-    if (staged->place == place) return &staged->mark;
-  }
+  auto staged = buffer_.last_exemplars.find(place);
+  if (staged != buffer_.last_exemplars.end()) return &buffer_.exemplars[staged->second].mark;
   auto known = layout_.exemplars_.find(place);
   return known == layout_.exemplars_.end() ? nullptr : &known->second;
 }
@@ -248,27 +246,30 @@ void PageIntake::TakeExemplar(uint32_t line, std::string_view text,
                               const std::optional<TimestampMs>& sample_timestamp) {
   const uint32_t place = layout_.lines_.place(line);
   const ExemplarMark* last = LastExemplar(place);
-  ExemplarMark mark;
-  mark.text = hash_(text);
-  if (last != nullptr && last->text == mark.text) return;
+  const uint64_t text_hash = hash_(text);
+  if (last != nullptr && last->text == text_hash) return;
   Result<ParsedExemplar> exemplar = ParseExemplar(text);
   if (!exemplar) {
     totals_.exemplars_invalid++;
     return;
   }
   const TimestampMs* own = OwnTime(sample_timestamp);
-  StageExemplar(place, *exemplar, own != nullptr ? *own : timestamp_, mark.text);
+  StageExemplar(place, *exemplar, own != nullptr ? *own : timestamp_, text_hash);
 }
 
 void PageIntake::TakeExemplars(uint32_t line, std::vector<ParsedExemplar>& exemplars,
                                const std::optional<TimestampMs>& sample_timestamp) {
   const TimestampMs* own = OwnTime(sample_timestamp);
   const TimestampMs sample_time = own != nullptr ? *own : timestamp_;
+  // NaN is no order of numbers: it goes first.
   std::sort(exemplars.begin(), exemplars.end(),
             [&](const ParsedExemplar& a, const ParsedExemplar& b) {
               const TimestampMs a_time = a.timestamp.value_or(sample_time);
               const TimestampMs b_time = b.timestamp.value_or(sample_time);
-              return std::tie(a_time, a.value, a.labels) < std::tie(b_time, b.value, b.labels);
+              if (a_time != b_time) return a_time < b_time;
+              if (std::isnan(a.value) != std::isnan(b.value)) return std::isnan(a.value);
+              if (a.value < b.value || a.value > b.value) return a.value < b.value;
+              return a.labels < b.labels;
             });
   for (const ParsedExemplar& exemplar : exemplars) {
     StageExemplar(layout_.lines_.place(line), exemplar, sample_time, 0);
@@ -282,13 +283,18 @@ void PageIntake::StageExemplar(uint32_t place, const ParsedExemplar& exemplar,
   placed.sample.timestamp = exemplar.timestamp.value_or(sample_time);
   placed.sample.value = exemplar.value;
   PackLabels(exemplar.labels, placed.sample.labels);
-  // As Prometheus compares two: times count if either exemplar came with one.
+  const bool is_nan = std::isnan(exemplar.value);
   identity_.assign(placed.sample.labels);
   PutVarint(identity_, std::bit_cast<uint64_t>(exemplar.value + 0.0));
-  if (exemplar.timestamp) PutVarint(identity_, static_cast<uint64_t>(*exemplar.timestamp));
-  placed.mark = {text, hash_(identity_)};
-  const ExemplarMark* last = LastExemplar(place);
-  if (last != nullptr && last->value == placed.mark.value && !std::isnan(exemplar.value)) return;
+  placed.mark = {is_nan ? 0 : text, hash_(identity_), placed.sample.timestamp,
+                 exemplar.timestamp.has_value()};
+  if (const ExemplarMark* last = LastExemplar(place)) {
+    // As Prometheus compares two: times count if either came with one; NaN is never the same.
+    const bool times_count = last->has_own_time || placed.mark.has_own_time;
+    const bool same_time = !times_count || last->timestamp == placed.mark.timestamp;
+    if (last->value == placed.mark.value && same_time && !is_nan) return;
+  }
+  buffer_.last_exemplars[place] = buffer_.exemplars.size();
   buffer_.exemplars.push_back(std::move(placed));
 }
 
