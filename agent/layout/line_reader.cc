@@ -56,9 +56,6 @@ namespace {
 
 constexpr size_t kScratchLineMax = 64 << 10;
 
-// Stands for the histogram that is being collected where samples have the number of their place.
-constexpr uint32_t kCollected = KnownLines::kNone;
-
 const char* FindNewline(const char* begin, const char* end) {
   return static_cast<const char*>(memchr(begin, '\n', static_cast<size_t>(end - begin)));
 }
@@ -315,18 +312,22 @@ void LineReader<Format>::NoteFamily(const ParsedLine& parsed) {
 }
 
 template <typename Format>
-bool LineReader<Format>::Collate(const ParsedLine& parsed) {
+ClassicCollator::Outcome LineReader<Format>::Collate(const ParsedLine& parsed) {
   std::vector<std::string> emptied;
   Result<Labels> labels = Format::ParseSeries(parsed.series, TypeWord(type_), &emptied);
-  // One that cannot be read fails the page where it would be learned.
-  if (!labels) return true;
-  const bool goes_on = collator_->TakeSeries(*labels, emptied, parsed.sample, parsed.exemplar);
+  if (!labels) {
+    // It fails the page where it would be learned; but is none of what is being collected.
+    collator_->TakeOther();
+    return ClassicCollator::Outcome::kNoPart;
+  }
+  const auto outcome = collator_->TakeSeries(*labels, emptied, parsed.sample, parsed.exemplar);
   if (keeps_starts_ && collator_->begun()) {
-    starts_.TakeSample(kCollected, StartTimestampKey(parsed.series, TypeWord(type_), family_bytes_,
-                                                     intake_.hash()));
+    starts_.TakeSample(
+        collator_->number(),
+        StartTimestampKey(parsed.series, TypeWord(type_), family_bytes_, intake_.hash()));
     TakeStarts();
   }
-  return goes_on;
+  return outcome;
 }
 
 template <typename Format>
@@ -336,7 +337,12 @@ void LineReader<Format>::ReadSample(const ParsedLine& parsed) {
                         parsed.sample.value);
     return TakeStarts();
   }
-  if (Collates() && (!Collate(parsed) || intake_.failed())) return;
+  std::string_view exemplar = parsed.exemplar;
+  if (Collates()) {
+    const auto outcome = Collate(parsed);
+    if (outcome == ClassicCollator::Outcome::kSwallowed || intake_.failed()) return;
+    if (outcome == ClassicCollator::Outcome::kKeptPart) exemplar = {};  // the histogram's now
+  }
   const uint64_t hash = intake_.Hash(parsed.series);
   uint32_t line = intake_.Find(hash);
   if (line == KnownLines::kNone) {
@@ -349,7 +355,7 @@ void LineReader<Format>::ReadSample(const ParsedLine& parsed) {
     line = intake_.Learn(hash, parsed.series.size(), std::move(*labels), emptied);
     if (line == KnownLines::kNone) return;
   }
-  Take(line, parsed.series, parsed.sample, parsed.exemplar);
+  Take(line, parsed.series, parsed.sample, exemplar);
   if (!parsed.refused_behind.empty()) intake_.Stop(std::string(parsed.refused_behind));
 }
 
@@ -368,8 +374,8 @@ void LineReader<Format>::Take(uint32_t line, std::string_view series,
 template <typename Format>
 void LineReader<Format>::TakeStarts() {
   for (const StartTimestamps::Found& found : starts_.found()) {
-    if (found.sample == kCollected) {
-      collator_->SetStart(found.start);
+    if (found.sample > KnownLines::kPlaceMax) {
+      collator_->SetStart(found.sample, found.start);
     } else {
       intake_.TakeStart(found.sample, found.start);
     }

@@ -53,8 +53,7 @@ class LineReader {
   void NoteFamily(const ParsedLine& parsed);
   // Whether the line is of a series that may be a part of a histogram to be converted.
   bool Collates() const { return collator_ && collator_->wants_series(); }
-  // Whether the sample goes on as one of the page.
-  bool Collate(const ParsedLine& parsed);
+  ClassicCollator::Outcome Collate(const ParsedLine& parsed);
   void TakeStarts();
   void ReadBehindEnd(std::string_view bytes);
   void FinishLastLine();
