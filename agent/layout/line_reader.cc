@@ -194,7 +194,7 @@ const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* 
     ReadKnownComment({begin, length});
     return rest;
   }
-  if (Collates()) return nullptr;
+  if (Collates() || IsCreated({begin, length})) return nullptr;
   const char* newline = FindNewline(rest, end);
   ValueAndTimestamp sample;
   std::string_view exemplar;
@@ -211,6 +211,7 @@ const char* LineReader<Format>::ReadMovedLine(const char* begin, const char* end
   const char* newline = FindNewline(begin, end);
   const std::string_view text(begin, static_cast<size_t>(newline - begin));
   const std::string_view series = Format::SeriesText(text);
+  if (IsCreated(series)) return nullptr;
   const uint32_t line = intake_.Find(intake_.Hash(series));
   if (line == KnownLines::kNone) return nullptr;
   ValueAndTimestamp sample;
@@ -330,9 +331,15 @@ ClassicCollator::Outcome LineReader<Format>::Collate(const ParsedLine& parsed) {
   return outcome;
 }
 
+// Such a series may be known all the same, from a page that gave its family another type.
+template <typename Format>
+bool LineReader<Format>::IsCreated(std::string_view series) const {
+  return keeps_starts_ && IsCreatedSeries(series, TypeWord(type_));
+}
+
 template <typename Format>
 void LineReader<Format>::ReadSample(const ParsedLine& parsed) {
-  if (keeps_starts_ && IsCreatedSeries(parsed.series, TypeWord(type_))) {
+  if (IsCreated(parsed.series)) {
     starts_.TakeCreated(CreatedKey(parsed.series, TypeWord(type_), intake_.hash()),
                         parsed.sample.value);
     return TakeStarts();

@@ -54,6 +54,8 @@ class LineReader {
   // Whether the line is of a series that may be a part of a histogram to be converted.
   bool Collates() const { return collator_ && collator_->wants_series(); }
   ClassicCollator::Outcome Collate(const ParsedLine& parsed);
+  // Whether the series is none, but says when others began.
+  bool IsCreated(std::string_view series) const;
   void TakeStarts();
   void ReadBehindEnd(std::string_view bytes);
   void FinishLastLine();
