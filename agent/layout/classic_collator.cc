@@ -120,7 +120,7 @@ void ClassicCollator::Emit() {
   const uint64_t hash = intake_.Hash(text);
   uint32_t line = intake_.Find(hash);
   // What its parts give with an empty value counts as not given.
-  if (line == KnownLines::kNone) line = intake_.Learn(hash, 0, labels_, {});
+  if (line == KnownLines::kNone) line = intake_.Learn(hash, 0, labels_, {}, &histogram);
   if (line == KnownLines::kNone) return;
   if (!intake_.TakeHistogram(line, histogram, timestamp_, start_)) return;
   if (start_ == 0 && intake_.rules().keep_starts) {

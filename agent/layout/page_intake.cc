@@ -101,7 +101,7 @@ void PageIntake::VisitLine(uint32_t line) {
 }
 
 uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
-                           const std::vector<std::string>& emptied) {
+                           const std::vector<std::string>& emptied, NativeHistogram* histogram) {
   uint32_t place = KnownLines::kDropped;
   if (MutateSampleLabels(rules_, target_labels_, emptied, labels)) {
     Status valid = CheckSeriesLabels(rules_, labels, totals_.over_label_limit);
@@ -113,8 +113,8 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
     if (rules_.sample_limit > 0 && limited_ >= rules_.sample_limit) {
       // The page is refused anyway: what is beyond the limit is counted but not learned.
       CountUntaken();
-      totals_.over_sample_limit = true;
-      totals_.samples_added++;
+      totals_.over_sample_limit |= histogram == nullptr || BucketsAllow(*histogram);
+      totals_.samples_added += failed_ ? 0 : 1;
       return KnownLines::kNone;
     }
     place = builder_.PlaceOf(labels);
@@ -209,11 +209,10 @@ bool PageIntake::TakeHistogram(uint32_t line, NativeHistogram& histogram,
   return true;
 }
 
-// In Prometheus' order: what is over one limit is not counted for the next.
-bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
+bool PageIntake::BucketsAllow(NativeHistogram& histogram) {
   switch (LimitHistogram(rules_.histogram_limits, histogram)) {
     case HistogramLimitOutcome::kTaken:
-      break;
+      return true;
     case HistogramLimitOutcome::kTooManyBuckets:
       totals_.over_bucket_limit = true;
       return false;
@@ -221,6 +220,12 @@ bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
       Stop("a native histogram's spans and buckets do not fit each other");
       return false;
   }
+  return false;
+}
+
+// In Prometheus' order: what is over one limit is not counted for the next.
+bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
+  if (!BucketsAllow(histogram)) return false;
   if (IsOverSampleLimit() || IsTooFarAhead(time)) return false;
   if (Status valid = ValidateHistogram(histogram); !valid) {
     Stop(std::move(valid.error().message));

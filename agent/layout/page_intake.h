@@ -99,9 +99,10 @@ class PageIntake {
   bool TakeComment(uint64_t hash, size_t text_size, std::string_view family = {});
   // Learns a line that gives samples of the series with these labels, as exposed: rules are applied
   // here. `emptied` names labels that the page gave with an empty value. kNone if it cannot be
-  // taken: then the sample is counted, and the page has failed or is over its sample limit.
+  // taken: then the sample is counted, and the page has failed or is over a limit. `histogram`: the
+  // sample, if it is one.
   uint32_t Learn(uint64_t hash, size_t text_size, Labels labels,
-                 const std::vector<std::string>& emptied);
+                 const std::vector<std::string>& emptied, NativeHistogram* histogram = nullptr);
   // Takes a sample of a line. Whether it will be committed if the page is good.
   bool TakeFloat(uint32_t line, double value, const std::optional<TimestampMs>& timestamp);
   // As it came: the job's limits are applied here, in place. `start`: when its counts began; 0:
@@ -158,7 +159,9 @@ class PageIntake {
     return timestamp && rules_.honor_timestamps ? &*timestamp : nullptr;
   }
   void NoteAccepted(uint32_t line);
-  // Whether the job's limits let the histogram through, which may become coarser by them.
+  // Whether the limits on buckets let the histogram through, which may become coarser by them.
+  bool BucketsAllow(NativeHistogram& histogram);
+  // And all others.
   bool LimitsAllow(NativeHistogram& histogram, TimestampMs time);
   // `text`: a hash of how the page writes it, or 0.
   void StageExemplar(uint32_t place, const ParsedExemplar& exemplar, TimestampMs sample_time,

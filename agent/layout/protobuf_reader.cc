@@ -119,7 +119,7 @@ uint32_t ProtobufReader::LineOf() {
     intake_.Stop(std::move(labels.error().message));
     return KnownLines::kNone;
   }
-  return intake_.Learn(hash, 0, std::move(*labels), emptied);
+  return intake_.Learn(hash, 0, std::move(*labels), emptied, series_.sample().histogram);
 }
 
 void ProtobufReader::ReadSample() {
