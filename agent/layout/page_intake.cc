@@ -124,6 +124,33 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
   return layout_.lines_.Add(hash, text_size, place);
 }
 
+PageIntake::Mark PageIntake::Here() const {
+  return {totals_, limited_, layout_.lines_.size(), cursor_, buffer_.order.size(),
+          recording_order_};
+}
+
+void PageIntake::Return(const Mark& mark) {
+  totals_ = mark.totals;
+  limited_ = mark.limited;
+  const auto forget = [this](uint32_t line) {
+    buffer_.accepted.Reset(line);
+    const uint32_t place = layout_.lines_.place(line);
+    if (place > KnownLines::kPlaceMax) return;
+    buffer_.present.Reset(place);
+    buffer_.tracked.Reset(place);
+  };
+  if (recording_order_) {
+    const size_t first = mark.recording_order ? mark.ordered : mark.cursor;
+    for (size_t i = first; i < buffer_.order.size(); i++) forget(buffer_.order[i]);
+    buffer_.order.resize(first);
+  } else {
+    for (uint32_t line = mark.cursor; line < cursor_; line++) forget(line);
+  }
+  recording_order_ = recording_order_ && mark.recording_order;
+  cursor_ = mark.cursor;
+  layout_.lines_.Truncate(mark.lines);
+}
+
 bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own) {
   const bool second = own == nullptr && buffer_.seen.Test(line) &&
                       (layout_.lines_.accepted(line) || buffer_.accepted.Test(line));

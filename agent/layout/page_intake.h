@@ -111,8 +111,17 @@ class PageIntake {
                      const std::optional<TimestampMs>& timestamp, TimestampMs start);
   // Counts a sample whose line cannot be learned.
   void CountUntaken() { totals_.lines_total++; }
-  // Of what came since then nothing counts.
-  void RestoreTotals(const PageTotals& then) { totals_ = then; }
+  // Where the page is. After Return, for a page that is about to fail, nothing counts of what came
+  // since: neither in the totals, nor is a series known by it.
+  struct Mark {
+    PageTotals totals;
+    uint64_t limited = 0;
+    uint32_t lines = 0, cursor = 0;
+    size_t ordered = 0;
+    bool recording_order = false;
+  };
+  Mark Here() const;
+  void Return(const Mark& mark);
   // An exemplar of the sample just taken, as OpenMetrics writes it. One that equals the last of its
   // series is not taken again.
   void TakeExemplar(uint32_t line, std::string_view text,
