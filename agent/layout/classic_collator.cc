@@ -1,5 +1,6 @@
 #include "agent/layout/classic_collator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -51,12 +52,26 @@ std::string_view ClassicCollator::BaseName(std::string_view name, Part& part) {
 
 void ClassicCollator::TakeType(std::string_view family, MetricType type) {
   Emit();
+  emitted_.clear();
   histogram_ = type == MetricType::kHistogram;
   family_ = family;
 }
 
-bool ClassicCollator::TakeSeries(const Labels& labels, const std::vector<std::string>& emptied,
-                                 const ValueAndTimestamp& sample, std::string_view exemplar) {
+void ClassicCollator::SetStart(uint32_t number, TimestampMs start) {
+  if (collecting_ && number == number_) {
+    start_ = start;
+    return;
+  }
+  auto at = std::lower_bound(emitted_.begin(), emitted_.end(), number,
+                             [](const Emitted& a, uint32_t b) { return a.number < b; });
+  if (at == emitted_.end() || at->number != number) return;
+  intake_.buffer().histograms[at->staged].sample.start = start;
+}
+
+ClassicCollator::Outcome ClassicCollator::TakeSeries(const Labels& labels,
+                                                     const std::vector<std::string>& emptied,
+                                                     const ValueAndTimestamp& sample,
+                                                     std::string_view exemplar) {
   begun_ = false;
   timestamp_ = sample.timestamp;
   Part part = Part::kNone;
@@ -64,15 +79,16 @@ bool ClassicCollator::TakeSeries(const Labels& labels, const std::vector<std::st
   Labels rest = labels;
   rest.Set(kMetricName, base);
   rest.Remove(kBound);
-  if (collecting_ && (!histogram_ || rest != labels_)) Emit();
-  if (!histogram_ || part == Part::kNone || base != family_) return true;
+  if (collecting_ && (!histogram_ || rest != labels_ || emptied != emptied_)) Emit();
+  if (!histogram_ || part == Part::kNone || base != family_) return Outcome::kNoPart;
   std::optional<double> bound;
   if (part == Part::kBucket) {
     bound = ParseGoFloat(labels.Get(kBound));
-    if (!bound || std::isnan(*bound)) return true;
+    if (!bound || std::isnan(*bound)) return Outcome::kNoPart;
   }
   if (!collecting_) {
     collecting_ = begun_ = true;
+    number_++;
     labels_ = std::move(rest);
     emptied_ = emptied;
     start_ = 0;
@@ -93,7 +109,7 @@ bool ClassicCollator::TakeSeries(const Labels& labels, const std::vector<std::st
       exemplars_.push_back(std::move(*parsed));
     }
   }
-  return keep_classic_;
+  return keep_classic_ ? Outcome::kKeptPart : Outcome::kSwallowed;
 }
 
 void ClassicCollator::Emit() {
@@ -103,9 +119,13 @@ void ClassicCollator::Emit() {
   const std::string text = SeriesTextOf(labels_);
   const uint64_t hash = intake_.Hash(text);
   uint32_t line = intake_.Find(hash);
-  if (line == KnownLines::kNone) line = intake_.Learn(hash, 0, labels_, emptied_);
+  // What its parts give with an empty value counts as not given.
+  if (line == KnownLines::kNone) line = intake_.Learn(hash, 0, labels_, {}, &histogram);
   if (line == KnownLines::kNone) return;
   if (!intake_.TakeHistogram(line, histogram, timestamp_, start_)) return;
+  if (start_ == 0 && intake_.rules().keep_starts) {
+    emitted_.push_back({number_, intake_.buffer().histograms.size() - 1});
+  }
   if (!exemplars_.empty()) intake_.TakeExemplars(line, exemplars_, timestamp_);
 }
 

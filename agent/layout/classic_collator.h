@@ -33,15 +33,25 @@ class ClassicCollator {
   void TakeType(std::string_view family, MetricType type);
   // Any other line that is no series, and the end of the page.
   void TakeOther() { Emit(); }
-  // The next series, as exposed. Whether it goes on as one of the page: else it was swallowed.
-  bool TakeSeries(const Labels& labels, const std::vector<std::string>& emptied,
-                  const ValueAndTimestamp& sample, std::string_view exemplar);
-  // Whether the last series was the first part of a histogram, whose start is to be set.
+  // What becomes of a series: it goes on as one of the page, as it is or without its exemplar, or it
+  // was swallowed.
+  enum class Outcome : uint8_t { kNoPart, kKeptPart, kSwallowed };
+  // The next series, as exposed.
+  Outcome TakeSeries(const Labels& labels, const std::vector<std::string>& emptied,
+                     const ValueAndTimestamp& sample, std::string_view exemplar);
+  // Whether the last series was the first part of a histogram, whose start is to be set. That may
+  // come when others of its family were begun since: each has a number, no place among them.
   bool begun() const { return begun_; }
-  void SetStart(TimestampMs start) { start_ = start; }
+  uint32_t number() const { return number_; }
+  void SetStart(uint32_t number, TimestampMs start);
 
  private:
   enum class Part : uint8_t { kNone, kBucket, kCount, kSum };
+  // One without a start, and where it was staged.
+  struct Emitted {
+    uint32_t number;
+    size_t staged;
+  };
 
   // The part of a histogram's name that is its family's; what comes behind it.
   static std::string_view BaseName(std::string_view name, Part& part);
@@ -53,8 +63,10 @@ class ClassicCollator {
   std::string family_;      // and its name
   bool collecting_ = false;
   bool begun_ = false;  // with the last series
-  Labels labels_;       // of the histogram collected, __name__ included
+  uint32_t number_ = KnownLines::kPlaceMax;
+  Labels labels_;  // of the histogram collected, __name__ included
   std::vector<std::string> emptied_;
+  std::vector<Emitted> emitted_;  // of the family, if starts are kept; by number
   NhcbBuilder builder_;
   std::vector<ParsedExemplar> exemplars_;
   std::optional<TimestampMs> timestamp_;  // of the series taken last

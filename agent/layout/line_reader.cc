@@ -13,6 +13,7 @@ namespace tributary {
 // What a line reader has to know of its format.
 struct PrometheusTextFormat {
   static constexpr bool kHasEndLine = false;  // the page's last line says that it is the last
+  static constexpr bool kHasStarts = false;   // _created lines may say when counts began
   static auto Parse(std::string_view line, std::string& buffer) { return ParseLine(line, buffer); }
   static bool NeedsNext(std::string_view line) { return NeedsNextLine(line); }
   static std::string_view SeriesText(std::string_view line) { return tributary::SeriesText(line); }
@@ -27,6 +28,7 @@ struct PrometheusTextFormat {
 
 struct OpenMetricsFormat {
   static constexpr bool kHasEndLine = true;
+  static constexpr bool kHasStarts = true;
   static auto Parse(std::string_view line, std::string& buffer) {
     return ParseOpenMetricsLine(line, buffer);
   }
@@ -42,12 +44,17 @@ struct OpenMetricsFormat {
   }
 };
 
+template <typename Format>
+LineReader<Format>::LineReader(PageIntake& intake, const HistogramMode& mode)
+    : intake_(intake),
+      buffer_(intake.buffer()),
+      keeps_starts_(Format::kHasStarts && intake.rules().keep_starts) {
+  if (mode.convert_classic) collator_.emplace(intake, mode.keep_classic);
+}
+
 namespace {
 
 constexpr size_t kScratchLineMax = 64 << 10;
-
-// Stands for the histogram that is being collected where samples have the number of their place.
-constexpr uint32_t kCollected = KnownLines::kNone;
 
 const char* FindNewline(const char* begin, const char* end) {
   return static_cast<const char*>(memchr(begin, '\n', static_cast<size_t>(end - begin)));
@@ -176,7 +183,7 @@ template <typename Format>
 const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* end) {
   const KnownLines& lines = intake_.lines();
   const uint32_t line = intake_.cursor();
-  if (line >= lines.size()) return nullptr;
+  if (line >= lines.size() || !intake_.trusts_lines()) return nullptr;
   const size_t length = lines.length(line);
   if (length == 0 || length >= static_cast<size_t>(end - begin)) return nullptr;
   const char* rest = begin + length;
@@ -187,7 +194,7 @@ const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* 
     ReadKnownComment({begin, length});
     return rest;
   }
-  if (Collates()) return nullptr;
+  if (Collates() || IsCreated({begin, length})) return nullptr;
   const char* newline = FindNewline(rest, end);
   ValueAndTimestamp sample;
   std::string_view exemplar;
@@ -200,10 +207,11 @@ const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* 
 
 template <typename Format>
 const char* LineReader<Format>::ReadMovedLine(const char* begin, const char* end) {
-  if (!intake_.knows_lines() || *begin == '#' || Collates()) return nullptr;
+  if (!intake_.trusts_lines() || *begin == '#' || Collates()) return nullptr;
   const char* newline = FindNewline(begin, end);
   const std::string_view text(begin, static_cast<size_t>(newline - begin));
   const std::string_view series = Format::SeriesText(text);
+  if (IsCreated(series)) return nullptr;
   const uint32_t line = intake_.Find(intake_.Hash(series));
   if (line == KnownLines::kNone) return nullptr;
   ValueAndTimestamp sample;
@@ -305,28 +313,43 @@ void LineReader<Format>::NoteFamily(const ParsedLine& parsed) {
 }
 
 template <typename Format>
-bool LineReader<Format>::Collate(const ParsedLine& parsed) {
+ClassicCollator::Outcome LineReader<Format>::Collate(const ParsedLine& parsed) {
   std::vector<std::string> emptied;
   Result<Labels> labels = Format::ParseSeries(parsed.series, TypeWord(type_), &emptied);
-  // One that cannot be read fails the page where it would be learned.
-  if (!labels) return true;
-  const bool goes_on = collator_->TakeSeries(*labels, emptied, parsed.sample, parsed.exemplar);
+  if (!labels) {
+    // It fails the page where it would be learned; but is none of what is being collected.
+    collator_->TakeOther();
+    return ClassicCollator::Outcome::kNoPart;
+  }
+  const auto outcome = collator_->TakeSeries(*labels, emptied, parsed.sample, parsed.exemplar);
   if (keeps_starts_ && collator_->begun()) {
-    starts_.TakeSample(kCollected, StartTimestampKey(parsed.series, TypeWord(type_), family_bytes_,
-                                                     intake_.hash()));
+    starts_.TakeSample(
+        collator_->number(),
+        StartTimestampKey(parsed.series, TypeWord(type_), family_bytes_, intake_.hash()));
     TakeStarts();
   }
-  return goes_on;
+  return outcome;
+}
+
+// Such a series may be known all the same, from a page that gave its family another type.
+template <typename Format>
+bool LineReader<Format>::IsCreated(std::string_view series) const {
+  return keeps_starts_ && IsCreatedSeries(series, TypeWord(type_));
 }
 
 template <typename Format>
 void LineReader<Format>::ReadSample(const ParsedLine& parsed) {
-  if (keeps_starts_ && IsCreatedSeries(parsed.series, TypeWord(type_))) {
+  if (IsCreated(parsed.series)) {
     starts_.TakeCreated(CreatedKey(parsed.series, TypeWord(type_), intake_.hash()),
                         parsed.sample.value);
     return TakeStarts();
   }
-  if (Collates() && (!Collate(parsed) || intake_.failed())) return;
+  std::string_view exemplar = parsed.exemplar;
+  if (Collates()) {
+    const auto outcome = Collate(parsed);
+    if (outcome == ClassicCollator::Outcome::kSwallowed || intake_.failed()) return;
+    if (outcome == ClassicCollator::Outcome::kKeptPart) exemplar = {};  // the histogram's now
+  }
   const uint64_t hash = intake_.Hash(parsed.series);
   uint32_t line = intake_.Find(hash);
   if (line == KnownLines::kNone) {
@@ -339,7 +362,7 @@ void LineReader<Format>::ReadSample(const ParsedLine& parsed) {
     line = intake_.Learn(hash, parsed.series.size(), std::move(*labels), emptied);
     if (line == KnownLines::kNone) return;
   }
-  Take(line, parsed.series, parsed.sample, parsed.exemplar);
+  Take(line, parsed.series, parsed.sample, exemplar);
   if (!parsed.refused_behind.empty()) intake_.Stop(std::string(parsed.refused_behind));
 }
 
@@ -358,8 +381,8 @@ void LineReader<Format>::Take(uint32_t line, std::string_view series,
 template <typename Format>
 void LineReader<Format>::TakeStarts() {
   for (const StartTimestamps::Found& found : starts_.found()) {
-    if (found.sample == kCollected) {
-      collator_->SetStart(found.start);
+    if (found.sample > KnownLines::kPlaceMax) {
+      collator_->SetStart(found.sample, found.start);
     } else {
       intake_.TakeStart(found.sample, found.start);
     }

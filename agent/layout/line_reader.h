@@ -30,10 +30,7 @@ template <typename Format>
 class LineReader {
  public:
   // `intake` must outlive it.
-  LineReader(PageIntake& intake, const HistogramMode& mode)
-      : intake_(intake), buffer_(intake.buffer()), keeps_starts_(intake.rules().keep_starts) {
-    if (mode.convert_classic) collator_.emplace(intake, mode.keep_classic);
-  }
+  LineReader(PageIntake& intake, const HistogramMode& mode);
 
   // The next bytes of the page. After an error of the page the rest is only taken, not read.
   void Push(std::string_view bytes);
@@ -56,8 +53,9 @@ class LineReader {
   void NoteFamily(const ParsedLine& parsed);
   // Whether the line is of a series that may be a part of a histogram to be converted.
   bool Collates() const { return collator_ && collator_->wants_series(); }
-  // Whether the sample goes on as one of the page.
-  bool Collate(const ParsedLine& parsed);
+  ClassicCollator::Outcome Collate(const ParsedLine& parsed);
+  // Whether the series is none, but says when others began.
+  bool IsCreated(std::string_view series) const;
   void TakeStarts();
   void ReadBehindEnd(std::string_view bytes);
   void FinishLastLine();

@@ -253,11 +253,22 @@ void PageIntake::SettleNewSeries() {
   }
 }
 
+// Of a page that was good all lines have been read; of another only some, which add to those known.
+void PageIntake::NoteFormat() {
+  const bool decides = lines_before_ == 0 || (!failed_ && any_bytes_);
+  if (decides) {
+    layout_.lines_format_ = format_;
+  } else if (layout_.lines_.size() > lines_before_ && layout_.lines_format_ != format_) {
+    layout_.lines_format_ = TargetLayout::kNoFormat;
+  }
+}
+
 // A good page decides which lines are known from now on, and in which order they are expected.
 void PageIntake::SettleLines() {
   KnownLines& lines = layout_.lines_;
   buffer_.accepted.ForEach([&](uint32_t line) { lines.SetAccepted(line); });
   lines.DropIndex();
+  NoteFormat();
   if (failed_) {
     // What it said of families does not count, and what they said before has to be read again.
     if (metadata_read_) layout_.ForgetComments();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -102,7 +101,7 @@ void PageIntake::VisitLine(uint32_t line) {
 }
 
 uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
-                           const std::vector<std::string>& emptied) {
+                           const std::vector<std::string>& emptied, NativeHistogram* histogram) {
   uint32_t place = KnownLines::kDropped;
   if (MutateSampleLabels(rules_, target_labels_, emptied, labels)) {
     Status valid = CheckSeriesLabels(rules_, labels, totals_.over_label_limit);
@@ -114,8 +113,8 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
     if (rules_.sample_limit > 0 && limited_ >= rules_.sample_limit) {
       // The page is refused anyway: what is beyond the limit is counted but not learned.
       CountUntaken();
-      totals_.over_sample_limit = true;
-      totals_.samples_added++;
+      totals_.over_sample_limit |= histogram == nullptr || BucketsAllow(*histogram);
+      totals_.samples_added += failed_ ? 0 : 1;
       return KnownLines::kNone;
     }
     place = builder_.PlaceOf(labels);
@@ -123,6 +122,33 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
     buffer_.Grow(place + 1);
   }
   return layout_.lines_.Add(hash, text_size, place);
+}
+
+PageIntake::Mark PageIntake::Here() const {
+  return {totals_, limited_, layout_.lines_.size(), cursor_, buffer_.order.size(),
+          recording_order_};
+}
+
+void PageIntake::Return(const Mark& mark) {
+  totals_ = mark.totals;
+  limited_ = mark.limited;
+  const auto forget = [this](uint32_t line) {
+    buffer_.accepted.Reset(line);
+    const uint32_t place = layout_.lines_.place(line);
+    if (place > KnownLines::kPlaceMax) return;
+    buffer_.present.Reset(place);
+    buffer_.tracked.Reset(place);
+  };
+  if (recording_order_) {
+    const size_t first = mark.recording_order ? mark.ordered : mark.cursor;
+    for (size_t i = first; i < buffer_.order.size(); i++) forget(buffer_.order[i]);
+    buffer_.order.resize(first);
+  } else {
+    for (uint32_t line = mark.cursor; line < cursor_; line++) forget(line);
+  }
+  recording_order_ = recording_order_ && mark.recording_order;
+  cursor_ = mark.cursor;
+  layout_.lines_.Truncate(mark.lines);
 }
 
 bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own) {
@@ -210,11 +236,10 @@ bool PageIntake::TakeHistogram(uint32_t line, NativeHistogram& histogram,
   return true;
 }
 
-// In Prometheus' order: what is over one limit is not counted for the next.
-bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
+bool PageIntake::BucketsAllow(NativeHistogram& histogram) {
   switch (LimitHistogram(rules_.histogram_limits, histogram)) {
     case HistogramLimitOutcome::kTaken:
-      break;
+      return true;
     case HistogramLimitOutcome::kTooManyBuckets:
       totals_.over_bucket_limit = true;
       return false;
@@ -222,6 +247,12 @@ bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
       Stop("a native histogram's spans and buckets do not fit each other");
       return false;
   }
+  return false;
+}
+
+// In Prometheus' order: what is over one limit is not counted for the next.
+bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
+  if (!BucketsAllow(histogram)) return false;
   if (IsOverSampleLimit() || IsTooFarAhead(time)) return false;
   if (Status valid = ValidateHistogram(histogram); !valid) {
     Stop(std::move(valid.error().message));
@@ -237,9 +268,8 @@ void PageIntake::NoteAccepted(uint32_t line) {
 }
 
 const ExemplarMark* PageIntake::LastExemplar(uint32_t place) const {
-  for (auto staged = buffer_.exemplars.rbegin(); staged != buffer_.exemplars.rend(); ++staged) {
-    if (staged->place == place) return &staged->mark;
-  }
+  auto staged = buffer_.last_exemplars.find(place);
+  if (staged != buffer_.last_exemplars.end()) return &buffer_.exemplars[staged->second].mark;
   auto known = layout_.exemplars_.find(place);
   return known == layout_.exemplars_.end() ? nullptr : &known->second;
 }
@@ -248,27 +278,30 @@ void PageIntake::TakeExemplar(uint32_t line, std::string_view text,
                               const std::optional<TimestampMs>& sample_timestamp) {
   const uint32_t place = layout_.lines_.place(line);
   const ExemplarMark* last = LastExemplar(place);
-  ExemplarMark mark;
-  mark.text = hash_(text);
-  if (last != nullptr && last->text == mark.text) return;
+  const uint64_t text_hash = hash_(text);
+  if (last != nullptr && last->text == text_hash) return;
   Result<ParsedExemplar> exemplar = ParseExemplar(text);
   if (!exemplar) {
     totals_.exemplars_invalid++;
     return;
   }
   const TimestampMs* own = OwnTime(sample_timestamp);
-  StageExemplar(place, *exemplar, own != nullptr ? *own : timestamp_, mark.text);
+  StageExemplar(place, *exemplar, own != nullptr ? *own : timestamp_, text_hash);
 }
 
 void PageIntake::TakeExemplars(uint32_t line, std::vector<ParsedExemplar>& exemplars,
                                const std::optional<TimestampMs>& sample_timestamp) {
   const TimestampMs* own = OwnTime(sample_timestamp);
   const TimestampMs sample_time = own != nullptr ? *own : timestamp_;
+  // NaN is no order of numbers: it goes first.
   std::sort(exemplars.begin(), exemplars.end(),
             [&](const ParsedExemplar& a, const ParsedExemplar& b) {
               const TimestampMs a_time = a.timestamp.value_or(sample_time);
               const TimestampMs b_time = b.timestamp.value_or(sample_time);
-              return std::tie(a_time, a.value, a.labels) < std::tie(b_time, b.value, b.labels);
+              if (a_time != b_time) return a_time < b_time;
+              if (std::isnan(a.value) != std::isnan(b.value)) return std::isnan(a.value);
+              if (a.value < b.value || a.value > b.value) return a.value < b.value;
+              return a.labels < b.labels;
             });
   for (const ParsedExemplar& exemplar : exemplars) {
     StageExemplar(layout_.lines_.place(line), exemplar, sample_time, 0);
@@ -282,13 +315,18 @@ void PageIntake::StageExemplar(uint32_t place, const ParsedExemplar& exemplar,
   placed.sample.timestamp = exemplar.timestamp.value_or(sample_time);
   placed.sample.value = exemplar.value;
   PackLabels(exemplar.labels, placed.sample.labels);
-  // As Prometheus compares two: times count if either exemplar came with one.
+  const bool is_nan = std::isnan(exemplar.value);
   identity_.assign(placed.sample.labels);
   PutVarint(identity_, std::bit_cast<uint64_t>(exemplar.value + 0.0));
-  if (exemplar.timestamp) PutVarint(identity_, static_cast<uint64_t>(*exemplar.timestamp));
-  placed.mark = {text, hash_(identity_)};
-  const ExemplarMark* last = LastExemplar(place);
-  if (last != nullptr && last->value == placed.mark.value && !std::isnan(exemplar.value)) return;
+  placed.mark = {is_nan ? 0 : text, hash_(identity_), placed.sample.timestamp,
+                 exemplar.timestamp.has_value()};
+  if (const ExemplarMark* last = LastExemplar(place)) {
+    // As Prometheus compares two: times count if either came with one; NaN is never the same.
+    const bool times_count = last->has_own_time || placed.mark.has_own_time;
+    const bool same_time = !times_count || last->timestamp == placed.mark.timestamp;
+    if (last->value == placed.mark.value && same_time && !is_nan) return;
+  }
+  buffer_.last_exemplars[place] = buffer_.exemplars.size();
   buffer_.exemplars.push_back(std::move(placed));
 }
 

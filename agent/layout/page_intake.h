@@ -69,6 +69,9 @@ class PageIntake {
   // `timestamp` is the time of all samples without one of their own; `now` bounds those with one.
   PageIntake(const Context& context, TimestampMs timestamp, TimestampMs now);
 
+  // The format of the page, as any number below 255: of which lines are known it is not a part.
+  void SetFormat(uint8_t format) { format_ = format; }
+
   // For the reader of the page's format.
 
   ScrapeBuffer& buffer() { return buffer_; }
@@ -78,8 +81,9 @@ class PageIntake {
   const KnownLines& lines() const { return layout_.lines_; }
   // The line that is expected next; lines().size() or more: none.
   uint32_t cursor() const { return cursor_; }
-  // Whether any line was known before this page.
-  bool knows_lines() const { return lines_before_ > 0; }
+  // Whether a line may be taken for what it is by its text alone: not where it was read in another
+  // format, in which it may be another thing, or refused. Then all lines have to be parsed.
+  bool trusts_lines() const { return lines_before_ > 0 && layout_.lines_format_ == format_; }
   // A line by its hash; KnownLines::kNone if it is not known. Builds the index of lines when the
   // line is not near the cursor: for what is not the expected line.
   uint32_t Find(uint64_t hash) { return layout_.lines_.Find(hash, cursor_); }
@@ -95,9 +99,10 @@ class PageIntake {
   bool TakeComment(uint64_t hash, size_t text_size, std::string_view family = {});
   // Learns a line that gives samples of the series with these labels, as exposed: rules are applied
   // here. `emptied` names labels that the page gave with an empty value. kNone if it cannot be
-  // taken: then the sample is counted, and the page has failed or is over its sample limit.
+  // taken: then the sample is counted, and the page has failed or is over a limit. `histogram`: the
+  // sample, if it is one.
   uint32_t Learn(uint64_t hash, size_t text_size, Labels labels,
-                 const std::vector<std::string>& emptied);
+                 const std::vector<std::string>& emptied, NativeHistogram* histogram = nullptr);
   // Takes a sample of a line. Whether it will be committed if the page is good.
   bool TakeFloat(uint32_t line, double value, const std::optional<TimestampMs>& timestamp);
   // As it came: the job's limits are applied here, in place. `start`: when its counts began; 0:
@@ -106,8 +111,17 @@ class PageIntake {
                      const std::optional<TimestampMs>& timestamp, TimestampMs start);
   // Counts a sample whose line cannot be learned.
   void CountUntaken() { totals_.lines_total++; }
-  // Of what came since then nothing counts.
-  void RestoreTotals(const PageTotals& then) { totals_ = then; }
+  // Where the page is. After Return, for a page that is about to fail, nothing counts of what came
+  // since: neither in the totals, nor is a series known by it.
+  struct Mark {
+    PageTotals totals;
+    uint64_t limited = 0;
+    uint32_t lines = 0, cursor = 0;
+    size_t ordered = 0;
+    bool recording_order = false;
+  };
+  Mark Here() const;
+  void Return(const Mark& mark);
   // An exemplar of the sample just taken, as OpenMetrics writes it. One that equals the last of its
   // series is not taken again.
   void TakeExemplar(uint32_t line, std::string_view text,
@@ -154,7 +168,9 @@ class PageIntake {
     return timestamp && rules_.honor_timestamps ? &*timestamp : nullptr;
   }
   void NoteAccepted(uint32_t line);
-  // Whether the job's limits let the histogram through, which may become coarser by them.
+  // Whether the limits on buckets let the histogram through, which may become coarser by them.
+  bool BucketsAllow(NativeHistogram& histogram);
+  // And all others.
   bool LimitsAllow(NativeHistogram& histogram, TimestampMs time);
   // `text`: a hash of how the page writes it, or 0.
   void StageExemplar(uint32_t place, const ParsedExemplar& exemplar, TimestampMs sample_time,
@@ -172,6 +188,7 @@ class PageIntake {
   void AddStaleMarkers();
   void AddReport(const ScrapeReport& report);
   void SettleNewSeries();
+  void NoteFormat();
   void SettleLines();
   void NoteTime(uint32_t place, TimestampMs time);
   void SettleTimes(bool page_has_samples);
@@ -192,6 +209,7 @@ class PageIntake {
   const TimestampMs timestamp_;
   const TimestampMs latest_allowed_;
 
+  uint8_t format_ = 0;
   uint32_t cursor_ = 0;
   const uint32_t lines_before_;  // lines known before this page
   bool recording_order_ = false;

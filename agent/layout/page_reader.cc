@@ -3,6 +3,7 @@
 namespace tributary {
 
 void PageReader::SetFormat(PageFormat format) {
+  intake_.SetFormat(static_cast<uint8_t>(format));
   switch (format) {
     case PageFormat::kPrometheusText:
       format_.emplace<0>(intake_, mode_);

@@ -52,7 +52,7 @@ void ProtobufReader::Push(std::string_view bytes) {
       case Event::kNeedsBytes:
         return;
       case Event::kFamily:
-        totals_before_family_ = intake_.totals();
+        before_family_ = intake_.Here();
         BeginFamily();
         break;
       case Event::kMetric:
@@ -62,7 +62,7 @@ void ProtobufReader::Push(std::string_view bytes) {
         EndFamily();
         break;
       case Event::kError:
-        if (page_.family_never_began()) intake_.RestoreTotals(totals_before_family_);
+        if (page_.family_never_began()) intake_.Return(before_family_);
         intake_.Stop(page_.error());
         break;
     }
@@ -72,7 +72,7 @@ void ProtobufReader::Push(std::string_view bytes) {
 void ProtobufReader::Finish() {
   if (intake_.failed()) return;
   if (Status end = page_.Finish(); !end) {
-    if (page_.family_never_began()) intake_.RestoreTotals(totals_before_family_);
+    if (page_.family_never_began()) intake_.Return(before_family_);
     intake_.Stop(std::move(end.error().message));
   }
 }
@@ -119,7 +119,7 @@ uint32_t ProtobufReader::LineOf() {
     intake_.Stop(std::move(labels.error().message));
     return KnownLines::kNone;
   }
-  return intake_.Learn(hash, 0, std::move(*labels), emptied);
+  return intake_.Learn(hash, 0, std::move(*labels), emptied, series_.sample().histogram);
 }
 
 void ProtobufReader::ReadSample() {

@@ -36,7 +36,7 @@ class ProtobufReader {
   PageIntake& intake_;
   ProtobufPageReader& page_;
   ProtobufSeriesReader series_;
-  PageTotals totals_before_family_;
+  PageIntake::Mark before_family_;
   std::vector<ParsedExemplar> exemplars_;  // scratch, as is this
   std::string identity_;
 };

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include "agent/layout/bitmap.h"
 #include "agent/series/samples.h"
 #include "common/base/time.h"
@@ -15,11 +17,13 @@
 
 namespace tributary {
 
-// By what an exemplar is recognised when it comes again. Hashes: of how the page wrote it, and of
-// what it says.
+// By what an exemplar is recognised when it comes again. Hashes: of how the page wrote it (0 if that
+// does not make it the same), and of its labels and value.
 struct ExemplarMark {
   uint64_t text = 0;
   uint64_t value = 0;
+  TimestampMs timestamp = 0;  // its own, or its sample's
+  bool has_own_time = false;
 };
 
 struct ScrapeBuffer {
@@ -58,6 +62,7 @@ struct ScrapeBuffer {
   Bitmap has_further;
   std::vector<PlacedHistogram> histograms;  // in page order, as are these
   std::vector<PlacedExemplar> exemplars;
+  boost::unordered_flat_map<uint32_t, size_t> last_exemplars;  // by place: in exemplars
   std::vector<TimestampMs> starts;  // by place, 0: none; only if any_starts
   bool any_starts = false;
   std::vector<uint32_t> order;  // lines as they came, once they differ from the layout's order
@@ -79,6 +84,7 @@ struct ScrapeBuffer {
     has_further.Clear(0);
     histograms.clear();
     exemplars.clear();
+    if (!last_exemplars.empty()) last_exemplars.clear();
     if (any_starts) std::fill(starts.begin(), starts.end(), 0);
     any_starts = false;
   }

@@ -69,7 +69,7 @@ bool TargetLayout::Has(std::string_view wanted) const {
 size_t TargetLayout::memory_bytes() const {
   size_t bytes = sizeof(*this) + lines_.memory_bytes() + tracked_.memory_bytes();
   bytes += last_times_.memory_bytes() + absences_.bucket_count() * 9;
-  bytes += families_.bucket_count() * 25 + exemplars_.bucket_count() * 25;
+  bytes += families_.bucket_count() * 25 + exemplars_.bucket_count() * 41;
   bytes += family_of_line_.bucket_count() * 17;
   for (const Group& group : groups_) {
     bytes += group.definition->memory_bytes();

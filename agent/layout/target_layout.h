@@ -90,6 +90,7 @@ class TargetLayout {
  private:
   friend class PageIntake;
   friend class LayoutBuilder;
+  static constexpr uint8_t kNoFormat = 0xff;
   friend void SettleSeriesFamilies(TargetLayout& layout, MetadataPool& pool);
 
   uint64_t target_key_;
@@ -99,6 +100,8 @@ class TargetLayout {
   TimestampMs last_scrape_ms_ = 0;
   size_t lines_at_success_ = 0;
   KnownLines lines_;
+  // The format in which all of them were read; kNoFormat: several, or none.
+  uint8_t lines_format_ = kNoFormat;
   std::vector<Group> groups_;
   // Series whose end has to be marked once they are missing (scrape.go seriesPrev).
   Bitmap tracked_;

@@ -34,6 +34,7 @@ struct PageError : std::runtime_error {
 struct OddPage : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+struct StoppedReading {};
 
 // libprotobuf takes a field of the wrong wire type for an unknown one. Nested messages of the field
 // `later` are not looked at: Prometheus decodes them later.
@@ -358,15 +359,15 @@ NativeHistogram MakeCustom(const pb::Histogram& h) {
 
 class SlowReading {
  public:
-  SlowReading(const ProtobufHistogramRules& rules, ProtobufPageText& out)
-      : rules_(rules), out_(out) {}
+  SlowReading(const ProtobufHistogramRules& rules, const SlowProtobufSink& sink)
+      : rules_(rules), sink_(sink) {}
 
   void ReadFamily(const pb::MetricFamily& family) {
     if (family.metric_size() == 0) return;
     if (family.name().empty() || !IsValidUtf8(family.name())) throw PageError("name");
     if (!IsValidUtf8(family.help())) throw PageError("help");
     if (family.type() < 0 || family.type() > 5) throw PageError("type");
-    out_.lines.push_back(FamilyLine(family.name(), family.type(), family.help(), family.unit()));
+    sink_.family({family.name(), family.type(), family.help(), family.unit()});
     family_ = &family;
     histogram_before_ = false;
     for (const pb::Metric& metric : family.metric()) {
@@ -486,17 +487,17 @@ class SlowReading {
   void Float(const std::string& suffix, const Pairs& extra, double value,
              const pb::Exemplar* exemplar = nullptr) {
     ProtobufSeriesText text = Series(suffix, extra);
-    if (TakesExemplars(number_++) && exemplar != nullptr) {
+    if (sink_.wants_exemplars(text) && exemplar != nullptr) {
       text.exemplars.push_back(ExemplarText(*exemplar));
     }
-    out_.lines.push_back(FloatLine(text, value));
+    if (!sink_.take(text, value, nullptr)) throw StoppedReading();
   }
 
   void Histogram(NativeHistogram histogram) {
     ProtobufSeriesText text = Series("", {});
     if (family_->type() == 5) histogram.reset_hint = NativeHistogram::ResetHint::kGauge;
-    if (TakesExemplars(number_++)) TakeHistogramExemplars(text);
-    out_.lines.push_back(HistogramLine(text, histogram));
+    if (sink_.wants_exemplars(text)) TakeHistogramExemplars(text);
+    if (!sink_.take(text, 0, &histogram)) throw StoppedReading();
   }
 
   void TakeHistogramExemplars(ProtobufSeriesText& text) {
@@ -515,21 +516,19 @@ class SlowReading {
   }
 
   const ProtobufHistogramRules& rules_;
-  ProtobufPageText& out_;
+  const SlowProtobufSink& sink_;
   const pb::MetricFamily* family_ = nullptr;
   const pb::Metric* metric_ = nullptr;
   double untyped_ = 0;             // the reference's does not forget it
   bool histogram_before_ = false;  // nor these, after a histogram
   int list_position_ = 0, bucket_position_ = 0;
-  size_t number_ = 0;
 };
 
 }  // namespace
 
-SlowProtobufPage ReadProtobufPageSlowly(std::string_view page,
-                                        const ProtobufHistogramRules& rules) {
-  SlowProtobufPage result;
-  SlowReading reading(rules, result.text);
+SlowProtobufEnd ReadProtobufPageSlowly(std::string_view page, const ProtobufHistogramRules& rules,
+                                       const SlowProtobufSink& sink, std::string* error) {
+  SlowReading reading(rules, sink);
   try {
     bool truncated = false;
     for (const pb::MetricFamily& family : DecodeFamilies(page, truncated)) {
@@ -537,12 +536,38 @@ SlowProtobufPage ReadProtobufPageSlowly(std::string_view page,
       reading.ReadFamily(family);
     }
     if (truncated) throw PageError("truncated");
-  } catch (const PageError& error) {
-    result.text.ok = false;
-    result.text.error = error.what();
-    std::erase_if(result.text.lines, [](const std::string& line) { return line[0] == 'F'; });
+  } catch (const PageError& problem) {
+    if (error != nullptr) *error = problem.what();
+    return SlowProtobufEnd::kError;
   } catch (const OddPage&) {
-    result.odd = true;
+    return SlowProtobufEnd::kOdd;
+  } catch (const StoppedReading&) {
+    return SlowProtobufEnd::kStopped;
+  }
+  return SlowProtobufEnd::kGood;
+}
+
+SlowProtobufPage ReadProtobufPageSlowly(std::string_view page,
+                                        const ProtobufHistogramRules& rules) {
+  SlowProtobufPage result;
+  std::vector<std::string>& lines = result.text.lines;
+  size_t number = 0;
+  SlowProtobufSink sink;
+  sink.family = [&](const ProtobufFamilyText& family) {
+    lines.push_back(FamilyLine(family.name, family.type, family.help, family.unit));
+  };
+  sink.wants_exemplars = [&](const ProtobufSeriesText&) { return TakesExemplars(number++); };
+  sink.take = [&](const ProtobufSeriesText& series, double value,
+                  const NativeHistogram* histogram) {
+    lines.push_back(histogram == nullptr ? FloatLine(series, value)
+                                         : HistogramLine(series, *histogram));
+    return true;
+  };
+  const SlowProtobufEnd end = ReadProtobufPageSlowly(page, rules, sink, &result.text.error);
+  result.odd = end == SlowProtobufEnd::kOdd;
+  if (end == SlowProtobufEnd::kError) {
+    result.text.ok = false;
+    std::erase_if(lines, [](const std::string& line) { return line[0] == 'F'; });
   }
   return result;
 }

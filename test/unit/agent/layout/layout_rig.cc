@@ -45,6 +45,68 @@ std::vector<DecodedSample> Decode(const Commit& commit) {
   return samples;
 }
 
+std::vector<DecodedHistogram> Histograms(const Commit& commit) {
+  std::vector<DecodedHistogram> histograms;
+  for (const GroupSamples& group : commit.groups) {
+    if (group.irregular == nullptr) continue;
+    const std::vector<Labels> labels = group.group->Decode();
+    for (const HistogramSample& sample : group.irregular->histograms) {
+      histograms.push_back({labels.at(sample.index), sample});
+    }
+  }
+  return histograms;
+}
+
+std::vector<DecodedExemplar> Exemplars(const Commit& commit) {
+  std::vector<DecodedExemplar> exemplars;
+  for (const GroupSamples& group : commit.groups) {
+    if (group.irregular == nullptr) continue;
+    const std::vector<Labels> labels = group.group->Decode();
+    for (const ExemplarSample& sample : group.irregular->exemplars) {
+      exemplars.push_back({labels.at(sample.index), UnpackLabels(sample.labels), sample.value,
+                           sample.timestamp});
+    }
+  }
+  return exemplars;
+}
+
+std::vector<std::string> ShowExemplars(const Commit& commit) {
+  std::vector<std::string> shown;
+  for (const DecodedExemplar& exemplar : Exemplars(commit)) {
+    shown.push_back(fmt::format("{} {} {} @ {}", exemplar.series.Get(kMetricName),
+                                exemplar.labels.ToString(), exemplar.value, exemplar.timestamp));
+  }
+  return shown;
+}
+
+std::map<Labels, TimestampMs> Starts(const Commit& commit) {
+  std::map<Labels, TimestampMs> starts;
+  for (const GroupSamples& group : commit.groups) {
+    if (group.starts == nullptr) continue;
+    const std::vector<Labels> labels = group.group->Decode();
+    for (uint32_t i = 0; i < labels.size(); i++) {
+      const bool own = std::any_of(group.own.begin(), group.own.end(),
+                                   [i](const OwnSample& sample) { return sample.index == i; });
+      if ((group.Has(i) || own) && group.starts->at(i) != 0) starts[labels[i]] = group.starts->at(i);
+    }
+  }
+  return starts;
+}
+
+std::map<std::string, FamilyMetadata> Families(const Commit& commit) {
+  std::map<std::string, FamilyMetadata> families;
+  for (const GroupSamples& group : commit.groups) {
+    const std::vector<Labels> labels = group.group->Decode();
+    for (uint32_t i = 0; i < labels.size(); i++) {
+      if (!group.Has(i)) continue;
+      const FamilyMetadata* family = group.metadata == nullptr ? nullptr : group.metadata->Of(i);
+      families[std::string(labels[i].Get(kMetricName))] =
+          family == nullptr ? FamilyMetadata{} : *family;
+    }
+  }
+  return families;
+}
+
 std::string Show(const DecodedSample& sample) {
   const double value = std::bit_cast<double>(sample.bits);
   return fmt::format("{} = {} @ {}", sample.labels.ToString(),
@@ -108,6 +170,7 @@ std::map<uint32_t, Labels> PlacesOf(const TargetLayout& layout) {
 LayoutRig::Scraped LayoutRig::Scrape(std::string_view page, TimestampMs timestamp,
                                      std::mt19937_64* cut, const ScrapeReport* report) {
   PageReader reader = Reader(timestamp);
+  reader.SetFormat(format_);
   if (cut != nullptr) {
     PushPieces(reader, page, *cut);
   } else {
@@ -125,6 +188,7 @@ LayoutRig::Scraped LayoutRig::Scrape(std::string_view page, TimestampMs timestam
 LayoutRig::Scraped LayoutRig::Break(std::string_view page, TimestampMs timestamp,
                                     const ScrapeReport* report) {
   PageReader reader = Reader(timestamp);
+  reader.SetFormat(format_);
   reader.Push(page);
   reader.AbandonPage();
   Scraped scraped;

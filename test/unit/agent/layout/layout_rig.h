@@ -21,6 +21,27 @@ struct DecodedSample {
 // In the order in which a remote sends them: of a series, own times before the scrape's come first.
 std::vector<DecodedSample> Decode(const Commit& commit);
 
+struct DecodedHistogram {
+  Labels labels;
+  HistogramSample sample;
+};
+struct DecodedExemplar {
+  Labels series;
+  Labels labels;
+  double value = 0;
+  TimestampMs timestamp = 0;
+};
+// In the order in which a remote sends them.
+std::vector<DecodedHistogram> Histograms(const Commit& commit);
+std::vector<DecodedExemplar> Exemplars(const Commit& commit);
+// "m {t="1"} 2 @ 1000", m the series' name.
+std::vector<std::string> ShowExemplars(const Commit& commit);
+// Of the series that have floats in the commit and a start.
+std::map<Labels, TimestampMs> Starts(const Commit& commit);
+// The family that the commit tells of each series, by the series' name ("" if none): of those with
+// floats in it.
+std::map<std::string, FamilyMetadata> Families(const Commit& commit);
+
 // "name{a=\"b\"} = 1 @ 1000", for messages and for plain comparisons.
 std::string Show(const DecodedSample& sample);
 std::vector<std::string> Show(const Commit& commit);
@@ -43,7 +64,8 @@ class LayoutRig {
   explicit LayoutRig(ScrapeRules rules) : rules_(std::move(rules)) {}
 
   PageReader Reader(TimestampMs timestamp) {
-    return PageReader({layout_, rules_, target_, hash_, pool_, buffer_}, timestamp, timestamp);
+    return PageReader({layout_, rules_, target_, hash_, pool_, buffer_, mode_, families_},
+                      timestamp, timestamp);
   }
   // The whole page in one piece, or in random ones.
   Scraped Scrape(std::string_view page, TimestampMs timestamp, std::mt19937_64* cut = nullptr,
@@ -57,6 +79,9 @@ class LayoutRig {
   HashKey hash_ = HashKey::FromSeed(7);
   MetadataPool pool_;
   ScrapeBuffer buffer_;
+  PageFormat format_ = PageFormat::kPrometheusText;
+  HistogramMode mode_;
+  MetadataPool* families_ = nullptr;
 };
 
 // Samples of the page alone: without the report series.

@@ -23,176 +23,20 @@
 #include <fmt/format.h>
 
 #include "test/support/catch.h"
+#include "common/wire/histogram.h"
 #include "test/support/slow_scrape_model.h"
 #include "test/unit/agent/layout/layout_rig.h"
+#include "test/unit/agent/layout/random_pages.h"
 
 namespace tributary {
 namespace {
-
-using Random = std::mt19937_64;
-
-bool OneIn(Random& random, uint64_t n) { return random() % n == 0; }
-
-template <typename T>
-const T& Pick(Random& random, const std::vector<T>& from) {
-  return from[random() % from.size()];
-}
-
-// The pages of one target as they change from scrape to scrape.
-class RandomPages {
- public:
-  RandomPages(Random& random, size_t series_max) : random_(random), series_max_(series_max) {
-    const size_t count = 1 + random_() % series_max_;
-    for (size_t i = 0; i < count; i++) lines_.push_back(NewSeries());
-    error_rarity_ = Pick(random_, std::vector<uint64_t>{1, 5, 50}) * series_max_;
-    own_times_ = OneIn(random_, 3) ? 3 : 50;
-    churn_ = OneIn(random_, 4) ? 0 : 1 + random_() % 4;
-  }
-
-  std::string Next(TimestampMs timestamp) {
-    timestamp_ = timestamp;
-    if (OneIn(random_, 30)) return "";
-    Change();
-    std::string page;
-    std::map<std::string, std::string> said;
-    for (const std::string& line : lines_) {
-      if (line[0] == '#') {
-        // "# TYPE m0" and what it says: a page does not contradict itself.
-        const std::string about = line.substr(0, line.find(' ', 7));
-        if (said.emplace(about, line).first->second == line) page += line + "\n";
-      } else {
-        AddSample(line, page);
-        if (OneIn(random_, 60)) AddSample(line, page);
-      }
-      if (OneIn(random_, 40)) page += Pick(random_, kHarmless);
-      if (OneIn(random_, error_rarity_)) page += Pick(random_, kBroken) + "\n";
-    }
-    if (OneIn(random_, 40)) page += std::string("\0", 1);
-    if (OneIn(random_, 3) && !page.empty()) page.pop_back();
-    return page;
-  }
-
- private:
-  void Change() {
-    for (size_t i = 0; i < churn_; i++) {
-      const size_t at = lines_.empty() ? 0 : random_() % lines_.size();
-      const auto place = lines_.begin() + static_cast<ptrdiff_t>(at);
-      switch (random_() % 6) {
-        case 0:
-        case 1:
-          if (lines_.size() < series_max_ * 2) lines_.insert(place, NewLine());
-          break;
-        case 2:
-        case 3:
-          if (lines_.empty()) break;
-          gone_.push_back(*place);
-          lines_.erase(place);
-          break;
-        case 4:
-          if (gone_.empty()) break;
-          lines_.insert(place, Pick(random_, gone_));
-          break;
-        default:
-          if (!lines_.empty()) std::swap(*place, lines_[random_() % lines_.size()]);
-      }
-    }
-    if (OneIn(random_, 30)) std::shuffle(lines_.begin(), lines_.end(), random_);
-    if (OneIn(random_, 40)) {
-      gone_.insert(gone_.end(), lines_.begin(), lines_.end());
-      lines_.clear();
-    }
-    if (gone_.size() > 100) gone_.erase(gone_.begin(), gone_.begin() + 50);
-  }
-
-  std::string NewLine() {
-    if (!OneIn(random_, 4)) return NewSeries();
-    switch (random_() % 4) {
-      case 0:
-        return "# HELP m" + std::to_string(random_() % 4) + " text " +
-               std::to_string(random_() % 5);
-      case 1:
-        return "# a comment " + std::to_string(random_() % 5);
-      default:
-        return "# TYPE " + Pick<std::string>(random_, {"m0", "m1", "h", "h_bucket"}) + " " +
-               Pick<std::string>(random_, {"counter", "gauge", "histogram", "summary", "untyped"});
-    }
-  }
-
-  std::string NewSeries() {
-    static const std::vector<std::string> kOdd = {"up",
-                                                  "up{instance=\"i\",job=\"j\"}",
-                                                  "scrape_samples_scraped",
-                                                  "{\"with space\"}",
-                                                  "  m0",
-                                                  "m1{}",
-                                                  "m1{job=\"\"}",
-                                                  "m1{instance=\"\",exported_instance=\"x\"}",
-                                                  "m1{job=\"own\",exported_job=\"x\"}",
-                                                  "m1{instance=\"other\"}",
-                                                  "m2{a=\"line\nbreak\"}",
-                                                  "m2{a=\"two\n\nbreaks\"}",
-                                                  "drop_me{a=\"1\"}",
-                                                  "drop_me{a=\"2\"}",
-                                                  "rename_me{a=\"1\"}",
-                                                  "m3{long_label_name=\"1\"}",
-                                                  "m3{a=\"a long value indeed\"}",
-                                                  "m3{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\"}"};
-    if (OneIn(random_, 5)) return Pick(random_, kOdd);
-    if (OneIn(random_, 6)) {
-      return "h_bucket{le=\"" + Pick<std::string>(random_, {"1", "1.0", "5", "+Inf"}) + "\"}";
-    }
-    const std::string name = "m" + std::to_string(random_() % 4);
-    const std::string a = "a=\"" + std::to_string(random_() % (1 + series_max_ / 4)) + "\"";
-    const std::string b = "b=\"" + std::to_string(random_() % 3) + "\"";
-    switch (random_() % 4) {
-      case 0:
-        return name + "{" + a + "," + b + "}";
-      case 1:
-        return name + "{" + b + "," + a + "}";
-      case 2:
-        return name + "{" + a + ", id=\"" + std::to_string(random_() % 1000) + "\"}";
-      default:
-        return name + "{" + a + "}";
-    }
-  }
-
-  void AddSample(const std::string& series, std::string& page) {
-    page += series;
-    page += OneIn(random_, 30) ? "\t " : " ";
-    page += OneIn(random_, 5)
-                ? Pick<std::string>(random_, {"NaN", "+Inf", "-0", "1e300", "0x", "12 "})
-                : fmt::format("{}", static_cast<double>(random_() % 1000) / 8);
-    // 0x is an error; most of the time it is made a number.
-    if (page.ends_with("0x") && !OneIn(random_, error_rarity_)) page.back() = '7';
-    if (OneIn(random_, own_times_) && !series.starts_with("h_")) {
-      page += fmt::format(" {}", timestamp_ + Pick(random_, kOffsets));
-    }
-    page += "\n";
-  }
-
-  const std::vector<TimestampMs> kOffsets = {
-      0,      -1,      -5'000, -15'000, -14'999, -15'001, -29'000, -31'000, -100'000,
-      -4'000, -16'000, 1,      14'000,  15'000,  31'000,  600'000, 600'001, 9'000'000,
-  };
-  const std::vector<std::string> kHarmless = {"\n", "# plain\n", "#\n", "  \t\n", "# HELP m9 x\n"};
-  const std::vector<std::string> kBroken = {
-      "not a line",      "m{a=\"1\"",     "m 1 2 3",       "m{a=\"1\",a=\"2\"} 1", "{} 1",
-      "m{a=\"\xff\"} 1", "# TYPE m what", "m{a=\"open} 1", "{a=\"nameless\"} 1"};
-
-  Random& random_;
-  const size_t series_max_;
-  uint64_t error_rarity_;
-  uint64_t own_times_;
-  uint64_t churn_;
-  TimestampMs timestamp_ = 0;
-  std::vector<std::string> lines_;
-  std::vector<std::string> gone_;
-};
 
 struct Setup {
   ScrapeRules rules;
   std::vector<RelabelConfig> relabel;
   Labels target;
+  HistogramMode mode;
+  unsigned oddities = 0;
 };
 
 RelabelConfig Rule(RelabelAction action, std::string regex) {
@@ -216,12 +60,24 @@ Setup RandomSetup(Random& random, size_t series_max) {
   if (OneIn(random, 8)) rules.label_name_length_limit = 14;
   if (OneIn(random, 8)) rules.label_value_length_limit = 18;
   if (OneIn(random, 4)) rules.out_of_order_window_ms = 20'000;
+  rules.keep_starts = OneIn(random, 3);
+  setup.mode.native = !OneIn(random, 4);
+  setup.mode.keep_classic = OneIn(random, 3);
+  setup.mode.convert_classic = OneIn(random, 2);
+  if (OneIn(random, 4)) rules.histogram_limits.buckets_max = 1 + random() % 10;
+  if (OneIn(random, 4)) {
+    rules.histogram_limits.schema_max = static_cast<int32_t>(random() % 13) - 4;
+  }
+  // Of spans that do not fit the slow reader keeps only that they do not.
+  const bool limited =
+      rules.histogram_limits.buckets_max > 0 || rules.histogram_limits.schema_max < 8;
+  if (!limited && OneIn(random, 2)) setup.oddities = 4;
   if (OneIn(random, 2)) {
-    RelabelConfig drop = Rule(RelabelAction::kDrop, "drop_.*");
+    RelabelConfig drop = Rule(RelabelAction::kDrop, "drop_.*|family_1|family_2_count|hist1_sum");
     drop.source_labels = {"__name__"};
     setup.relabel.push_back(drop);
   }
-  if (OneIn(random, 2)) setup.relabel.push_back(Rule(RelabelAction::kLabelDrop, "id"));
+  if (OneIn(random, 2)) setup.relabel.push_back(Rule(RelabelAction::kLabelDrop, "id|zone1"));
   if (OneIn(random, 3)) {
     RelabelConfig rename = Rule(RelabelAction::kReplace, "m0|rename_me");
     rename.source_labels = {"__name__"};
@@ -291,6 +147,83 @@ std::string Difference(const BySeries& expected, const BySeries& got) {
   return text;
 }
 
+// Texts of each series, in order: of what the commits have beside floats.
+using TextsBySeries = std::map<Labels, std::vector<std::string>>;
+
+std::string HistogramText(TimestampMs time, TimestampMs start, bool custom,
+                          const std::string& encoded) {
+  std::string text = fmt::format("@ {} since {} custom {} ", time, start, custom);
+  for (const char c : encoded) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return text;
+}
+
+std::string ExemplarText(const Labels& labels, double value, TimestampMs time) {
+  return fmt::format("exemplar {} {:x} @ {}", labels.ToString(), std::bit_cast<uint64_t>(value),
+                     time);
+}
+
+TextsBySeries IrregularTexts(const Commit& commit) {
+  TextsBySeries texts;
+  for (const auto& [labels, sample] : Histograms(commit)) {
+    texts[labels].push_back(HistogramText(sample.timestamp, sample.start, sample.custom_buckets,
+                                          sample.encoded));
+  }
+  for (const DecodedExemplar& exemplar : Exemplars(commit)) {
+    texts[exemplar.series].push_back(
+        ExemplarText(exemplar.labels, exemplar.value, exemplar.timestamp));
+  }
+  return texts;
+}
+
+TextsBySeries IrregularTexts(const SlowScrapeModel::Commit& commit) {
+  TextsBySeries texts;
+  for (const SlowScrapeModel::Histogram& from : commit.histograms) {
+    std::string encoded;
+    EncodeHistogram(from.histogram, encoded);
+    texts[from.labels].push_back(HistogramText(from.timestamp, from.start,
+                                               from.histogram.schema == kCustomBucketsSchema,
+                                               encoded));
+  }
+  for (const SlowScrapeModel::Exemplar& exemplar : commit.exemplars) {
+    texts[exemplar.series].push_back(
+        ExemplarText(exemplar.labels, exemplar.value, exemplar.timestamp));
+  }
+  return texts;
+}
+
+std::string Difference(const TextsBySeries& expected, const TextsBySeries& got) {
+  std::string text;
+  const auto show = [&](const char* what, const TextsBySeries& all, const TextsBySeries& other) {
+    for (const auto& [labels, texts] : all) {
+      auto it = other.find(labels);
+      if (it != other.end() && it->second == texts) continue;
+      for (const std::string& line : texts) {
+        text += fmt::format("  {} {} {}\n", what, labels.ToString(), line);
+      }
+    }
+  };
+  show("expected", expected, got);
+  show("got     ", got, expected);
+  return text;
+}
+
+// Of the series that have one float in the commit: a series' start is that of its page.
+std::string StartsDifference(const SlowScrapeModel::Commit& expected, const Commit& got) {
+  std::map<Labels, size_t> samples;
+  for (const auto& sample : expected.samples) samples[sample.labels]++;
+  const std::map<Labels, TimestampMs> starts = Starts(got);
+  std::string text;
+  for (const SlowScrapeModel::Sample& sample : expected.samples) {
+    if (samples[sample.labels] > 1 || sample.bits == kStaleNanBits) continue;
+    auto it = starts.find(sample.labels);
+    const TimestampMs start = it == starts.end() ? 0 : it->second;
+    if (start == sample.start) continue;
+    text += fmt::format("  start of {}: expected {}, got {}\n", sample.labels.ToString(),
+                        sample.start, start);
+  }
+  return text;
+}
+
 std::string Difference(const PageTotals& expected, const PageTotals& got) {
   std::string text;
   const auto compare = [&](const char* name, uint64_t a, uint64_t b) {
@@ -304,6 +237,7 @@ std::string Difference(const PageTotals& expected, const PageTotals& got) {
   compare("out_of_bounds", expected.out_of_bounds, got.out_of_bounds);
   compare("over_sample_limit", expected.over_sample_limit, got.over_sample_limit);
   compare("over_label_limit", expected.over_label_limit, got.over_label_limit);
+  compare("over_bucket_limit", expected.over_bucket_limit, got.over_bucket_limit);
   return text;
 }
 
@@ -318,6 +252,7 @@ std::string Difference(const SlowScrapeModel& model, const LayoutRig& rig) {
   std::string text;
   size_t accepted = 0, dropped = 0;
   for (const auto& [series, cached] : model.known()) {
+    if (series[0] == SlowScrapeModel::kProtobufMark) continue;  // only counted
     auto line = lines.find(rig.hash_(series));
     if (line == lines.end()) {
       text += "  not known: " + series + "\n";
@@ -347,7 +282,8 @@ std::string MetadataDifference(const SlowScrapeModel& model, MetadataPool& pool)
       // What a page leaves unsaid keeps what an earlier one said.
       return ref->family == name &&
              (family.type == MetricType::kUnknown || ref->type == family.type) &&
-             (family.help.empty() || ref->help == family.help);
+             (family.help.empty() || ref->help == family.help) &&
+             (family.unit.empty() || ref->unit == family.unit);
     });
     if (!found) text += "  no metadata of " + name + "\n";
   }
@@ -359,10 +295,11 @@ class Comparison {
   Comparison(uint64_t seed, size_t series_max)
       : random_(seed),
         setup_(RandomSetup(random_, series_max)),
-        pages_(random_, series_max),
-        model_(setup_.rules, setup_.relabel, setup_.target),
+        pages_(random_, series_max, setup_.mode, setup_.oddities),
+        model_(setup_.rules, setup_.relabel, setup_.target, setup_.mode),
         rig_(setup_.rules) {
     rig_.target_ = setup_.target;
+    rig_.mode_ = setup_.mode;
   }
 
   // What differs, or "".
@@ -372,11 +309,14 @@ class Comparison {
       model_.ForgetLines();
       rig_.layout_.ForgetLines();
     }
-    const std::string page = pages_.Next(timestamp_);
-    page_ = page;
+    const RandomPages::Page next = pages_.Next(timestamp_);
+    const std::string& page = next.text;
+    page_ = next;
+    rig_.format_ = next.format;
     if (OneIn(random_, 40)) {
       // A scrape that is taken back leaves no trace.
       PageReader reader = rig_.Reader(timestamp_);
+      reader.SetFormat(next.format);
       reader.Push(page);
       reader.AbandonPage();
       reader.Withdraw();
@@ -389,16 +329,21 @@ class Comparison {
     report.body_bytes = static_cast<double>(page.size());
     const bool broken = OneIn(random_, 12);
     const SlowScrapeModel::Outcome expected =
-        model_.Scrape(broken ? std::nullopt : std::optional(page), timestamp_, timestamp_, report);
+        model_.Scrape(next.format, broken ? std::nullopt : std::optional(page), timestamp_,
+                      timestamp_, report);
     const uint32_t generation = rig_.layout_.generation();
     const LayoutRig::Scraped got =
         broken ? rig_.Break(page.substr(0, random_() % (page.size() + 1)), timestamp_, &report)
                : rig_.Scrape(page, timestamp_, &random_, &report);
     scrapes_++;
-    samples_ += expected.samples.size();
+    counts_.samples += expected.commit.samples.size();
+    counts_.histograms += expected.commit.histograms.size();
+    counts_.exemplars += expected.commit.exemplars.size();
     failed_pages_ += !expected.good;
     std::string text =
-        Difference(Arrange(expected.samples, timestamp_), Arrange(Decode(got.commit)));
+        Difference(Arrange(expected.commit.samples, timestamp_), Arrange(Decode(got.commit)));
+    text += Difference(IrregularTexts(expected.commit), IrregularTexts(got.commit));
+    text += StartsDifference(expected.commit, got.commit);
     text += Difference(expected.totals, got.totals);
     if (expected.good != got.error.empty()) text += "  the page: '" + got.error + "'\n";
     text += BrokenInvariant(rig_.layout_);
@@ -415,14 +360,15 @@ class Comparison {
         PageIntake::MakeEndCommit(rig_.layout_, timestamp_, [](std::string_view) { return false; });
     // The end commit knows no window.
     if (setup_.rules.out_of_order_window_ms > 0) return "";
-    BySeries expected = Arrange(model_.End(timestamp_), timestamp_);
+    BySeries expected = Arrange(model_.End(timestamp_).samples, timestamp_);
     // One marker is enough for a report series that the page has as well.
     for (auto& [labels, samples] : expected) samples.resize(1);
     return Difference(expected, Arrange(Decode(end)));
   }
 
-  const std::string& page() const { return page_; }
-  uint64_t scrapes_ = 0, samples_ = 0, failed_pages_ = 0, regroupings_ = 0;
+  const RandomPages::Page& page() const { return page_; }
+  uint64_t scrapes_ = 0, failed_pages_ = 0, regroupings_ = 0;
+  SampleCounts counts_;
 
  private:
   void NoteRegrouping() {
@@ -438,7 +384,7 @@ class Comparison {
   SlowScrapeModel model_;
   LayoutRig rig_;
   TimestampMs timestamp_ = 1'700'000'000'000;
-  std::string page_;
+  RandomPages::Page page_;
 };
 
 // TRIBUTARY_SEED=n replays one sequence.
@@ -451,30 +397,35 @@ std::vector<uint64_t> Seeds(size_t count) {
 }
 
 void CompareMany(size_t sequences, size_t scrapes, size_t series_max) {
-  uint64_t total = 0, samples = 0, failed = 0, regroupings = 0;
+  uint64_t total = 0, failed = 0, regroupings = 0;
+  SampleCounts counts;
   for (const uint64_t seed : Seeds(sequences)) {
     Comparison comparison(seed, series_max);
     std::string difference;
     for (size_t i = 0; i < scrapes && difference.empty(); i++) difference = comparison.Scrape();
-    const std::string page = comparison.page();
+    const RandomPages::Page page = comparison.page();
     if (difference.empty()) difference = comparison.End();
     INFO("TRIBUTARY_SEED=" << seed << ", " << series_max << " series, scrape "
                            << comparison.scrapes_ << "\n"
-                           << difference << "page:\n"
-                           << page.substr(0, 4000));
+                           << difference << "page of format " << static_cast<int>(page.format)
+                           << ":\n"
+                           << page.text.substr(0, 4000));
     REQUIRE(difference.empty());
     total += comparison.scrapes_;
-    samples += comparison.samples_;
+    counts += comparison.counts_;
     failed += comparison.failed_pages_;
     regroupings += comparison.regroupings_;
   }
-  INFO(total << " scrapes, " << samples << " samples, " << failed << " failed pages, "
-             << regroupings << " regroupings");
+  INFO(total << " scrapes, " << counts.samples << " samples, " << counts.histograms
+             << " histograms, " << counts.exemplars << " exemplars, " << failed
+             << " failed pages, " << regroupings << " regroupings");
   // The pages must reach what they are for.
   if (std::getenv("TRIBUTARY_SEED") == nullptr && total > 1000) {
     CHECK(failed > total / 20);
     CHECK(failed < total / 2);
-    CHECK(regroupings > total / 100);
+    CHECK(regroupings > total / 200);
+    CHECK(counts.histograms > total / 2);
+    CHECK(counts.exemplars > total / 4);
   }
 }
 
