@@ -46,7 +46,7 @@ enum class ProtobufType : uint8_t {
   kGaugeHistogram = 5,
 };
 
-// Views that live until the next call of the reader.
+// The name lives until the call after kFamilyEnd, the other views until the next call.
 struct ProtobufFamily {
   std::string_view name;  // not empty, UTF-8
   ProtobufType type = ProtobufType::kCounter;

@@ -79,8 +79,8 @@ class ProtobufSeriesReader {
     kError,   // error(): the page is to be refused. Samples before it count as scraped
   };
 
-  // At ProtobufPageReader's kFamily and kMetric. `family` (a copy is kept, its views must live) and
-  // `metric` stay unchanged by others until the metric's end.
+  // At ProtobufPageReader's kFamily and kMetric. Of `family` name and type are kept; its name must
+  // live as long as its metrics are read.
   void BeginFamily(const ProtobufFamily& family);
   void BeginMetric(ProtobufMetric& metric);
   Step Next();
@@ -101,7 +101,8 @@ class ProtobufSeriesReader {
 
   // The series' identity on this page: name, suffix, label bytes and extra label. Equal hashes mean
   // equal labels before relabeling; unequal ones mostly, but not surely, unequal labels (pairs in
-  // another order, a family named like another's suffixed series): then two hashes have one place.
+  // another order, a family named like another's suffixed series): then two hashes have one place,
+  // where Prometheus has one series. A reader is always given the same key.
   uint64_t Hash(const HashKey& key);
 
   // For a series not seen before. First the reference's checks on the label pairs: an error is one

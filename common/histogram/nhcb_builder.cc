@@ -105,12 +105,13 @@ bool NhcbBuilder::AllIntegers() const {
 }
 
 void NhcbBuilder::FillIntegers(NativeHistogram& out) const {
-  int64_t last_count = 0;
-  int64_t last_delta = 0;
+  // Unsigned, to wrap where a count is below the one before: that is found to be invalid then.
+  uint64_t last_count = 0;
+  uint64_t last_delta = 0;
   for (const Bucket& bucket : buckets_) {
-    const auto count = static_cast<int64_t>(bucket.count);
-    const int64_t delta = count - last_count;  // what this bucket alone has
-    out.positive_deltas.push_back(delta - last_delta);
+    const auto count = static_cast<uint64_t>(bucket.count);
+    const uint64_t delta = count - last_count;  // what this bucket alone has
+    out.positive_deltas.push_back(static_cast<int64_t>(delta - last_delta));
     last_count = count;
     last_delta = delta;
   }

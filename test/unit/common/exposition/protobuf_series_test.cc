@@ -406,7 +406,8 @@ TEST_CASE("protobuf series: a label's name and value are checked each time they 
     std::vector<ProtobufLabel> labels;
     std::string field = "\x0a";
     PutVarint(field, pair.size());
-    const Status decoded = DecodeProtobufLabels(field + pair, labels);
+    field += pair;
+    const Status decoded = DecodeProtobufLabels(field, labels);
     return decoded ? std::string(labels[0].name) + "=" + std::string(labels[0].value)
                    : decoded.error().message;
   };

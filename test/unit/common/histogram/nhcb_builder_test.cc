@@ -111,6 +111,14 @@ TEST_CASE("custom buckets: what is wrong is told, the first thing first") {
         }).error == "invalid native histogram: its bucket number 2 has the negative count -1");
 }
 
+TEST_CASE("custom buckets: counts near 2^63 wrap as Prometheus' do, and are refused") {
+  CHECK(Build([](NhcbBuilder& b) {
+          b.SetBucket(1, 0x1p62);
+          b.SetBucket(2, 0x1.8p62);
+          b.SetCount(1);
+        }).error.starts_with("invalid native histogram: its bucket number 3 has the negative"));
+}
+
 TEST_CASE("custom buckets: a builder is as new after Reset") {
   NhcbBuilder builder;
   builder.SetBucket(1, -1);
