@@ -5,7 +5,6 @@
 #include <limits>
 #include <string>
 
-#include "common/histogram/stale_histogram.h"
 #include "test/support/catch.h"
 
 namespace tributary {
@@ -60,8 +59,6 @@ TEST_CASE("histogram validation: good ones") {
   CHECK(ValidateHistogram(Integers()).has_value());
   CHECK(ValidateHistogram(Floats()).has_value());
   CHECK(ValidateHistogram(Custom()).has_value());
-  CHECK(ValidateHistogram(StaleHistogram(false)).has_value());
-  CHECK(ValidateHistogram(StaleHistogram(true)).has_value());
   CHECK(Problem(Floats(), [](auto& h) { h.positive_counts[0] = kNan; }) == "");
   CHECK(Problem(Floats(), [](auto& h) { h.count_float = kNan; }) == "");
 }
