@@ -122,7 +122,9 @@ void ClassicCollator::Emit() {
   // What its parts give with an empty value counts as not given.
   if (line == KnownLines::kNone) line = intake_.Learn(hash, 0, labels_, {}, &histogram);
   if (line == KnownLines::kNone) return;
-  if (!intake_.TakeHistogram(line, histogram, timestamp_, start_)) return;
+  if (intake_.TakeHistogram(line, histogram, timestamp_, start_) != PageIntake::Taken::kYes) {
+    return;
+  }
   if (start_ == 0 && intake_.rules().keep_starts) {
     emitted_.push_back({number_, intake_.buffer().histograms.size() - 1});
   }

@@ -56,6 +56,9 @@ namespace {
 
 constexpr size_t kScratchLineMax = 64 << 10;
 
+// Stands for a refused sample where others have the number of their place.
+constexpr uint32_t kNobody = KnownLines::kNone;
+
 const char* FindNewline(const char* begin, const char* end) {
   return static_cast<const char*>(memchr(begin, '\n', static_cast<size_t>(end - begin)));
 }
@@ -369,10 +372,13 @@ void LineReader<Format>::ReadSample(const ParsedLine& parsed) {
 template <typename Format>
 void LineReader<Format>::Take(uint32_t line, std::string_view series,
                               const ValueAndTimestamp& sample, std::string_view exemplar) {
-  if (!intake_.TakeFloat(line, sample.value, sample.timestamp)) return;
-  if (!exemplar.empty()) intake_.TakeExemplar(line, exemplar, sample.timestamp);
+  const PageIntake::Taken taken = intake_.TakeFloat(line, sample.value, sample.timestamp);
+  if (taken == PageIntake::Taken::kUnread) return;
+  const bool refused = taken == PageIntake::Taken::kRefused;
+  if (!exemplar.empty() && !refused) intake_.TakeExemplar(line, exemplar, sample.timestamp);
   if (keeps_starts_) {
-    starts_.TakeSample(intake_.lines().place(line),
+    // Of a refused one too: what is found for it may be another's.
+    starts_.TakeSample(refused ? kNobody : intake_.lines().place(line),
                        StartTimestampKey(series, TypeWord(type_), family_bytes_, intake_.hash()));
     TakeStarts();
   }
@@ -381,6 +387,7 @@ void LineReader<Format>::Take(uint32_t line, std::string_view series,
 template <typename Format>
 void LineReader<Format>::TakeStarts() {
   for (const StartTimestamps::Found& found : starts_.found()) {
+    if (found.sample == kNobody) continue;
     if (found.sample > KnownLines::kPlaceMax) {
       collator_->SetStart(found.sample, found.start);
     } else {

@@ -178,21 +178,22 @@ bool PageIntake::IsOutOfOrder(uint32_t place, TimestampMs time) {
   return true;
 }
 
-bool PageIntake::TakeFloat(uint32_t line, double value,
-                           const std::optional<TimestampMs>& timestamp) {
+PageIntake::Taken PageIntake::TakeFloat(uint32_t line, double value,
+                                        const std::optional<TimestampMs>& timestamp) {
   totals_.lines_total++;
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
   const bool drops = place == KnownLines::kDropped;
   const bool second = !drops && IsSecond(line, own);
   if (!buffer_.seen.Test(line)) VisitLine(line);
-  if (drops) return false;
+  if (drops) return Taken::kUnread;
   totals_.samples_added++;
-  if (second || IsOverSampleLimit()) return false;
+  if (second) return Taken::kUnread;
+  if (IsOverSampleLimit()) return Taken::kRefused;
   if (own != nullptr || times_matter_) {
     buffer_.mentioned.Set(place);
     const TimestampMs time = own != nullptr ? *own : timestamp_;
-    if (IsTooFarAhead(time) || IsOutOfOrder(place, time)) return false;
+    if (IsTooFarAhead(time) || IsOutOfOrder(place, time)) return Taken::kRefused;
   }
   if (own == nullptr && !buffer_.present.Test(place)) {
     buffer_.values[place] = value;
@@ -207,24 +208,26 @@ bool PageIntake::TakeFloat(uint32_t line, double value,
   }
   if (own != nullptr && rules_.track_timestamps_staleness) buffer_.tracked.Set(place);
   NoteAccepted(line);
-  return true;
+  return Taken::kYes;
 }
 
-bool PageIntake::TakeHistogram(uint32_t line, NativeHistogram& histogram,
-                               const std::optional<TimestampMs>& timestamp, TimestampMs start) {
+PageIntake::Taken PageIntake::TakeHistogram(uint32_t line, NativeHistogram& histogram,
+                                            const std::optional<TimestampMs>& timestamp,
+                                            TimestampMs start) {
   totals_.lines_total++;
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
   const bool drops = place == KnownLines::kDropped;
   const bool second = !drops && IsSecond(line, own);
   if (!buffer_.seen.Test(line)) VisitLine(line);
-  if (drops) return false;
+  if (drops) return Taken::kUnread;
   const TimestampMs time = own != nullptr ? *own : timestamp_;
   const bool takes = !second && LimitsAllow(histogram, time);
-  if (failed_) return false;
+  if (failed_) return Taken::kRefused;
   totals_.samples_added++;
   buffer_.mentioned.Set(place);
-  if (!takes || IsOutOfOrder(place, time)) return false;
+  if (second) return Taken::kUnread;
+  if (!takes || IsOutOfOrder(place, time)) return Taken::kRefused;
   ScrapeBuffer::PlacedHistogram placed{place, {}};
   placed.sample.timestamp = time;
   placed.sample.start = start;
@@ -233,7 +236,7 @@ bool PageIntake::TakeHistogram(uint32_t line, NativeHistogram& histogram,
   buffer_.histograms.push_back(std::move(placed));
   if (own == nullptr || rules_.track_timestamps_staleness) buffer_.tracked.Set(place);
   NoteAccepted(line);
-  return true;
+  return Taken::kYes;
 }
 
 bool PageIntake::BucketsAllow(NativeHistogram& histogram) {

@@ -103,12 +103,16 @@ class PageIntake {
   // sample, if it is one.
   uint32_t Learn(uint64_t hash, size_t text_size, Labels labels,
                  const std::vector<std::string>& emptied, NativeHistogram* histogram = nullptr);
-  // Takes a sample of a line. Whether it will be committed if the page is good.
-  bool TakeFloat(uint32_t line, double value, const std::optional<TimestampMs>& timestamp);
+  // What becomes of a sample if the page is good: it is committed; or it is refused, for its time or
+  // a limit; or it is not even looked at, as its series is dropped or had one before. Prometheus
+  // reads neither exemplar nor start of such a sample.
+  enum class Taken : uint8_t { kYes, kRefused, kUnread };
+  // Takes a sample of a line.
+  Taken TakeFloat(uint32_t line, double value, const std::optional<TimestampMs>& timestamp);
   // As it came: the job's limits are applied here, in place. `start`: when its counts began; 0:
   // unknown.
-  bool TakeHistogram(uint32_t line, NativeHistogram& histogram,
-                     const std::optional<TimestampMs>& timestamp, TimestampMs start);
+  Taken TakeHistogram(uint32_t line, NativeHistogram& histogram,
+                      const std::optional<TimestampMs>& timestamp, TimestampMs start);
   // Counts a sample whose line cannot be learned.
   void CountUntaken() { totals_.lines_total++; }
   // Where the page is. After Return, for a page that is about to fail, nothing counts of what came

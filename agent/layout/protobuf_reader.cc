@@ -128,10 +128,12 @@ void ProtobufReader::ReadSample() {
   const ProtobufSample& sample = series_.sample();
   const std::optional<TimestampMs> timestamp = series_.timestamp();
   const TimestampMs start = intake_.rules().keep_starts ? series_.start_timestamp().value_or(0) : 0;
-  const bool taken = sample.histogram != nullptr
-                         ? intake_.TakeHistogram(line, *sample.histogram, timestamp, start)
-                         : intake_.TakeFloat(line, sample.value, timestamp);
-  if (intake_.lines().place(line) == KnownLines::kDropped) return;
+  const PageIntake::Taken outcome =
+      sample.histogram != nullptr
+          ? intake_.TakeHistogram(line, *sample.histogram, timestamp, start)
+          : intake_.TakeFloat(line, sample.value, timestamp);
+  if (outcome == PageIntake::Taken::kUnread) return;
+  const bool taken = outcome == PageIntake::Taken::kYes;
   ReadExemplars(line, taken, timestamp);
   if (taken && sample.histogram == nullptr && start != 0) {
     intake_.TakeStart(intake_.lines().place(line), start);

@@ -141,7 +141,9 @@ bool SlowScrapeModel::AppendPage(PageFormat format, const std::string& text, Pag
 bool SlowScrapeModel::AppendProtobuf(const std::string& text, Page& page, PageTotals& totals) {
   SlowProtobufSink sink;
   sink.family = [&](const ProtobufFamilyText& family) {
-    page.families[family.name] = {TypeFromWord(TypeWord(family.type)), family.help, family.unit};
+    const bool again = page.families.contains(family.name);
+    page.families[family.name] = {TypeFromWord(TypeWord(family.type)), family.help, family.unit,
+                                  again};
   };
   sink.wants_exemplars = [&](const ProtobufSeriesText& series) {
     return WantsExemplars(ToEntry(series, 0, nullptr));

@@ -88,6 +88,7 @@ class SlowScrapeModel {
   struct Family {
     MetricType type = MetricType::kUnknown;
     std::string help, unit;
+    bool contradicted = false;  // by the page itself
   };
   const std::map<std::string, Family>& families() const { return families_; }
 

@@ -278,6 +278,7 @@ std::string MetadataDifference(const SlowScrapeModel& model, MetadataPool& pool)
   std::string text;
   const std::vector<FamilyRef> in_use = pool.InUse();
   for (const auto& [name, family] : model.families()) {
+    if (family.contradicted) continue;
     const bool found = std::any_of(in_use.begin(), in_use.end(), [&](const FamilyRef& ref) {
       // What a page leaves unsaid keeps what an earlier one said.
       return ref->family == name &&
