@@ -29,10 +29,10 @@ took_seconds_sum 7.5
 )";
 
 std::string ProtobufPage() {
-  io::prometheus::client::MetricFamily family;
+  test::metrics::MetricFamily family;
   family.set_name("took");
   family.set_help("How long it took.");
-  family.set_type(io::prometheus::client::HISTOGRAM);
+  family.set_type(4);  // HISTOGRAM
   auto* histogram = family.add_metric()->mutable_histogram();
   histogram->set_sample_count(6);
   histogram->set_sample_sum(10);
