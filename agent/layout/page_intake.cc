@@ -93,14 +93,6 @@ void PageIntake::StartRecordingOrder() {
   for (uint32_t line = 0; line < cursor_; line++) buffer_.order[line] = line;
 }
 
-void PageIntake::VisitLine(uint32_t line) {
-  if (line != cursor_ && !recording_order_) StartRecordingOrder();
-  buffer_.seen.Set(line);
-  if (recording_order_) buffer_.order.push_back(line);
-  // After a new line that was put in between, the one that was expected in its place may follow.
-  if (line < lines_before_ || line == cursor_) cursor_ = line + 1;
-}
-
 uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
                            const std::vector<std::string>& emptied) {
   uint32_t place = KnownLines::kDropped;
@@ -125,28 +117,34 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
   return layout_.lines_.Add(hash, text_size, place);
 }
 
-bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own) {
-  const bool second = own == nullptr && buffer_.seen.Test(line) &&
-                      (layout_.lines_.accepted(line) || buffer_.accepted.Test(line));
+inline bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own, bool seen) {
+  const bool second =
+      seen && own == nullptr && (layout_.lines_.accepted(line) || buffer_.accepted.Test(line));
   totals_.duplicates += second;
   return second;
 }
 
-bool PageIntake::IsOverSampleLimit() {
+inline bool PageIntake::IsOverSampleLimit() {
   if (rules_.sample_limit == 0 || ++limited_ <= rules_.sample_limit) return false;
   totals_.over_sample_limit = true;
   return true;
 }
 
-bool PageIntake::IsTooFarAhead(TimestampMs time) {
+inline bool PageIntake::IsTooFarAhead(TimestampMs time) {
   if (time <= latest_allowed_) return false;
   totals_.out_of_bounds++;
   return true;
 }
 
+inline void PageIntake::NoteAccepted(uint32_t line) {
+  if (layout_.lines_.accepted(line) || buffer_.accepted.Test(line)) return;
+  buffer_.accepted.Set(line);
+  if (!totals_.over_sample_limit && !totals_.over_bucket_limit) totals_.series_added++;
+}
+
 // As tsdb/agent: by what was committed before; samples of one page are not compared with each
 // other.
-bool PageIntake::IsOutOfOrder(uint32_t place, TimestampMs time) {
+inline bool PageIntake::IsOutOfOrder(uint32_t place, TimestampMs time) {
   if (IsLater(place, time)) return false;
   totals_.out_of_order++;
   return true;
@@ -158,8 +156,9 @@ bool PageIntake::TakeFloat(uint32_t line, double value,
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
   const bool drops = place == KnownLines::kDropped;
-  const bool second = !drops && IsSecond(line, own);
-  if (!buffer_.seen.Test(line)) VisitLine(line);
+  const bool seen = buffer_.seen.Test(line);
+  const bool second = !drops && IsSecond(line, own, seen);
+  if (!seen) VisitLine(line);
   if (drops) return false;
   totals_.samples_added++;
   if (second || IsOverSampleLimit()) return false;
@@ -190,8 +189,9 @@ bool PageIntake::TakeHistogram(uint32_t line, NativeHistogram& histogram,
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
   const bool drops = place == KnownLines::kDropped;
-  const bool second = !drops && IsSecond(line, own);
-  if (!buffer_.seen.Test(line)) VisitLine(line);
+  const bool seen = buffer_.seen.Test(line);
+  const bool second = !drops && IsSecond(line, own, seen);
+  if (!seen) VisitLine(line);
   if (drops) return false;
   const TimestampMs time = own != nullptr ? *own : timestamp_;
   const bool takes = !second && LimitsAllow(histogram, time);
@@ -230,15 +230,12 @@ bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
   return true;
 }
 
-void PageIntake::NoteAccepted(uint32_t line) {
-  if (layout_.lines_.accepted(line) || buffer_.accepted.Test(line)) return;
-  buffer_.accepted.Set(line);
-  if (!totals_.over_sample_limit && !totals_.over_bucket_limit) totals_.series_added++;
-}
-
 const ExemplarMark* PageIntake::LastExemplar(uint32_t place) const {
-  for (auto staged = buffer_.exemplars.rbegin(); staged != buffer_.exemplars.rend(); ++staged) {
-    if (staged->place == place) return &staged->mark;
+  // Few places have more than one.
+  if (buffer_.has_exemplar.Test(place)) {
+    for (auto staged = buffer_.exemplars.rbegin(); staged != buffer_.exemplars.rend(); ++staged) {
+      if (staged->place == place) return &staged->mark;
+    }
   }
   auto known = layout_.exemplars_.find(place);
   return known == layout_.exemplars_.end() ? nullptr : &known->second;
@@ -290,6 +287,7 @@ void PageIntake::StageExemplar(uint32_t place, const ParsedExemplar& exemplar,
   const ExemplarMark* last = LastExemplar(place);
   if (last != nullptr && last->value == placed.mark.value && !std::isnan(exemplar.value)) return;
   buffer_.exemplars.push_back(std::move(placed));
+  buffer_.has_exemplar.Set(place);
 }
 
 void PageIntake::TakeStart(uint32_t place, TimestampMs start) {
@@ -298,9 +296,7 @@ void PageIntake::TakeStart(uint32_t place, TimestampMs start) {
   buffer_.any_starts = true;
 }
 
-TimestampMs PageIntake::LatestTime(uint32_t place) const {
-  if (place >= builder_.first_provisional()) return LastTimes::kNever;
-  if (const TimestampMs* own = layout_.last_times_.Find(place)) return *own;
+TimestampMs PageIntake::SharedTime(uint32_t place) const {
   const auto& reports = layout_.report_;
   const bool is_report = std::find(reports.begin(), reports.end(), place) != reports.end();
   return is_report ? layout_.last_scrape_ms_ : layout_.page_time_ms_;

@@ -58,6 +58,7 @@ struct ScrapeBuffer {
   Bitmap has_further;
   std::vector<PlacedHistogram> histograms;  // in page order, as are these
   std::vector<PlacedExemplar> exemplars;
+  Bitmap has_exemplar;              // places of those, while the page is read
   std::vector<TimestampMs> starts;  // by place, 0: none; only if any_starts
   bool any_starts = false;
   std::vector<uint32_t> order;  // lines as they came, once they differ from the layout's order
@@ -79,6 +80,7 @@ struct ScrapeBuffer {
     has_further.Clear(0);
     histograms.clear();
     exemplars.clear();
+    has_exemplar.Clear(0);
     if (any_starts) std::fill(starts.begin(), starts.end(), 0);
     any_starts = false;
   }
