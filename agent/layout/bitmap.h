@@ -14,7 +14,7 @@ class Bitmap {
     return i / 64 < words_.size() && ((words_[i / 64] >> (i % 64)) & 1) != 0;
   }
   void Set(uint32_t i) {
-    if (i / 64 >= words_.size()) words_.resize(i / 64 + 1);
+    if (i / 64 >= words_.size()) Grow(i / 64 + 1);
     words_[i / 64] |= uint64_t{1} << (i % 64);
   }
   void Reset(uint32_t i) {
@@ -57,6 +57,9 @@ class Bitmap {
   size_t memory_bytes() const { return words_.capacity() * 8; }
 
  private:
+  // Apart, so that Set is small enough to be inlined.
+  [[gnu::noinline, gnu::cold]] void Grow(size_t words) { words_.resize(words); }
+
   std::vector<uint64_t> words_;
 };
 

@@ -20,13 +20,12 @@ class LastTimes {
   static constexpr TimestampMs kNever = std::numeric_limits<TimestampMs>::min();
 
   // Null: it is not kept here.
-  const TimestampMs* Find(uint32_t place) const {
-    if (dense_) {
-      const bool kept = place < array_.size() && array_[place] != kAbsent;
-      return kept ? &array_[place] : nullptr;
-    }
-    auto it = map_.find(place);
-    return it == map_.end() ? nullptr : &it->second;
+  const TimestampMs* Find(uint32_t place) const { return FindIn(*this, place); }
+  // Makes the time that is kept no earlier than `time`; false: none is kept.
+  bool Raise(uint32_t place, TimestampMs time) {
+    TimestampMs* kept = FindIn(*this, place);
+    if (kept != nullptr) *kept = std::max(*kept, time);
+    return kept != nullptr;
   }
   // Keeps `time` unless a time is kept already; the one that is kept.
   TimestampMs& TryAdd(uint32_t place, TimestampMs time);
@@ -66,6 +65,15 @@ class LastTimes {
   static constexpr size_t kPlacesPerEntry = 2;
   static constexpr size_t kMapMax = 64;
 
+  template <typename Self>
+  static auto FindIn(Self& self, uint32_t place) -> decltype(self.array_.data()) {
+    if (self.dense_) {
+      const bool kept = place < self.array_.size() && self.array_[place] != kAbsent;
+      return kept ? &self.array_[place] : nullptr;
+    }
+    auto it = self.map_.find(place);
+    return it == self.map_.end() ? nullptr : &it->second;
+  }
   // Chooses the smaller form, with some reluctance to go back.
   void Settle();
   void ToArray(uint32_t places);

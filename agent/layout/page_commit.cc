@@ -107,10 +107,13 @@ void SliceTimed(const TargetLayout::Group& group, const ScrapeBuffer& buffer,
   }
   if (count == 0) return;
   samples.own.reserve(count);
-  for (uint32_t i = 0; i < series; i++) {
-    const uint32_t place = group.first_place + i;
-    if (!buffer.has_timed.Test(place)) continue;
-    samples.own.push_back({i, buffer.timed[place].timestamp, buffer.timed[place].value});
+  for (uint32_t i = 0; i < series; i += 64) {
+    uint64_t bits = buffer.has_timed.word((group.first_place + i) / 64);
+    for (; bits != 0; bits &= bits - 1) {
+      const uint32_t index = i + static_cast<uint32_t>(std::countr_zero(bits));
+      const ScrapeBuffer::TimedValue& timed = buffer.timed[group.first_place + index];
+      samples.own.push_back({index, timed.timestamp, timed.value});
+    }
   }
 }
 
@@ -322,8 +325,8 @@ void PageIntake::CountAbsences() {
 
 void PageIntake::NoteTime(uint32_t place, TimestampMs time) {
   if (time == timestamp_ && buffer_.present.Test(place)) return;
-  TimestampMs& latest = layout_.last_times_.TryAdd(place, LatestTime(place));
-  latest = std::max(latest, time);
+  if (layout_.last_times_.Raise(place, time)) return;
+  layout_.last_times_.TryAdd(place, std::max(LatestTime(place), time));
 }
 
 // The latest time of every series, exactly as if each kept its own.
@@ -335,7 +338,8 @@ void PageIntake::SettleTimes(bool page_has_samples) {
   for (const auto& entry : buffer_.histograms) NoteTime(entry.place, entry.sample.timestamp);
   const bool has_new = layout_.place_end_ > builder_.first_provisional();
   if (page_has_samples || (has_new && layout_.page_time_ms_ != LastTimes::kNever)) {
-    ForEachMissing(buffer_.present, nullptr, [&](uint32_t place) {
+    // What has_timed has was noted above.
+    ForEachMissing(buffer_.present, &buffer_.has_timed, [&](uint32_t place) {
       if (page_has_samples || place >= builder_.first_provisional()) {
         times.TryAdd(place, LatestTime(place));
       }

@@ -92,14 +92,6 @@ void PageIntake::StartRecordingOrder() {
   for (uint32_t line = 0; line < cursor_; line++) buffer_.order[line] = line;
 }
 
-void PageIntake::VisitLine(uint32_t line) {
-  if (line != cursor_ && !recording_order_) StartRecordingOrder();
-  buffer_.seen.Set(line);
-  if (recording_order_) buffer_.order.push_back(line);
-  // After a new line that was put in between, the one that was expected in its place may follow.
-  if (line < lines_before_ || line == cursor_) cursor_ = line + 1;
-}
-
 uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
                            const std::vector<std::string>& emptied, NativeHistogram* histogram) {
   uint32_t place = KnownLines::kDropped;
@@ -151,28 +143,34 @@ void PageIntake::Return(const Mark& mark) {
   layout_.lines_.Truncate(mark.lines);
 }
 
-bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own) {
-  const bool second = own == nullptr && buffer_.seen.Test(line) &&
-                      (layout_.lines_.accepted(line) || buffer_.accepted.Test(line));
+inline bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own, bool seen) {
+  const bool second =
+      seen && own == nullptr && (layout_.lines_.accepted(line) || buffer_.accepted.Test(line));
   totals_.duplicates += second;
   return second;
 }
 
-bool PageIntake::IsOverSampleLimit() {
+inline bool PageIntake::IsOverSampleLimit() {
   if (rules_.sample_limit == 0 || ++limited_ <= rules_.sample_limit) return false;
   totals_.over_sample_limit = true;
   return true;
 }
 
-bool PageIntake::IsTooFarAhead(TimestampMs time) {
+inline bool PageIntake::IsTooFarAhead(TimestampMs time) {
   if (time <= latest_allowed_) return false;
   totals_.out_of_bounds++;
   return true;
 }
 
+inline void PageIntake::NoteAccepted(uint32_t line) {
+  if (layout_.lines_.accepted(line) || buffer_.accepted.Test(line)) return;
+  buffer_.accepted.Set(line);
+  if (!totals_.over_sample_limit && !totals_.over_bucket_limit) totals_.series_added++;
+}
+
 // As tsdb/agent: by what was committed before; samples of one page are not compared with each
 // other.
-bool PageIntake::IsOutOfOrder(uint32_t place, TimestampMs time) {
+inline bool PageIntake::IsOutOfOrder(uint32_t place, TimestampMs time) {
   if (IsLater(place, time)) return false;
   totals_.out_of_order++;
   return true;
@@ -184,8 +182,9 @@ PageIntake::Taken PageIntake::TakeFloat(uint32_t line, double value,
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
   const bool drops = place == KnownLines::kDropped;
-  const bool second = !drops && IsSecond(line, own);
-  if (!buffer_.seen.Test(line)) VisitLine(line);
+  const bool seen = buffer_.seen.Test(line);
+  const bool second = !drops && IsSecond(line, own, seen);
+  if (!seen) VisitLine(line);
   if (drops) return Taken::kUnread;
   totals_.samples_added++;
   if (second) return Taken::kUnread;
@@ -218,8 +217,9 @@ PageIntake::Taken PageIntake::TakeHistogram(uint32_t line, NativeHistogram& hist
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
   const bool drops = place == KnownLines::kDropped;
-  const bool second = !drops && IsSecond(line, own);
-  if (!buffer_.seen.Test(line)) VisitLine(line);
+  const bool seen = buffer_.seen.Test(line);
+  const bool second = !drops && IsSecond(line, own, seen);
+  if (!seen) VisitLine(line);
   if (drops) return Taken::kUnread;
   const TimestampMs time = own != nullptr ? *own : timestamp_;
   const bool takes = !second && LimitsAllow(histogram, time);
@@ -262,12 +262,6 @@ bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
     return false;
   }
   return true;
-}
-
-void PageIntake::NoteAccepted(uint32_t line) {
-  if (layout_.lines_.accepted(line) || buffer_.accepted.Test(line)) return;
-  buffer_.accepted.Set(line);
-  if (!totals_.over_sample_limit && !totals_.over_bucket_limit) totals_.series_added++;
 }
 
 const ExemplarMark* PageIntake::LastExemplar(uint32_t place) const {
@@ -339,9 +333,7 @@ void PageIntake::TakeStart(uint32_t place, TimestampMs start) {
   buffer_.any_starts = true;
 }
 
-TimestampMs PageIntake::LatestTime(uint32_t place) const {
-  if (place >= builder_.first_provisional()) return LastTimes::kNever;
-  if (const TimestampMs* own = layout_.last_times_.Find(place)) return *own;
+TimestampMs PageIntake::SharedTime(uint32_t place) const {
   const auto& reports = layout_.report_;
   const bool is_report = std::find(reports.begin(), reports.end(), place) != reports.end();
   return is_report ? layout_.last_scrape_ms_ : layout_.page_time_ms_;

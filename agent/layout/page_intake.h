@@ -164,7 +164,7 @@ class PageIntake {
 
  private:
   // What keeps a sample from being taken; each counts it.
-  bool IsSecond(uint32_t line, const TimestampMs* own);
+  bool IsSecond(uint32_t line, const TimestampMs* own, bool seen);
   bool IsOverSampleLimit();
   bool IsTooFarAhead(TimestampMs time);
   bool IsOutOfOrder(uint32_t place, TimestampMs time);
@@ -181,12 +181,24 @@ class PageIntake {
                      uint64_t text);
   // The last exemplar of the place, on this page or before; null: none.
   const ExemplarMark* LastExemplar(uint32_t place) const;
-  void VisitLine(uint32_t line);
+  void VisitLine(uint32_t line) {
+    if (line != cursor_ && !recording_order_) StartRecordingOrder();
+    buffer_.seen.Set(line);
+    if (recording_order_) buffer_.order.push_back(line);
+    // After a new line that was put in between, the one that was expected in its place may follow.
+    if (line < lines_before_ || line == cursor_) cursor_ = line + 1;
+  }
   void StartRecordingOrder();
   template <typename F>
   void ChangeFamily(std::string_view name, F change);
   // The latest time of the series' samples that were committed before this scrape.
-  TimestampMs LatestTime(uint32_t place) const;
+  TimestampMs LatestTime(uint32_t place) const {
+    if (place >= builder_.first_provisional()) return LastTimes::kNever;
+    const TimestampMs* own = layout_.last_times_.Find(place);
+    return own != nullptr ? *own : SharedTime(place);
+  }
+  // That of a place which has none of its own.
+  TimestampMs SharedTime(uint32_t place) const;
   bool IsLater(uint32_t place, TimestampMs time) const;
   void ForgetPage();
   void AddStaleMarkers();

@@ -10,6 +10,8 @@
 #include <limits>
 #include <system_error>
 
+#include "common/exposition/digits.h"
+
 namespace tributary {
 namespace {
 
@@ -111,6 +113,7 @@ bool LooksShort(const char* text, const char* end) {
 const char* ParseShortDecimal(const char* text, const char* end, double& value) {
   const char* p = text;
   uint64_t mantissa = 0;
+  if (end - p >= 8 && ReadEightDigits(p, mantissa)) p += 8;
   for (; p != end && IsDigit(*p); ++p) mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
   int64_t power = 0;
   if (p != end && *p == '.') {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/utf8.h"
+#include "common/exposition/digits.h"
 #include "common/exposition/float_text.h"
 #include "common/exposition/line_scanner.h"
 #include "common/exposition/raw_series.h"
@@ -277,7 +278,9 @@ bool ParseValueAndTimestamp(std::string_view rest, ValueAndTimestamp& out) {
   // A timestamp of up to 18 digits cannot overflow; longer ones are ParseLine's.
   constexpr ptrdiff_t kSafeDigits = 18;
   const char* start = p;
-  TimestampMs timestamp = 0;
+  uint64_t digits = 0;
+  if (end - p >= 8 && ReadEightDigits(p, digits)) p += 8;
+  auto timestamp = static_cast<TimestampMs>(digits);
   for (; p != end && IsDigit(*p) && p - start < kSafeDigits; ++p) {
     timestamp = timestamp * 10 + (*p - '0');
   }

@@ -4,8 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,20 +11,7 @@
 #include "common/base/hash.h"
 #include "common/exposition/openmetrics_parser.h"
 #include "common/exposition/start_timestamps.h"
-
-namespace {
-
-uint64_t allocation_count = 0;
-
-}  // namespace
-
-void* operator new(size_t size) {
-  ++allocation_count;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#include "test/support/allocation_counter.h"
 
 namespace tributary {
 namespace {
@@ -54,7 +39,7 @@ enum class Allocates { kNever, kMay };
 
 void Report(benchmark::State& state, uint64_t allocations_before, Allocates allocates,
             size_t bytes) {
-  const uint64_t allocations = allocation_count - allocations_before;
+  const uint64_t allocations = AllocationCount() - allocations_before;
   state.counters["allocations"] =
       static_cast<double>(allocations) / static_cast<double>(state.iterations());
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes));
@@ -65,7 +50,7 @@ void FirstSight(benchmark::State& state) {
   const std::vector<std::string> lines = Lines("");
   std::string buffer;
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     const auto line = ParseOpenMetricsLine(lines[i++ % kLines], buffer);
     benchmark::DoNotOptimize(ParseOpenMetricsSeries(line->series));
@@ -78,7 +63,7 @@ void ParseLineAlone(benchmark::State& state) {
   const std::vector<std::string> lines = Lines("");
   std::string buffer;
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     benchmark::DoNotOptimize(ParseOpenMetricsLine(lines[i++ % kLines], buffer));
   }
@@ -94,7 +79,7 @@ void KnownLine(benchmark::State& state, std::string_view behind_value) {
   ValueAndTimestamp out;
   std::string_view exemplar;
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     const std::string_view line = lines[i++ % kLines];
     benchmark::DoNotOptimize(hash(line.substr(0, length)));
@@ -115,7 +100,7 @@ void MovedLine(benchmark::State& state, std::string_view behind_value) {
   ValueAndTimestamp out;
   std::string_view exemplar;
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     const std::string_view line = lines[i++ % kLines];
     const std::string_view series = OpenMetricsSeriesText(line);
@@ -133,7 +118,7 @@ BENCHMARK_CAPTURE(MovedLine, exemplar, kExemplar);
 void Value(benchmark::State& state, const std::string& text) {
   ValueAndTimestamp out;
   std::string_view exemplar;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     if (!ParseOpenMetricsValue(text, out, exemplar)) state.SkipWithError("refused");
     benchmark::DoNotOptimize(out);
@@ -159,7 +144,7 @@ void StartKey(benchmark::State& state) {
   const HashKey hash = HashKey::FromSeed(1);
   const size_t length = OpenMetricsSeriesText(lines[0]).size();
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     const std::string_view series = std::string_view(lines[i++ % kLines]).substr(0, length);
     benchmark::DoNotOptimize(StartTimestampKey(series, "counter", 20, hash));

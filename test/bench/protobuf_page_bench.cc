@@ -4,8 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 
@@ -13,20 +11,7 @@
 #include "common/exposition/protobuf_page.h"
 #include "common/exposition/protobuf_series.h"
 #include "metrics.pb.h"
-
-namespace {
-
-uint64_t allocation_count = 0;
-
-}  // namespace
-
-void* operator new(size_t size) {
-  ++allocation_count;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#include "test/support/allocation_counter.h"
 
 namespace tributary {
 namespace {
@@ -117,9 +102,9 @@ void Read(benchmark::State& state, const std::string& page, const ProtobufHistog
   uint64_t series = run.Read(page);
   if (series == 0) return state.SkipWithError("refused");
   series = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) series += run.Read(page);
-  const uint64_t allocations = allocation_count - before;
+  const uint64_t allocations = AllocationCount() - before;
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(page.size()));
   state.counters["a_series"] = benchmark::Counter(
       static_cast<double>(series), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);

@@ -5,27 +5,12 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/exposition/text_parser.h"
-
-namespace {
-
-uint64_t allocation_count = 0;
-
-}  // namespace
-
-void* operator new(size_t size) {
-  ++allocation_count;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#include "test/support/allocation_counter.h"
 
 namespace tributary {
 namespace {
@@ -51,7 +36,7 @@ enum class Allocates { kNever, kMay };
 
 void Report(benchmark::State& state, uint64_t allocations_before, Allocates allocates,
             size_t bytes) {
-  const uint64_t allocations = allocation_count - allocations_before;
+  const uint64_t allocations = AllocationCount() - allocations_before;
   state.counters["allocations"] =
       static_cast<double>(allocations) / static_cast<double>(state.iterations());
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes));
@@ -62,7 +47,7 @@ void FirstSight(benchmark::State& state) {
   const std::vector<std::string> lines = Lines();
   std::string buffer;
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     const auto line = ParseLine(lines[i++ % kLines], buffer);
     benchmark::DoNotOptimize(ParseSeries(line->series));
@@ -75,7 +60,7 @@ void ParseLineAlone(benchmark::State& state) {
   const std::vector<std::string> lines = Lines();
   std::string buffer;
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) benchmark::DoNotOptimize(ParseLine(lines[i++ % kLines], buffer));
   Report(state, before, Allocates::kNever, lines[0].size());
 }
@@ -84,7 +69,7 @@ BENCHMARK(ParseLineAlone);
 void FindSeriesText(benchmark::State& state) {
   const std::vector<std::string> lines = Lines();
   size_t i = 0;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) benchmark::DoNotOptimize(SeriesText(lines[i++ % kLines]));
   Report(state, before, Allocates::kNever, lines[0].size());
 }
@@ -108,7 +93,7 @@ void Value(benchmark::State& state, std::string_view form) {
   const std::vector<std::string> values = Values(form);
   size_t i = 0;
   ValueAndTimestamp out;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   for (auto _ : state) {
     if (!ParseValueAndTimestamp(values[i++ % kLines], out)) state.SkipWithError("refused");
     benchmark::DoNotOptimize(out);

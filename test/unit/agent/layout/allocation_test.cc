@@ -1,33 +1,8 @@
-// Steady state costs no allocation per line. Every allocation of this program is counted.
-#include <cstdlib>
-#include <new>
+// Steady state costs no allocation per line.
 
+#include "test/support/allocation_counter.h"
 #include "test/support/catch.h"
 #include "test/unit/agent/layout/layout_rig.h"
-
-namespace {
-
-uint64_t allocation_count = 0;
-
-void* Allocate(size_t size) {
-  ++allocation_count;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-// std::stable_sort asks by this one; a sanitizer's own would not match the delete below.
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  ++allocation_count;
-  return std::malloc(size);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace tributary {
 namespace {
@@ -52,17 +27,17 @@ struct Counts {
 };
 
 Counts Measure(LayoutRig& rig, const std::string& page, TimestampMs timestamp, size_t piece) {
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   PageReader reader = rig.Reader(timestamp);
   for (size_t at = 0; at < page.size(); at += piece) {
     reader.Push(std::string_view(page).substr(at, piece));
   }
   const bool good = reader.FinishPage().has_value();
   Counts counts;
-  counts.reading = allocation_count - before;
+  counts.reading = AllocationCount() - before;
   ScrapeReport report;
   const Commit commit = reader.MakeCommit(report);
-  counts.scrape = allocation_count - before;
+  counts.scrape = AllocationCount() - before;
   REQUIRE(good);
   REQUIRE(reader.totals().samples_added == kLines);
   return counts;

@@ -1,33 +1,12 @@
-// Steady state costs no allocation per metric or series. Every allocation of this program is
-// counted.
-#include <cstdlib>
-#include <new>
+// Steady state costs no allocation per metric or series.
 #include <random>
 #include <string>
 
 #include "common/exposition/protobuf_page.h"
 #include "common/exposition/protobuf_series.h"
+#include "test/support/allocation_counter.h"
 #include "test/support/catch.h"
 #include "test/support/protobuf_page_generator.h"
-
-namespace {
-
-uint64_t allocation_count = 0;
-
-void* Allocate(size_t size) {
-  ++allocation_count;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace tributary {
 namespace {
@@ -39,7 +18,7 @@ struct Counts {
 Counts ReadPage(ProtobufPageReader& reader, ProtobufSeriesReader& series, const HashKey& key,
                 std::string_view page, size_t piece) {
   Counts counts;
-  const uint64_t before = allocation_count;
+  const uint64_t before = AllocationCount();
   reader.Reset();
   for (size_t at = 0; at < page.size(); at += piece) {
     reader.Push(page.substr(at, piece));
@@ -61,7 +40,7 @@ Counts ReadPage(ProtobufPageReader& reader, ProtobufSeriesReader& series, const 
     }
   }
   counts.errors += !reader.Finish().has_value();
-  counts.allocations = allocation_count - before;
+  counts.allocations = AllocationCount() - before;
   return counts;
 }
 
