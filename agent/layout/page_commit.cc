@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/layout/free_memory.h"
 #include "agent/layout/page_intake.h"
 #include "agent/layout/series_families.h"
 #include "common/base/assert.h"
@@ -285,8 +286,8 @@ void PageIntake::SettleLines() {
   }
   const size_t kept_max = lines.size() + kFamiliesSpare;
   if (layout_.families_.size() > kept_max || layout_.family_of_line_.size() > kept_max) {
-    layout_.families_ = {};
-    layout_.family_of_line_ = {};
+    FreeMemory(layout_.families_);
+    FreeMemory(layout_.family_of_line_);
     layout_.ForgetComments();
   }
 }
@@ -323,7 +324,7 @@ void PageIntake::CountAbsences() {
 void PageIntake::NoteTime(uint32_t place, TimestampMs time) {
   if (time == timestamp_ && buffer_.present.Test(place)) return;
   TimestampMs& latest = layout_.last_times_.TryAdd(place, LatestTime(place));
-  latest = std::max(latest, time);
+  latest = std::max({latest, time, LastTimes::kEarliest});
 }
 
 // The latest time of every series, exactly as if each kept its own.
