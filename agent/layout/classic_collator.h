@@ -33,8 +33,8 @@ class ClassicCollator {
   void TakeType(std::string_view family, MetricType type);
   // Any other line that is no series, and the end of the page.
   void TakeOther() { Emit(); }
-  // What becomes of a series: it goes on as one of the page, as it is or without its exemplar, or it
-  // was swallowed.
+  // What becomes of a series: it goes on as one of the page, as it is or without its exemplar, or
+  // it was swallowed.
   enum class Outcome : uint8_t { kNoPart, kKeptPart, kSwallowed };
   // The next series, as exposed.
   Outcome TakeSeries(const Labels& labels, const std::vector<std::string>& emptied,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/layout/free_memory.h"
 #include "common/base/assert.h"
 
 namespace tributary {
@@ -32,7 +33,7 @@ uint32_t KnownLines::Find(uint64_t hash, uint32_t near) {
 
 void KnownLines::DropIndex() {
   indexed_ = false;
-  index_ = {};
+  FreeMemory(index_);
 }
 
 void KnownLines::Truncate(uint32_t count) {
@@ -62,9 +63,9 @@ void KnownLines::Reorder(const std::vector<uint32_t>& order) {
 }
 
 void KnownLines::Clear() {
-  hashes_ = {};
-  places_ = {};
-  lengths_ = {};
+  FreeMemory(hashes_);
+  FreeMemory(places_);
+  FreeMemory(lengths_);
   DropIndex();
 }
 

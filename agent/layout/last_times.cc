@@ -1,5 +1,6 @@
 #include "agent/layout/last_times.h"
 
+#include "agent/layout/free_memory.h"
 namespace tributary {
 
 TimestampMs& LastTimes::TryAdd(uint32_t place, TimestampMs time) {
@@ -14,7 +15,9 @@ TimestampMs& LastTimes::TryAdd(uint32_t place, TimestampMs time) {
   }
   if (place >= array_.size()) {
     // Places are handed out in rising order, by whole groups: grow by more than one.
-    array_.resize(std::max<size_t>(place + 1, array_.size() + array_.size() / 8), kAbsent);
+    const size_t size = std::max<size_t>(place + 1, array_.size() + array_.size() / 8);
+    array_.reserve(size);  // which grows by no more than asked for
+    array_.resize(size, kAbsent);
   }
   if (array_[place] == kAbsent) {
     array_[place] = time;
@@ -26,7 +29,7 @@ TimestampMs& LastTimes::TryAdd(uint32_t place, TimestampMs time) {
 void LastTimes::ToArray(uint32_t places) {
   array_.assign(places, kAbsent);
   for (const auto& [place, time] : map_) array_[place] = time;
-  map_ = {};
+  FreeMemory(map_);
   map_end_ = 0;
   dense_ = true;
 }
@@ -37,7 +40,7 @@ void LastTimes::ToMap() {
     map_.emplace(place, array_[place]);
     map_end_ = place + 1;
   }
-  array_ = {};
+  FreeMemory(array_);
   dense_ = false;
 }
 

@@ -19,6 +19,9 @@ class LastTimes {
   // Of a series that has no samples yet.
   static constexpr TimestampMs kNever = std::numeric_limits<TimestampMs>::min();
 
+  // The earliest that can be kept beside kNever.
+  static constexpr TimestampMs kEarliest = kNever + 2;
+
   // Null: it is not kept here.
   const TimestampMs* Find(uint32_t place) const { return FindIn(*this, place); }
   // Makes the time that is kept no earlier than `time`; false: none is kept.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
+#include "agent/layout/free_memory.h"
 #include "common/base/assert.h"
 #include "common/base/hash.h"
 
@@ -85,11 +87,41 @@ std::vector<uint32_t> LayoutBuilder::Settle() {
 }
 
 void LayoutBuilder::Discard() {
-  packed_ = {};
-  spans_ = {};
-  place_by_hash_ = {};
+  FreeMemory(packed_);
+  FreeMemory(spans_);
+  FreeMemory(place_by_hash_);
   indexed_ = false;
 }
+
+namespace {
+
+// What new groups know of their series' families: what the old ones did.
+void MoveMetadata(const std::vector<TargetLayout::Group>& old_groups,
+                  const std::vector<uint32_t>& final_place,
+                  std::vector<TargetLayout::Group>& groups) {
+  std::vector<FamilyRef> families;
+  for (const TargetLayout::Group& group : old_groups) {
+    if (group.metadata == nullptr) continue;
+    for (uint32_t i = 0; i < group.definition->series(); i++) {
+      const uint32_t place = final_place[group.first_place + i];
+      if (place == TargetLayout::kNoPlace || group.metadata->Of(i) == nullptr) continue;
+      if (place >= families.size()) families.resize(place + 1);
+      families[place] = group.metadata->RefOf(i);
+    }
+  }
+  if (families.empty()) return;
+  for (TargetLayout::Group& group : groups) {
+    std::vector<FamilyRef> of_series(group.definition->series());
+    bool any = false;
+    for (uint32_t i = 0; i < of_series.size() && group.first_place + i < families.size(); i++) {
+      of_series[i] = families[group.first_place + i];
+      any |= of_series[i] != nullptr;
+    }
+    if (any) group.metadata = std::make_shared<const SeriesMetadata>(of_series);
+  }
+}
+
+}  // namespace
 
 bool LayoutBuilder::WantsRegroup(const TargetLayout& layout) {
   size_t gone = 0;
@@ -128,13 +160,15 @@ void LayoutBuilder::Regroup(TargetLayout& layout) {
   sorted.reserve(living.size());
   for (const Living& series : living) sorted.push_back(series.packed);
   std::vector<uint32_t> final_place(layout.place_end_, TargetLayout::kNoPlace);
-  layout.groups_.clear();
+  const std::vector<TargetLayout::Group> old_groups = std::exchange(layout.groups_, {});
   layout.place_end_ = 0;
   layout.series_ = 0;
   layout.generation_++;
   layout.families_settled_ = false;
   const std::vector<uint32_t> places = AppendGroups(layout, sorted);
   for (size_t i = 0; i < living.size(); i++) final_place[living[i].place] = places[i];
+
+  MoveMetadata(old_groups, final_place, layout.groups_);
 
   std::vector<uint32_t> kept;
   kept.reserve(layout.lines_.size());

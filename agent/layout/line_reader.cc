@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/layout/free_memory.h"
 #include "common/exposition/openmetrics_parser.h"
 #include "common/exposition/text_parser.h"
 
@@ -160,7 +161,7 @@ void LineReader<Format>::ReadCarry() {
   buffer_.line.swap(buffer_.carry);
   ReadLines(buffer_.line.data(), buffer_.line.data() + buffer_.line.size());
   // Scratch is kept from scrape to scrape: not for one line of megabytes.
-  if (buffer_.line.capacity() > kScratchLineMax) buffer_.line = {};
+  if (buffer_.line.capacity() > kScratchLineMax) FreeMemory(buffer_.line);
 }
 
 template <typename Format>
@@ -326,9 +327,8 @@ ClassicCollator::Outcome LineReader<Format>::Collate(const ParsedLine& parsed) {
   }
   const auto outcome = collator_->TakeSeries(*labels, emptied, parsed.sample, parsed.exemplar);
   if (keeps_starts_ && collator_->begun()) {
-    starts_.TakeSample(
-        collator_->number(),
-        StartTimestampKey(parsed.series, TypeWord(type_), family_bytes_, intake_.hash()));
+    starts_.TakeSample(collator_->number(), StartTimestampKey(parsed.series, TypeWord(type_),
+                                                              family_bytes_, intake_.hash()));
     TakeStarts();
   }
   return outcome;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/layout/free_memory.h"
 #include "agent/layout/page_intake.h"
 #include "agent/layout/series_families.h"
 #include "common/base/assert.h"
@@ -288,8 +289,8 @@ void PageIntake::SettleLines() {
   }
   const size_t kept_max = lines.size() + kFamiliesSpare;
   if (layout_.families_.size() > kept_max || layout_.family_of_line_.size() > kept_max) {
-    layout_.families_ = {};
-    layout_.family_of_line_ = {};
+    FreeMemory(layout_.families_);
+    FreeMemory(layout_.family_of_line_);
     layout_.ForgetComments();
   }
 }
@@ -325,8 +326,9 @@ void PageIntake::CountAbsences() {
 
 void PageIntake::NoteTime(uint32_t place, TimestampMs time) {
   if (time == timestamp_ && buffer_.present.Test(place)) return;
-  if (layout_.last_times_.Raise(place, time)) return;
-  layout_.last_times_.TryAdd(place, std::max(LatestTime(place), time));
+  const TimestampMs kept = std::max(time, LastTimes::kEarliest);
+  if (layout_.last_times_.Raise(place, kept)) return;
+  layout_.last_times_.TryAdd(place, std::max(LatestTime(place), kept));
 }
 
 // The latest time of every series, exactly as if each kept its own.

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/layout/free_memory.h"
 #include "common/base/assert.h"
 #include "common/base/varint.h"
 #include "common/exposition/openmetrics_parser.h"
@@ -19,6 +20,11 @@ namespace {
 
 // Samples may be that far ahead of the clock (scrape.go maxAheadTime).
 constexpr TimestampMs kAheadMaxMs = 10 * 60 * 1000;
+
+// tsdb/agent: minValidTime. Pages may give any time.
+TimestampMs BeforeWindow(TimestampMs latest, TimestampMs window) {
+  return latest < LastTimes::kNever + window ? LastTimes::kNever : latest - window;
+}
 
 }  // namespace
 
@@ -35,8 +41,8 @@ PageIntake::PageIntake(const Context& context, TimestampMs timestamp, TimestampM
       latest_allowed_(now + kAheadMaxMs),
       lines_before_(context.layout.lines_.size()),
       times_matter_(context.layout.last_times_max_ != LastTimes::kNever &&
-                    context.layout.last_times_max_ - context.rules.out_of_order_window_ms >=
-                        timestamp) {
+                    BeforeWindow(context.layout.last_times_max_,
+                                 context.rules.out_of_order_window_ms) >= timestamp) {
   buffer_.values.resize(std::max<size_t>(buffer_.values.size(), layout_.place_end_));
   buffer_.ClearSamples(layout_.place_end_);
   buffer_.mentioned.Clear(layout_.place_end_);
@@ -50,7 +56,7 @@ PageIntake::PageIntake(const Context& context, TimestampMs timestamp, TimestampM
 void PageIntake::Stop(std::string message) {
   failed_ = true;
   error_ = std::move(message);
-  buffer_.carry = {};
+  FreeMemory(buffer_.carry);
 }
 
 bool PageIntake::TakeComment(uint64_t hash, size_t text_size, std::string_view family) {
@@ -116,31 +122,17 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
   return layout_.lines_.Add(hash, text_size, place);
 }
 
-PageIntake::Mark PageIntake::Here() const {
-  return {totals_, limited_, layout_.lines_.size(), cursor_, buffer_.order.size(),
-          recording_order_};
+void PageIntake::Mark() {
+  marks_ = true;
+  marked_totals_ = totals_;
+  marked_lines_ = layout_.lines_.size();
+  buffer_.since_mark.clear();
 }
 
-void PageIntake::Return(const Mark& mark) {
-  totals_ = mark.totals;
-  limited_ = mark.limited;
-  const auto forget = [this](uint32_t line) {
-    buffer_.accepted.Reset(line);
-    const uint32_t place = layout_.lines_.place(line);
-    if (place > KnownLines::kPlaceMax) return;
-    buffer_.present.Reset(place);
-    buffer_.tracked.Reset(place);
-  };
-  if (recording_order_) {
-    const size_t first = mark.recording_order ? mark.ordered : mark.cursor;
-    for (size_t i = first; i < buffer_.order.size(); i++) forget(buffer_.order[i]);
-    buffer_.order.resize(first);
-  } else {
-    for (uint32_t line = mark.cursor; line < cursor_; line++) forget(line);
-  }
-  recording_order_ = recording_order_ && mark.recording_order;
-  cursor_ = mark.cursor;
-  layout_.lines_.Truncate(mark.lines);
+void PageIntake::ReturnToMark() {
+  totals_ = marked_totals_;
+  for (const auto& [bitmap, number] : buffer_.since_mark) (buffer_.*bitmap).Reset(number);
+  layout_.lines_.Truncate(marked_lines_);
 }
 
 inline bool PageIntake::IsSecond(uint32_t line, const TimestampMs* own, bool seen) {
@@ -165,6 +157,7 @@ inline bool PageIntake::IsTooFarAhead(TimestampMs time) {
 inline void PageIntake::NoteAccepted(uint32_t line) {
   if (layout_.lines_.accepted(line) || buffer_.accepted.Test(line)) return;
   buffer_.accepted.Set(line);
+  if (marks_) buffer_.since_mark.emplace_back(&ScrapeBuffer::accepted, line);
   if (!totals_.over_sample_limit && !totals_.over_bucket_limit) totals_.series_added++;
 }
 
@@ -197,6 +190,7 @@ PageIntake::Taken PageIntake::TakeFloat(uint32_t line, double value,
   if (own == nullptr && !buffer_.present.Test(place)) {
     buffer_.values[place] = value;
     buffer_.present.Set(place);
+    if (marks_) buffer_.since_mark.emplace_back(&ScrapeBuffer::present, place);
   } else if (own != nullptr && !buffer_.has_timed.Test(place) && !buffer_.has_further.Test(place)) {
     if (place >= buffer_.timed.size()) buffer_.timed.resize(buffer_.values.size());
     buffer_.timed[place] = {*own, value};
@@ -205,7 +199,7 @@ PageIntake::Taken PageIntake::TakeFloat(uint32_t line, double value,
     buffer_.further.push_back({place, own == nullptr ? timestamp_ : *own, value});
     buffer_.has_further.Set(place);
   }
-  if (own != nullptr && rules_.track_timestamps_staleness) buffer_.tracked.Set(place);
+  if (own != nullptr && rules_.track_timestamps_staleness) Track(place);
   NoteAccepted(line);
   return Taken::kYes;
 }
@@ -234,7 +228,7 @@ PageIntake::Taken PageIntake::TakeHistogram(uint32_t line, NativeHistogram& hist
   placed.sample.custom_buckets = histogram.schema == kCustomBucketsSchema;
   EncodeHistogram(histogram, placed.sample.encoded);
   buffer_.histograms.push_back(std::move(placed));
-  if (own == nullptr || rules_.track_timestamps_staleness) buffer_.tracked.Set(place);
+  if (own == nullptr || rules_.track_timestamps_staleness) Track(place);
   NoteAccepted(line);
   return Taken::kYes;
 }
@@ -262,6 +256,12 @@ bool PageIntake::LimitsAllow(NativeHistogram& histogram, TimestampMs time) {
     return false;
   }
   return true;
+}
+
+void PageIntake::Track(uint32_t place) {
+  if (buffer_.tracked.Test(place)) return;
+  buffer_.tracked.Set(place);
+  if (marks_) buffer_.since_mark.emplace_back(&ScrapeBuffer::tracked, place);
 }
 
 const ExemplarMark* PageIntake::LastExemplar(uint32_t place) const {
@@ -340,8 +340,7 @@ TimestampMs PageIntake::SharedTime(uint32_t place) const {
 }
 
 bool PageIntake::IsLater(uint32_t place, TimestampMs time) const {
-  const TimestampMs latest = LatestTime(place);
-  return latest == LastTimes::kNever || time > latest - rules_.out_of_order_window_ms;
+  return time > BeforeWindow(LatestTime(place), rules_.out_of_order_window_ms);
 }
 
 Status PageIntake::FinishPage() {

@@ -103,8 +103,8 @@ class PageIntake {
   // sample, if it is one.
   uint32_t Learn(uint64_t hash, size_t text_size, Labels labels,
                  const std::vector<std::string>& emptied, NativeHistogram* histogram = nullptr);
-  // What becomes of a sample if the page is good: it is committed; or it is refused, for its time or
-  // a limit; or it is not even looked at, as its series is dropped or had one before. Prometheus
+  // What becomes of a sample if the page is good: it is committed; or it is refused, for its time
+  // or a limit; or it is not even looked at, as its series is dropped or had one before. Prometheus
   // reads neither exemplar nor start of such a sample.
   enum class Taken : uint8_t { kYes, kRefused, kUnread };
   // Takes a sample of a line.
@@ -115,17 +115,10 @@ class PageIntake {
                       const std::optional<TimestampMs>& timestamp, TimestampMs start);
   // Counts a sample whose line cannot be learned.
   void CountUntaken() { totals_.lines_total++; }
-  // Where the page is. After Return, for a page that is about to fail, nothing counts of what came
-  // since: neither in the totals, nor is a series known by it.
-  struct Mark {
-    PageTotals totals;
-    uint64_t limited = 0;
-    uint32_t lines = 0, cursor = 0;
-    size_t ordered = 0;
-    bool recording_order = false;
-  };
-  Mark Here() const;
-  void Return(const Mark& mark);
+  // What came since the last Mark does not count, neither in the totals, nor is a series known by
+  // it: for a page that is about to fail.
+  void Mark();
+  void ReturnToMark();
   // An exemplar of the sample just taken, as OpenMetrics writes it. One that equals the last of its
   // series is not taken again.
   void TakeExemplar(uint32_t line, std::string_view text,
@@ -172,6 +165,7 @@ class PageIntake {
     return timestamp && rules_.honor_timestamps ? &*timestamp : nullptr;
   }
   void NoteAccepted(uint32_t line);
+  void Track(uint32_t place);
   // Whether the limits on buckets let the histogram through, which may become coarser by them.
   bool BucketsAllow(NativeHistogram& histogram);
   // And all others.
@@ -235,6 +229,9 @@ class PageIntake {
   bool metadata_read_ = false;
   const bool times_matter_;  // some series may have samples later than this scrape
   uint64_t limited_ = 0;     // samples that count towards sample_limit
+  bool marks_ = false;       // whether what changes is written down in the buffer
+  PageTotals marked_totals_;
+  uint32_t marked_lines_ = 0;
   std::string error_;
   std::string identity_;  // scratch
   PageTotals totals_;

@@ -52,7 +52,7 @@ void ProtobufReader::Push(std::string_view bytes) {
       case Event::kNeedsBytes:
         return;
       case Event::kFamily:
-        before_family_ = intake_.Here();
+        intake_.Mark();
         BeginFamily();
         break;
       case Event::kMetric:
@@ -62,7 +62,7 @@ void ProtobufReader::Push(std::string_view bytes) {
         EndFamily();
         break;
       case Event::kError:
-        if (page_.family_never_began()) intake_.Return(before_family_);
+        if (page_.family_never_began()) intake_.ReturnToMark();
         intake_.Stop(page_.error());
         break;
     }
@@ -72,7 +72,7 @@ void ProtobufReader::Push(std::string_view bytes) {
 void ProtobufReader::Finish() {
   if (intake_.failed()) return;
   if (Status end = page_.Finish(); !end) {
-    if (page_.family_never_began()) intake_.Return(before_family_);
+    if (page_.family_never_began()) intake_.ReturnToMark();
     intake_.Stop(std::move(end.error().message));
   }
 }
@@ -129,9 +129,8 @@ void ProtobufReader::ReadSample() {
   const std::optional<TimestampMs> timestamp = series_.timestamp();
   const TimestampMs start = intake_.rules().keep_starts ? series_.start_timestamp().value_or(0) : 0;
   const PageIntake::Taken outcome =
-      sample.histogram != nullptr
-          ? intake_.TakeHistogram(line, *sample.histogram, timestamp, start)
-          : intake_.TakeFloat(line, sample.value, timestamp);
+      sample.histogram != nullptr ? intake_.TakeHistogram(line, *sample.histogram, timestamp, start)
+                                  : intake_.TakeFloat(line, sample.value, timestamp);
   if (outcome == PageIntake::Taken::kUnread) return;
   const bool taken = outcome == PageIntake::Taken::kYes;
   ReadExemplars(line, taken, timestamp);

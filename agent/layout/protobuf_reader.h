@@ -36,7 +36,6 @@ class ProtobufReader {
   PageIntake& intake_;
   ProtobufPageReader& page_;
   ProtobufSeriesReader series_;
-  PageIntake::Mark before_family_;
   std::vector<ParsedExemplar> exemplars_;  // scratch, as is this
   std::string identity_;
 };

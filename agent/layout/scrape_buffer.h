@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -17,8 +18,8 @@
 
 namespace tributary {
 
-// By what an exemplar is recognised when it comes again. Hashes: of how the page wrote it (0 if that
-// does not make it the same), and of its labels and value.
+// By what an exemplar is recognised when it comes again. Hashes: of how the page wrote it (0 if
+// that does not make it the same), and of its labels and value.
 struct ExemplarMark {
   uint64_t text = 0;
   uint64_t value = 0;
@@ -65,6 +66,8 @@ struct ScrapeBuffer {
   boost::unordered_flat_map<uint32_t, size_t> last_exemplars;  // by place: in exemplars
   std::vector<TimestampMs> starts;  // by place, 0: none; only if any_starts
   bool any_starts = false;
+  // Members that these bitmaps got since the last mark, if the page's reader sets any.
+  std::vector<std::pair<Bitmap ScrapeBuffer::*, uint32_t>> since_mark;
   std::vector<uint32_t> order;  // lines as they came, once they differ from the layout's order
   std::string carry;            // the beginning of a line whose end has not arrived
   std::string line;             // one that was put together from carry and what followed

@@ -15,9 +15,10 @@ namespace tributary {
 // has.
 bool IsPartOfFamily(std::string_view series, const FamilyMetadata& family);
 
-// Sets `metadata` of the layout's groups by its lines, which are in the page's order. A series of
-// which the lines say nothing keeps what it had. Families are taken from `pool`, which is not the
-// one of what targets say now: series that are gone still have theirs.
+// Sets `metadata` of the layout's groups by its lines, which are in the page's order; a line that
+// is on the page twice counts where it comes first. A series of which the lines say nothing keeps
+// what it had. Families are taken from `pool`, which is not the one of what targets say now: series
+// that are gone still have theirs.
 void SettleSeriesFamilies(TargetLayout& layout, MetadataPool& pool);
 
 }  // namespace tributary

@@ -32,6 +32,10 @@ class SeriesMetadata {
     const uint16_t family = family_of_[index];
     return family == 0 ? nullptr : families_[family - 1].get();
   }
+  FamilyRef RefOf(uint32_t index) const {
+    const uint16_t family = family_of_[index];
+    return family == 0 ? nullptr : families_[family - 1];
+  }
   // Of helps and units, each family once.
   size_t text_bytes() const { return text_bytes_; }
   // Without the families themselves, which others share.

@@ -278,8 +278,9 @@ uint64_t ProtobufSeriesReader::Hash(const HashKey& key) {
   hashed_ = true;
   const auto kind =
       static_cast<uint64_t>(sample_.suffix) << 8 | static_cast<uint64_t>(sample_.extra);
+  // -0 and 0 have the same text.
   const std::array<uint64_t, 4> parts = {name_hash_, metric_hash_, kind,
-                                         std::bit_cast<uint64_t>(sample_.extra_value)};
+                                         std::bit_cast<uint64_t>(sample_.extra_value + 0.0)};
   return key({reinterpret_cast<const char*>(parts.data()), sizeof parts});
 }
 

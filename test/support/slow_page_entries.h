@@ -1,5 +1,5 @@
-// What a text or OpenMetrics page gives a scrape, entry by entry, in one form: made of what the slow
-// parsers give, and with classic histograms collated as Prometheus' NHCB parser does
+// What a text or OpenMetrics page gives a scrape, entry by entry, in one form: made of what the
+// slow parsers give, and with classic histograms collated as Prometheus' NHCB parser does
 // (model/textparse/nhcbparse.go, 3.16).
 #pragma once
 
@@ -27,9 +27,9 @@ struct SlowPageEntry {
   LineKind kind = LineKind::kSample;
   std::string family, text;  // of metadata
   // Of samples, histograms too.
-  std::string series;                 // by which Prometheus' cache knows it
-  std::optional<TextLabels> labels;   // nothing when a name is there twice
-  std::vector<std::string> emptied;   // labels given with an empty value
+  std::string series;                // by which Prometheus' cache knows it
+  std::optional<TextLabels> labels;  // nothing when a name is there twice
+  std::vector<std::string> emptied;  // labels given with an empty value
   double value = 0;
   std::optional<NativeHistogram> histogram;
   std::optional<TimestampMs> timestamp;

@@ -18,13 +18,11 @@ namespace {
 constexpr TimestampMs kTenMinutes = 600'000;
 
 MetricType TypeFromWord(const std::string& word) {
-  const std::map<std::string, MetricType> types = {{"counter", MetricType::kCounter},
-                                                   {"gauge", MetricType::kGauge},
-                                                   {"histogram", MetricType::kHistogram},
-                                                   {"gaugehistogram", MetricType::kGaugeHistogram},
-                                                   {"summary", MetricType::kSummary},
-                                                   {"info", MetricType::kInfo},
-                                                   {"stateset", MetricType::kStateset}};
+  const std::map<std::string, MetricType> types = {
+      {"counter", MetricType::kCounter},     {"gauge", MetricType::kGauge},
+      {"histogram", MetricType::kHistogram}, {"gaugehistogram", MetricType::kGaugeHistogram},
+      {"summary", MetricType::kSummary},     {"info", MetricType::kInfo},
+      {"stateset", MetricType::kStateset}};
   auto it = types.find(word);
   return it == types.end() ? MetricType::kUnknown : it->second;
 }
@@ -141,9 +139,8 @@ bool SlowScrapeModel::AppendPage(PageFormat format, const std::string& text, Pag
 bool SlowScrapeModel::AppendProtobuf(const std::string& text, Page& page, PageTotals& totals) {
   SlowProtobufSink sink;
   sink.family = [&](const ProtobufFamilyText& family) {
-    const bool again = page.families.contains(family.name);
-    page.families[family.name] = {TypeFromWord(TypeWord(family.type)), family.help, family.unit,
-                                  again};
+    if (page.families.contains(family.name)) contradicted_.insert(family.name);
+    page.families[family.name] = {TypeFromWord(TypeWord(family.type)), family.help, family.unit};
   };
   sink.wants_exemplars = [&](const ProtobufSeriesText& series) {
     return WantsExemplars(ToEntry(series, 0, nullptr));
@@ -336,10 +333,9 @@ void SlowScrapeModel::AppendExemplars(const Labels& series, TimestampMs sample_t
     for (const Exemplar& pending : pending_.exemplars) {
       if (pending.series == series) last = &pending;
     }
-    const bool same = last != nullptr && last->labels == exemplar.labels &&
-                      last->value == exemplar.value &&
-                      ((!last->has_own_time && !exemplar.has_own_time) ||
-                       last->timestamp == exemplar.timestamp);
+    const bool same =
+        last != nullptr && last->labels == exemplar.labels && last->value == exemplar.value &&
+        ((!last->has_own_time && !exemplar.has_own_time) || last->timestamp == exemplar.timestamp);
     if (!same) pending_.exemplars.push_back(exemplar);
   }
 }

@@ -5,15 +5,16 @@
 // sample mutation, label limits), scrape/scrape_append_v2.go (append, updateStaleMarkers),
 // scrape/target.go (limits) and tsdb/agent (a sample is compared with what was committed before, an
 // exemplar with the last of its series; but one of a page that failed is not remembered here).
-// Pages are read by the slow parsers of their formats. Of a histogram's reduction and validation the
-// functions of common/histogram are used, which have oracles of their own. Metric names in UTF-8
-// only.
+// Pages are read by the slow parsers of their formats. Of a histogram's reduction and validation
+// the functions of common/histogram are used, which have oracles of their own. Metric names in
+// UTF-8 only.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,8 +89,9 @@ class SlowScrapeModel {
   struct Family {
     MetricType type = MetricType::kUnknown;
     std::string help, unit;
-    bool contradicted = false;  // by the page itself
   };
+  // Families of which a protobuf page once said several things.
+  const std::set<std::string>& contradicted() const { return contradicted_; }
   const std::map<std::string, Family>& families() const { return families_; }
 
  private:
@@ -130,6 +132,7 @@ class SlowScrapeModel {
   std::map<Labels, TimestampMs> latest_;
   std::map<Labels, Exemplar> latest_exemplars_;  // by series
   std::map<std::string, Family> families_;
+  std::set<std::string> contradicted_;
   Commit pending_;
 };
 

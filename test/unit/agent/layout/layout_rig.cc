@@ -63,8 +63,8 @@ std::vector<DecodedExemplar> Exemplars(const Commit& commit) {
     if (group.irregular == nullptr) continue;
     const std::vector<Labels> labels = group.group->Decode();
     for (const ExemplarSample& sample : group.irregular->exemplars) {
-      exemplars.push_back({labels.at(sample.index), UnpackLabels(sample.labels), sample.value,
-                           sample.timestamp});
+      exemplars.push_back(
+          {labels.at(sample.index), UnpackLabels(sample.labels), sample.value, sample.timestamp});
     }
   }
   return exemplars;
@@ -87,7 +87,8 @@ std::map<Labels, TimestampMs> Starts(const Commit& commit) {
     for (uint32_t i = 0; i < labels.size(); i++) {
       const bool own = std::any_of(group.own.begin(), group.own.end(),
                                    [i](const OwnSample& sample) { return sample.index == i; });
-      if ((group.Has(i) || own) && group.starts->at(i) != 0) starts[labels[i]] = group.starts->at(i);
+      if ((group.Has(i) || own) && group.starts->at(i) != 0)
+        starts[labels[i]] = group.starts->at(i);
     }
   }
   return starts;

@@ -21,8 +21,10 @@ const T& Pick(Random& random, const std::vector<T>& from) {
 
 class RandomPages {
  public:
-  // `mode` and `oddities` (of 1000, see protobuf_page_generator.h) shape protobuf pages.
-  RandomPages(Random& random, size_t series_max, const HistogramMode& mode, unsigned oddities);
+  // Of protobuf pages: `mode` is how they will be read, `oddities` see protobuf_page_generator.h;
+  // `cuts`: some end inside a family.
+  RandomPages(Random& random, size_t series_max, const HistogramMode& mode, unsigned oddities,
+              bool cuts);
 
   struct Page {
     PageFormat format = PageFormat::kPrometheusText;
@@ -37,8 +39,8 @@ class RandomPages {
   std::string NewLine();
   std::string NewSeries();
   void AddSample(const std::string& series, std::string& page);
-  void AddHistogram(const std::string& labels, std::string& page);
-  void AddCounter(const std::string& labels, std::string& page);
+  void AddHistogram(const std::string& line, std::string& page);
+  void AddCounter(const std::string& line, std::string& page);
   std::string Exemplar();
   std::string Created();
   bool fits_format(const std::string& line);
@@ -48,6 +50,7 @@ class RandomPages {
   const size_t series_max_;
   const HistogramMode mode_;
   const unsigned oddities_;
+  const bool cuts_;
   PageFormat format_ = PageFormat::kPrometheusText;
   uint64_t format_rarity_ = 0;  // of a change; 0: never
   uint64_t error_rarity_;

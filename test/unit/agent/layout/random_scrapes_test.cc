@@ -11,6 +11,12 @@
 //   its
 //     first sight, though a TYPE line that changes `le` or `quantile` came since.
 //   - What a page that contradicts itself says about a family's type may be any of its lines.
+//   - A protobuf page that fails inside a family which is malformed further on fails there, where
+//     Prometheus has not begun the family: its series before that place count as scraped.
+//   - A series without labels is known anew when its target goes from protobuf to a line format or
+//     back.
+//   - An exemplar of a page that failed is not remembered as the last one of its series.
+//   - A series has one start on a page, though its lines may tell several.
 //   - What Prometheus' storage forgets by garbage collection is forgotten at regroupings.
 //   - Pages that fail for ever with new lines are forgotten as a whole (Prometheus keeps the last
 //   one).
@@ -22,8 +28,8 @@
 
 #include <fmt/format.h>
 
-#include "test/support/catch.h"
 #include "common/wire/histogram.h"
+#include "test/support/catch.h"
 #include "test/support/slow_scrape_model.h"
 #include "test/unit/agent/layout/layout_rig.h"
 #include "test/unit/agent/layout/random_pages.h"
@@ -37,6 +43,7 @@ struct Setup {
   Labels target;
   HistogramMode mode;
   unsigned oddities = 0;
+  bool cuts = false;
 };
 
 RelabelConfig Rule(RelabelAction action, std::string regex) {
@@ -72,6 +79,9 @@ Setup RandomSetup(Random& random, size_t series_max) {
   const bool limited =
       rules.histogram_limits.buckets_max > 0 || rules.histogram_limits.schema_max < 8;
   if (!limited && OneIn(random, 2)) setup.oddities = 4;
+  // Where a page fails before the family that is cut is known to be, the latter is not noticed.
+  setup.cuts = setup.oddities == 0 && rules.label_limit == 0 &&
+               rules.label_name_length_limit == 0 && rules.label_value_length_limit == 0;
   if (OneIn(random, 2)) {
     RelabelConfig drop = Rule(RelabelAction::kDrop, "drop_.*|family_1|family_2_count|hist1_sum");
     drop.source_labels = {"__name__"};
@@ -165,8 +175,8 @@ std::string ExemplarText(const Labels& labels, double value, TimestampMs time) {
 TextsBySeries IrregularTexts(const Commit& commit) {
   TextsBySeries texts;
   for (const auto& [labels, sample] : Histograms(commit)) {
-    texts[labels].push_back(HistogramText(sample.timestamp, sample.start, sample.custom_buckets,
-                                          sample.encoded));
+    texts[labels].push_back(
+        HistogramText(sample.timestamp, sample.start, sample.custom_buckets, sample.encoded));
   }
   for (const DecodedExemplar& exemplar : Exemplars(commit)) {
     texts[exemplar.series].push_back(
@@ -180,9 +190,8 @@ TextsBySeries IrregularTexts(const SlowScrapeModel::Commit& commit) {
   for (const SlowScrapeModel::Histogram& from : commit.histograms) {
     std::string encoded;
     EncodeHistogram(from.histogram, encoded);
-    texts[from.labels].push_back(HistogramText(from.timestamp, from.start,
-                                               from.histogram.schema == kCustomBucketsSchema,
-                                               encoded));
+    texts[from.labels].push_back(HistogramText(
+        from.timestamp, from.start, from.histogram.schema == kCustomBucketsSchema, encoded));
   }
   for (const SlowScrapeModel::Exemplar& exemplar : commit.exemplars) {
     texts[exemplar.series].push_back(
@@ -278,7 +287,7 @@ std::string MetadataDifference(const SlowScrapeModel& model, MetadataPool& pool)
   std::string text;
   const std::vector<FamilyRef> in_use = pool.InUse();
   for (const auto& [name, family] : model.families()) {
-    if (family.contradicted) continue;
+    if (model.contradicted().contains(name)) continue;
     const bool found = std::any_of(in_use.begin(), in_use.end(), [&](const FamilyRef& ref) {
       // What a page leaves unsaid keeps what an earlier one said.
       return ref->family == name &&
@@ -296,7 +305,7 @@ class Comparison {
   Comparison(uint64_t seed, size_t series_max)
       : random_(seed),
         setup_(RandomSetup(random_, series_max)),
-        pages_(random_, series_max, setup_.mode, setup_.oddities),
+        pages_(random_, series_max, setup_.mode, setup_.oddities, setup_.cuts),
         model_(setup_.rules, setup_.relabel, setup_.target, setup_.mode),
         rig_(setup_.rules) {
     rig_.target_ = setup_.target;
@@ -329,9 +338,8 @@ class Comparison {
     report.sample_limit = static_cast<double>(setup_.rules.sample_limit);
     report.body_bytes = static_cast<double>(page.size());
     const bool broken = OneIn(random_, 12);
-    const SlowScrapeModel::Outcome expected =
-        model_.Scrape(next.format, broken ? std::nullopt : std::optional(page), timestamp_,
-                      timestamp_, report);
+    const SlowScrapeModel::Outcome expected = model_.Scrape(
+        next.format, broken ? std::nullopt : std::optional(page), timestamp_, timestamp_, report);
     const uint32_t generation = rig_.layout_.generation();
     const LayoutRig::Scraped got =
         broken ? rig_.Break(page.substr(0, random_() % (page.size() + 1)), timestamp_, &report)
@@ -418,14 +426,14 @@ void CompareMany(size_t sequences, size_t scrapes, size_t series_max) {
     regroupings += comparison.regroupings_;
   }
   INFO(total << " scrapes, " << counts.samples << " samples, " << counts.histograms
-             << " histograms, " << counts.exemplars << " exemplars, " << failed
-             << " failed pages, " << regroupings << " regroupings");
+             << " histograms, " << counts.exemplars << " exemplars, " << failed << " failed pages, "
+             << regroupings << " regroupings");
   // The pages must reach what they are for.
   if (std::getenv("TRIBUTARY_SEED") == nullptr && total > 1000) {
     CHECK(failed > total / 20);
     CHECK(failed < total / 2);
     CHECK(regroupings > total / 200);
-    CHECK(counts.histograms > total / 2);
+    CHECK(counts.histograms > total / 4);
     CHECK(counts.exemplars > total / 4);
   }
 }
