@@ -44,10 +44,10 @@ ProtobufReader::ProtobufReader(PageIntake& intake, const HistogramMode& mode)
 void ProtobufReader::Push(std::string_view bytes) {
   if (bytes.empty()) return;
   intake_.NoteBytes();
-  if (intake_.failed()) return;
+  if (done_) return;
   using Event = ProtobufPageReader::Event;
   page_.Push(bytes);
-  while (!intake_.failed()) {
+  while (!done_) {
     switch (page_.Next()) {
       case Event::kNeedsBytes:
         return;
@@ -56,25 +56,30 @@ void ProtobufReader::Push(std::string_view bytes) {
         BeginFamily();
         break;
       case Event::kMetric:
-        ReadMetric();
+        if (!intake_.failed()) ReadMetric();
         break;
       case Event::kFamilyEnd:
-        EndFamily();
+        done_ = intake_.failed();
+        if (!done_) EndFamily();
         break;
       case Event::kError:
-        if (page_.family_never_began()) intake_.ReturnToMark();
-        intake_.Stop(page_.error());
+        Fail(page_.error());
         break;
     }
   }
 }
 
 void ProtobufReader::Finish() {
-  if (intake_.failed()) return;
-  if (Status end = page_.Finish(); !end) {
-    if (page_.family_never_began()) intake_.ReturnToMark();
-    intake_.Stop(std::move(end.error().message));
-  }
+  if (done_) return;
+  if (Status end = page_.Finish(); !end) Fail(std::move(end.error().message));
+}
+
+// After an error of a series the family is read to its end all the same: Prometheus, which sees it
+// whole before its first metric, may have refused all of it.
+void ProtobufReader::Fail(std::string error) {
+  done_ = true;
+  if (page_.family_never_began()) intake_.ReturnToMark();
+  if (!intake_.failed()) intake_.Stop(std::move(error));
 }
 
 // Families are lines like comments: one before its series, which says where it begins, and one

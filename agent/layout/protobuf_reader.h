@@ -4,6 +4,7 @@
 // allocation, unless it is a native histogram. One thread; a reader is used for one page.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "agent/layout/page_intake.h"
@@ -24,6 +25,7 @@ class ProtobufReader {
   void Finish();
 
  private:
+  void Fail(std::string error);
   void BeginFamily();
   void ReadMetric();
   void ReadSample();
@@ -36,6 +38,7 @@ class ProtobufReader {
   PageIntake& intake_;
   ProtobufPageReader& page_;
   ProtobufSeriesReader series_;
+  bool done_ = false;  // nothing that follows can change what the page gives
   std::vector<ParsedExemplar> exemplars_;  // scratch, as is this
   std::string identity_;
 };
