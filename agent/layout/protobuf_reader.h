@@ -19,7 +19,8 @@ class ProtobufReader {
   // `intake` must outlive it.
   ProtobufReader(PageIntake& intake, const HistogramMode& mode);
 
-  // The next bytes of the page. After an error of the page the rest is only taken, not read.
+  // The next bytes of the page. After an error of the page the rest of its family is still decoded,
+  // as it may turn out to be refused whole; what follows that is only taken, not read.
   void Push(std::string_view bytes);
   // There are no more.
   void Finish();
@@ -38,7 +39,7 @@ class ProtobufReader {
   PageIntake& intake_;
   ProtobufPageReader& page_;
   ProtobufSeriesReader series_;
-  bool done_ = false;  // nothing that follows can change what the page gives
+  bool done_ = false;                      // nothing that follows can change what the page gives
   std::vector<ParsedExemplar> exemplars_;  // scratch, as is this
   std::string identity_;
 };
