@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
@@ -16,15 +17,25 @@ namespace tributary {
 
 namespace {
 
-// A scrape that is late by no more than this, and by no more than a hundredth of its interval, bears
-// the time at which it was due (scrape.go ScrapeTimestampTolerance).
+// A scrape that is late by no more than this, and by no more than a hundredth of its interval,
+// bears the time at which it was due (scrape.go ScrapeTimestampTolerance).
 constexpr nanoseconds kTimestampTolerance = milliseconds(2);
 
 // Of the body of an error.
 constexpr uint64_t kDiscardBytesMax = 64 << 10;
 
 bool HasHttpScheme(const std::string& url) {
-  return strncasecmp(url.c_str(), "http://", 7) == 0 || strncasecmp(url.c_str(), "https://", 8) == 0;
+  return strncasecmp(url.c_str(), "http://", 7) == 0 ||
+         strncasecmp(url.c_str(), "https://", 8) == 0;
+}
+
+// 0: not told.
+uint64_t ContentLength(const HttpResponseHead& head) {
+  const std::string_view text = head.Header("Content-Length");
+  uint64_t length = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, length);
+  return parsed.ec == std::errc() && parsed.ptr == end ? length : 0;
 }
 
 double Seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
@@ -48,8 +59,7 @@ void TargetScraper::Start() { ScheduleFirst(); }
 
 void TargetScraper::ScheduleFirst() {
   const int64_t wall = env_.loop.WallNs();
-  const nanoseconds offset =
-      ScrapeOffset(target_->key, env_.offset_seed, target_->interval, wall);
+  const nanoseconds offset = ScrapeOffset(target_->key, env_.offset_seed, target_->interval, wall);
   tick_waits_ = false;
   due_ = env_.loop.Now() + offset;
   due_wall_ns_ = wall + offset.count();
@@ -92,17 +102,16 @@ void TargetScraper::Retire(
     env_.loop.Post(done);
   };
   if (layout_.last_scrape_ms() == 0) return end();
-  // As Prometheus: the markers bear the time of the next scrape, and are written after the one after it,
-  // when a target that has only moved has been seen again.
+  // As Prometheus: the markers bear the time of the next scrape, and are written after the one
+  // after it, when a target that has only moved has been seen again.
   const nanoseconds interval = target_->interval;
   due_timer_.Set(std::max(due_, env_.loop.Now()), [this, interval, lives_on = std::move(lives_on),
                                                    end = std::move(end)] {
     const TimestampMs timestamp = env_.loop.WallMs();
     due_timer_.SetAfter(interval + interval / 10, [this, timestamp, lives_on, end] {
       if (timestamp > layout_.last_scrape_ms()) {
-        Append(PageIntake::MakeEndCommit(layout_, timestamp, [&](std::string_view packed) {
-          return lives_on(*this, packed);
-        }));
+        Append(PageIntake::MakeEndCommit(
+            layout_, timestamp, [&](std::string_view packed) { return lives_on(*this, packed); }));
       }
       end();
     });
@@ -215,6 +224,9 @@ void TargetScraper::OnHead(const HttpResponseHead& head) {
     gunzip->Reset();
   } else if (encoding == "zstd") {
     scrape_->error = "the target compresses with zstd, which was not asked for";
+  } else {
+    // Not a line is read of a page that says that it is too large.
+    CheckBodySize(ContentLength(head));
   }
   // As Prometheus: whether the page can be read is found out after it has arrived.
   if (auto format = FormatOfPage(head.Header("Content-Type"),
@@ -243,14 +255,17 @@ bool TargetScraper::OnBody(std::string_view bytes) {
 
 bool TargetScraper::TakeBody(std::string_view bytes) {
   scrape_->body_bytes += bytes.size();
-  const uint64_t limit = scrape_->job->config.body_size_limit;
-  if (limit > 0 && scrape_->body_bytes >= limit) {
-    scrape_->over_body_limit = true;
-    scrape_->error = "body_size_limit exceeded";
-    return false;
-  }
+  if (!CheckBodySize(scrape_->body_bytes)) return false;
   if (scrape_->page_error.empty()) scrape_->reader->Push(bytes);
   return true;
+}
+
+bool TargetScraper::CheckBodySize(uint64_t bytes) {
+  const uint64_t limit = scrape_->job->config.body_size_limit;
+  if (limit == 0 || bytes < limit) return true;
+  scrape_->over_body_limit = true;
+  scrape_->error = "body_size_limit exceeded";
+  return false;
 }
 
 void TargetScraper::OnDone(const HttpOutcome& outcome) {

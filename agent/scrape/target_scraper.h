@@ -35,8 +35,9 @@ class TargetScraper : private HttpHandler {
               std::shared_ptr<HttpClient> client);
   // Scrapes no more. A scrape under way is abandoned without a trace.
   void Stop();
-  // For a target that is gone: `done` runs once its series have been marked as ended, two intervals from
-  // now, unless Resume is called before. `lives_on` then tells of a series whether another target has it.
+  // For a target that is gone: `done` runs once its series have been marked as ended, two intervals
+  // from now, unless Resume is called before. `lives_on` then tells of a series whether another
+  // target has it.
   void Retire(std::function<bool(const TargetScraper&, std::string_view packed)> lives_on,
               std::function<void()> done);
   // A retired target is back.
@@ -79,6 +80,8 @@ class TargetScraper : private HttpHandler {
   void ScrapeFor(TimestampMs timestamp);
   void StartScrape(TimestampMs timestamp);
   bool TakeBody(std::string_view bytes);
+  // Whether a page of that many bytes may be taken; if not, the scrape has failed.
+  bool CheckBodySize(uint64_t bytes);
   void FinishScrape();
   void CountTotals(const PageTotals& totals);
   void Append(Commit commit);

@@ -126,6 +126,22 @@ TEST_CASE("target scraper: a body over the limit is up 0, and costs no more than
   CHECK(world.environment.stats.body_bytes <= 104);
 }
 
+TEST_CASE("target scraper: of a body that says that it is over the limit nothing is read") {
+  OneTarget world;
+  world.config.body_size_limit = 100;
+  world.Answer(ScriptedReply::Text(200, "m 1\n",
+                                   {{"Content-Type", "text/plain"}, {"Content-Length", "100"}}));
+  world.Start();
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().last_error == "body_size_limit exceeded");
+  CHECK(world.environment.stats.over_body_limit == 1);
+  CHECK(world.environment.stats.body_bytes == 0);
+  world.Answer(ScriptedReply::Text(200, "m 1\n",
+                                   {{"Content-Type", "text/plain"}, {"Content-Length", "99"}}));
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUp);
+}
+
 TEST_CASE("target scraper: a secret that cannot be read is up 0 and names the file") {
   OneTarget world;
   world.config.http.authorization = Authorization{"Bearer", {}, "/secret/token"};
