@@ -44,7 +44,8 @@ Error InProfile(const AwsProfile& profile, const std::string& problem) {
 
 // Where plain http may carry credentials: this machine, and the agents of ECS and EKS.
 bool IsContainerHost(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.") ||
+  const bool v4 = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "::1" || (v4 && host.starts_with("127.")) ||
          host == "169.254.170.2" || host == "169.254.170.23" || host == "fd00:ec2::23";
 }
 
