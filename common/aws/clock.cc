@@ -1,7 +1,6 @@
 #include "common/aws/clock.h"
 
-#include <time.h>
-
+#include <ctime>
 #include <string>
 
 namespace tributary {

@@ -134,7 +134,6 @@ void CredentialFetch::AskBase() {
 }
 
 void CredentialFetch::AskContainer() {
-  asked_ = "the container's credential service";
   HttpRequest request;
   request.url = plan_.container_url;
   request.headers = {{"Accept", "application/json"}};
@@ -195,6 +194,7 @@ void CredentialFetch::Send(Step step, HttpClient& client, HttpRequest request) {
   body_.clear();
   switch (step) {
     case Step::kContainer:
+      asked_ = "the container's credential service";
       break;
     case Step::kWebIdentity:
       asked_ = "STS (AssumeRoleWithWebIdentity)";

@@ -1,10 +1,9 @@
 #include "common/aws/credentials.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <ctime>
 #include <utility>
 
 #include <nlohmann/json.hpp>

@@ -54,23 +54,34 @@ std::string Unquoted(std::string_view value) {
   return std::string(value);
 }
 
-// What stands indented under an empty value is of a nested section, which none of ours is.
+// What stands indented under an empty value is of a nested section, which none of ours is; under
+// anything else it is an option like others.
 void ReadOption(std::string_view line, std::string* last_name, AwsProfileOptions* options) {
   const bool indented = kBlank.find(line.front()) != std::string_view::npos;
-  if (indented && (last_name->empty() || (*options)[*last_name].empty())) return;
+  if (indented && !last_name->empty() && (*options)[*last_name].empty()) return;
   if (!indented) line = WithoutComment(line);
   const size_t equals = line.find_first_of("=:");
   if (equals == std::string_view::npos) return;
-  std::string name = Lower(Trim(line.substr(0, equals)));
-  (*options)[name] = Unquoted(Trim(line.substr(equals + 1)));
-  if (!indented) *last_name = std::move(name);
+  *last_name = Lower(Trim(line.substr(0, equals)));
+  const std::string value = Unquoted(Trim(line.substr(equals + 1)));
+  (*options)[*last_name] = indented ? std::string(Trim(WithoutComment(value))) : value;
 }
 
-std::string ProfileOf(const std::string& section, bool credentials_file) {
+// Of sections, those that are profiles, by the profiles' names.
+AwsProfiles ProfilesOf(AwsProfiles sections, bool credentials_file) {
   constexpr std::string_view kPrefix = "profile ";
-  if (credentials_file) return section.starts_with(kPrefix) ? "" : section;
-  if (section.starts_with(kPrefix)) return section.substr(kPrefix.size());
-  return section == "default" ? section : "";
+  AwsProfiles profiles;
+  for (auto& [section, options] : sections) {
+    const bool prefixed = section.starts_with(kPrefix);
+    if (credentials_file && !prefixed) {
+      profiles[section] = std::move(options);
+    } else if (!credentials_file && prefixed) {
+      profiles[section.substr(kPrefix.size())] = std::move(options);  // after [default], if both
+    } else if (!credentials_file && section == "default") {
+      profiles[section] = std::move(options);
+    }
+  }
+  return profiles;
 }
 
 std::string Text(const AwsProfileOptions& options, const char* name) {
@@ -183,8 +194,8 @@ std::string AwsVariable(const AwsGetenv& getenv, const char* name) {
 }
 
 AwsProfiles ParseAwsProfiles(const std::string& text, bool credentials_file) {
-  AwsProfiles profiles;
-  AwsProfileOptions* options = nullptr;  // of the section that is read; null: of none of ours
+  AwsProfiles sections;
+  AwsProfileOptions* options = nullptr;  // of the section that is read
   std::string last_name;
   std::string_view rest = text;
   while (!rest.empty()) {
@@ -194,14 +205,13 @@ AwsProfiles ParseAwsProfiles(const std::string& text, bool credentials_file) {
     const std::string_view trimmed = Trim(line);
     if (trimmed.empty() || trimmed.front() == '#' || trimmed.front() == ';') continue;
     if (const std::string section = SectionName(line); !section.empty()) {
-      const std::string profile = ProfileOf(section, credentials_file);
-      options = profile.empty() ? nullptr : &profiles[profile];
+      options = &sections[section];
       last_name.clear();
     } else if (options != nullptr) {
       ReadOption(line, &last_name, options);
     }
   }
-  return profiles;
+  return ProfilesOf(std::move(sections), credentials_file);
 }
 
 Result<AwsProfile> LoadAwsProfile(const std::string& name, const AwsGetenv& getenv,
@@ -215,8 +225,6 @@ Result<AwsProfile> LoadAwsProfile(const std::string& name, const AwsGetenv& gete
         path.empty() ? Result<std::string>("") : files.ReadFile(path, kFileBytesMax);
     if (!text) continue;
     for (auto& [profile, options] : ParseAwsProfiles(*text, credentials_file)) {
-      // Keys come together: a session token of the other file is not theirs.
-      if (options.contains("aws_access_key_id")) profiles[profile].erase("aws_session_token");
       for (auto& [option, value] : options) profiles[profile][option] = std::move(value);
     }
   }

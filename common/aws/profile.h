@@ -38,7 +38,7 @@ struct AwsProfile {
 };
 
 // Of the text of one file. In the credentials file, [name] is a profile; in the configuration file,
-// [profile name] and [default] are.
+// [profile name] and [default] are, and [profile default] rather than [default].
 AwsProfiles ParseAwsProfiles(const std::string& text, bool credentials_file);
 
 // The profile of that name, its source profiles with it; "": the one that AWS_PROFILE names, or

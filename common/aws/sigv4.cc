@@ -2,11 +2,11 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <ctime>
 #include <map>
 #include <optional>
 #include <utility>
@@ -50,7 +50,7 @@ std::string Hmac(std::string_view key, std::string_view text) {
 
 // "20150830T123600Z"
 std::string AmzDate(TimestampMs now) {
-  const time_t second = static_cast<time_t>(now / 1000);
+  const auto second = static_cast<time_t>(now / 1000);
   struct tm utc {};
   gmtime_r(&second, &utc);
   std::array<char, 32> text{};

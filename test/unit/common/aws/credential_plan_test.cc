@@ -132,13 +132,40 @@ TEST_CASE("aws plan: profiles of both files are one, and the credentials file wi
   const CredentialPlan plan = world.Good();
   CHECK(plan.keys.access_key_id == "new");
   CHECK(plan.keys.secret_access_key == "s#n");
-  CHECK(plan.keys.session_token.empty());
+  CHECK(plan.keys.session_token == "t");  // as in the SDK, option by option
   CHECK(plan.region == "ra");
   world.environment["AWS_PROFILE"] = "b";
   CHECK(world.Bad() == "AWS profile 'b': it is in neither of the shared files");
   world.environment["AWS_SHARED_CREDENTIALS_FILE"] = "/other";
   world.files.WriteFile("/other", "[b]\naws_access_key_id = kb\naws_secret_access_key = s\n");
   CHECK(world.Good().keys.access_key_id == "kb");
+}
+
+TEST_CASE("aws plan: options may be indented, and [profile default] is the default") {
+  const std::string keys = "aws_access_key_id = k\n  aws_secret_access_key = s ; x\n";
+  PlanWorld world;
+  world.environment.erase("AWS_REGION");
+  world.Config("[default]\n  region = r\n  " + keys);
+  CHECK(world.Good().region == "r");
+  CHECK(world.Good().keys.secret_access_key == "s");
+  for (const std::string& text :
+       {"[default]\nregion=r1\n[profile default]\nregion=r2\n" + keys,
+        "[profile default]\nregion=r2\n" + keys + "[default]\nregion=r1"}) {
+    world.Config(text);
+    CHECK(world.Good().region == "r2");
+    CHECK(world.Good().keys.access_key_id == "k");
+  }
+}
+
+TEST_CASE("aws plan: a source profile with keys and a role gives the role") {
+  PlanWorld world;
+  world.config.profile = "a";
+  world.Config(
+      "[profile a]\nrole_arn = ra\nsource_profile = b\n"
+      "[profile b]\nrole_arn = rb\naws_access_key_id = k\naws_secret_access_key = s\n");
+  REQUIRE(world.Good().roles.size() == 2);
+  CHECK(world.Good().roles[0].arn == "rb");
+  CHECK(world.Good().roles[1].arn == "ra");
 }
 
 TEST_CASE("aws plan: roles are assumed along the source profiles, the configuration's last") {

@@ -27,7 +27,7 @@ struct SourceWorld {
     Serve(kSts, [this](const ServedRequest&) { return Sts(); });
   }
 
-  void Serve(const std::string& host, ReplyScript script) {
+  void Serve(const std::string& host, const ReplyScript& script) {
     network.Listen(host, [this, script](const ServedRequest& request) {
       asked.push_back(request);
       return script(request);
@@ -65,7 +65,7 @@ struct SourceWorld {
     return *now == nullptr ? "waiting" : (*now)->credentials.access_key_id;
   }
   std::string Expiration() const {
-    const time_t at = static_cast<time_t>((loop.WallMs() + life.count()) / 1000);
+    const auto at = static_cast<time_t>((loop.WallMs() + life.count()) / 1000);
     struct tm utc {};
     gmtime_r(&at, &utc);
     char text[32];
