@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
@@ -24,6 +25,15 @@ std::string FirstLine(const std::string& body) {
   std::string line = body.substr(0, std::min(body.find('\n'), kErrorBytesMax));
   while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.pop_back();
   return line;
+}
+
+// `headers` are added like http_headers, after what is signed.
+HttpClientConfig ClientConfig(const RemoteWriteConfig& config) {
+  HttpClientConfig client = config.http;
+  for (const auto& [name, value] : config.headers) {
+    client.http_headers[name].values.push_back(value);
+  }
+  return client;
 }
 
 }  // namespace
@@ -52,10 +62,10 @@ class RemoteClient::Exchange : public HttpHandler {
       : client_(client), send_(send), done_(std::move(done)) {}
   // After `done`, which may have ended the client; then nothing is under way.
   ~Exchange() override {
-    if (request_ != 0) client_.http_.Cancel(request_);
+    if (request_ != 0) client_.http_->Cancel(request_);
   }
 
-  void Start(HttpRequest request) { request_ = client_.http_.Start(std::move(request), this); }
+  void Start(HttpRequest request) { request_ = client_.http_->Start(std::move(request), this); }
   Done TakeDone() { return std::move(done_); }
 
   void OnHead(const HttpResponseHead& head) override {
@@ -85,7 +95,17 @@ class RemoteClient::Exchange : public HttpHandler {
 
 RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
                            std::shared_ptr<const RemoteWriteConfig> config)
-    : loop_(loop), config_(std::move(config)), http_(loop, transport, files, config_->http) {}
+    : loop_(loop), config_(std::move(config)) {
+  std::unique_ptr<Sigv4Signer> signer;
+  if (config_->sigv4) {
+    signer = std::make_unique<Sigv4Signer>(
+        loop, transport, files, [](const char* name) { return std::getenv(name); },
+        *config_->sigv4);
+    signer_ = signer.get();
+  }
+  http_ = std::make_unique<HttpClient>(loop, transport, files, ClientConfig(*config_),
+                                       std::move(signer));
+}
 
 RemoteClient::~RemoteClient() = default;
 
@@ -103,11 +123,15 @@ uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt
                      {"User-Agent", fmt::format("Tributary/{}", Version())},
                      {"X-Prometheus-Remote-Write-Version", is_v1 ? "0.1.0" : "2.0.0"}};
   if (attempt > 0) request.headers.push_back({"Retry-Attempt", std::to_string(attempt)});
-  for (const auto& [name, value] : config_->headers) request.headers.push_back({name, value});
   request.body = std::move(body);
   request.timeout = config_->remote_timeout;
   exchange->Start(std::move(request));
   return send;
+}
+
+std::optional<SigningStats> RemoteClient::signing_stats() const {
+  if (signer_ == nullptr) return std::nullopt;
+  return SigningStats{signer_->failures(), signer_->corrections()};
 }
 
 void RemoteClient::Cancel(uint64_t send) { exchanges_.erase(send); }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/remote/written_stats.h"
+#include "common/aws/sigv4_signer.h"
 #include "common/config/model.h"
 #include "common/event/event_loop.h"
 #include "common/file/file_system.h"
@@ -38,6 +39,12 @@ struct SendOutcome {
 // or now.
 std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs now);
 
+// What became of the signing of requests (`sigv4`).
+struct SigningStats {
+  uint64_t credential_failures = 0;  // fetches of credentials that failed
+  uint64_t clock_corrections = 0;    // answers which showed that the clock is wrong
+};
+
 class RemoteClient {
  public:
   using Done = std::function<void(SendOutcome)>;
@@ -52,6 +59,8 @@ class RemoteClient {
   // runs later on the loop, once; not after Cancel or the client's end.
   uint64_t Send(std::shared_ptr<const std::string> body, int attempt, Done done);
   void Cancel(uint64_t send);
+  // Nullopt: nothing is signed.
+  std::optional<SigningStats> signing_stats() const;
 
  private:
   class Exchange;
@@ -61,7 +70,8 @@ class RemoteClient {
 
   EventLoop& loop_;
   std::shared_ptr<const RemoteWriteConfig> config_;
-  HttpClient http_;
+  const Sigv4Signer* signer_ = nullptr;  // the HTTP client's; null: nothing is signed
+  std::unique_ptr<HttpClient> http_;
   std::map<uint64_t, std::unique_ptr<Exchange>> exchanges_;
   uint64_t last_send_ = 0;
 };

@@ -85,6 +85,14 @@ void RemoteQueue::Collect(MetricSink& sink) const {
         static_cast<double>(highest_read_ms_ / 1000));
   gauge("queue_highest_sent_timestamp_seconds", "Latest sample delivered.",
         static_cast<double>(highest_sent_ms_ / 1000));
+  if (const auto signing = client_->signing_stats()) {
+    sink.AddCounter("tributary_remote_credential_failures_total",
+                    "Fetches of credentials to sign with that failed.", labels,
+                    static_cast<double>(signing->credential_failures));
+    sink.AddCounter("tributary_remote_clock_corrections_total",
+                    "Answers which showed that the clock requests are signed by is wrong.", labels,
+                    static_cast<double>(signing->clock_corrections));
+  }
   sink.AddHistogram("prometheus_remote_storage_sent_batch_duration_seconds",
                     "How long attempts to send took.", labels, batch_duration_);
   sink.AddCounter("tributary_remote_requests_total", "Attempts to send.", labels,

@@ -1,8 +1,10 @@
 // The configuration, read and checked: plain values with Prometheus' names and defaults.
-// Follows prometheus/prometheus config/config.go (3.16) and prometheus/common config/http_config.go.
+// Follows prometheus/prometheus config/config.go (3.16) and prometheus/common
+// config/http_config.go.
 //
 // Immutable once loaded; shared between threads as shared_ptr<const Config>. Only what is built is
-// here: an option that is known but not built yet is an error in the loader (common/config/loader.h).
+// here: an option that is known but not built yet is an error in the loader
+// (common/config/loader.h).
 #pragma once
 
 #include <chrono>
@@ -129,7 +131,8 @@ struct DnsSdConfig {
 struct ScrapeConfig {
   std::string job_name;
   std::chrono::milliseconds scrape_interval{0};  // resolved against global
-  std::chrono::milliseconds scrape_timeout{0};   // resolved: min(global timeout, interval) if not given
+  std::chrono::milliseconds scrape_timeout{
+      0};  // resolved: min(global timeout, interval) if not given
   std::string metrics_path = "/metrics";
   std::string scheme = "http";
   std::map<std::string, std::vector<std::string>> params;
@@ -193,6 +196,19 @@ enum class RemoteWriteMessage : uint8_t {
   kV2,  // io.prometheus.write.v2.Request, of remote write 2.0
 };
 
+// Signing with AWS Signature Version 4. What is empty comes from AWS' chain (common/aws).
+struct Sigv4Config {
+  std::string region;
+  std::string access_key;
+  Secret secret_key;
+  std::string profile;
+  std::string role_arn, external_id, session_name;
+  std::map<std::string, std::string> tags;  // of the role's session
+  bool use_fips_sts_endpoint = false;
+  std::string service_name = "aps";
+  bool operator==(const Sigv4Config&) const = default;
+};
+
 struct RemoteWriteConfig {
   std::string url;   // as given, with userinfo; show RedactUrl(url)
   std::string name;  // given or first 6 hex digits of a hash over the entry
@@ -205,6 +221,7 @@ struct RemoteWriteConfig {
   QueueConfig queue;
   MetadataConfig metadata;
   HttpClientConfig http;
+  std::optional<Sigv4Config> sigv4;
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 
@@ -227,7 +244,8 @@ struct Config {
   std::vector<std::string> files;
 };
 
-// "http://user:xxxxx@host/" as Go's url.Redacted prints it; the password, and nothing else, is replaced.
+// "http://user:xxxxx@host/" as Go's url.Redacted prints it; the password, and nothing else, is
+// replaced.
 std::string RedactUrl(const std::string& url);
 
 }  // namespace tributary

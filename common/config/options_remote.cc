@@ -7,23 +7,25 @@ namespace tributary {
 const Section& Sigv4Section() {
   static const Section section{
       "sigv4",
-      "Signs each request with AWS Signature Version 4.",
+      "Signs each request, each retry anew, with AWS Signature Version 4. Without keys: those of "
+      "the "
+      "profile, the environment, the shared files, the container or the instance, in AWS' order.",
       {
-          {.name = "region", .doc = "AWS region."},
+          {.name = "region",
+           .doc = "AWS region. Not given: that of the environment, the profile or the instance."},
           {.name = "access_key", .type = OptionType::kSecret, .doc = "Access key id."},
           {.name = "secret_key", .type = OptionType::kSecret, .doc = "Secret access key."},
           {.name = "profile", .doc = "Profile of the AWS configuration files."},
-          {.name = "role_arn", .doc = "Role to assume."},
+          {.name = "role_arn", .doc = "Role to assume, with the keys found."},
           {.name = "external_id", .doc = "External id for the role."},
           {.name = "session_name", .doc = "Session name for the role."},
           {.name = "tags", .type = OptionType::kMap, .doc = "Session tags for the role."},
           {.name = "use_fips_sts_endpoint",
            .type = OptionType::kBool,
            .doc = "Assume the role by a FIPS endpoint."},
-          {.name = "service_name", .doc = "Service to sign for."},
+          {.name = "service_name", .doc = "Service to sign for. Not given: aps."},
       },
-      CheckSigv4,
-      Support::kNotBuilt};
+      CheckSigv4};
   return section;
 }
 
@@ -269,7 +271,6 @@ const Section& RemoteWriteSection() {
                 {.name = "sigv4",
                  .type = OptionType::kSection,
                  .doc = "Sign requests for AWS.",
-                 .support = Support::kNotBuilt,
                  .section = &Sigv4Section(),
                  .optional = true},
                 {.name = "azuread",

@@ -354,6 +354,23 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
   return config;
 }
 
+Sigv4Config MakeSigv4(const SectionValue& section) {
+  Sigv4Config sigv4;
+  sigv4.region = section.Text("region");
+  sigv4.access_key = section.Text("access_key");
+  sigv4.secret_key = {section.Text("secret_key")};
+  sigv4.profile = section.Text("profile");
+  sigv4.role_arn = section.Text("role_arn");
+  sigv4.external_id = section.Text("external_id");
+  sigv4.session_name = section.Text("session_name");
+  for (const auto& [name, value] : section.Get("tags").entries) sigv4.tags[name] = value.text;
+  sigv4.use_fips_sts_endpoint = section.Flag("use_fips_sts_endpoint");
+  if (const std::string service = section.Text("service_name"); !service.empty()) {
+    sigv4.service_name = service;
+  }
+  return sigv4;
+}
+
 RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string& file) {
   RemoteWriteConfig config;
   config.url = remote.Text("url");
@@ -384,6 +401,7 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string&
   config.metadata.send_interval = metadata.Duration("send_interval");
   config.metadata.max_samples_per_send = count(metadata, "max_samples_per_send");
   config.http = MakeHttp(remote);
+  if (const SectionValue* sigv4 = remote.Sub("sigv4")) config.sigv4 = MakeSigv4(*sigv4);
   return config;
 }
 

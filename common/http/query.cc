@@ -1,5 +1,7 @@
 #include "common/http/query.h"
 
+#include <charconv>
+
 namespace tributary {
 
 namespace {
@@ -32,6 +34,25 @@ std::string EscapeQuery(std::string_view text) {
   std::string out = EscapeBytes(text, " ");
   for (char& c : out) {
     if (c == ' ') c = '+';
+  }
+  return out;
+}
+
+std::optional<std::string> UnescapeBytes(std::string_view text, bool plus_is_space) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] == '+' && plus_is_space) {
+      out += ' ';
+    } else if (text[i] != '%') {
+      out += text[i];
+    } else {
+      unsigned value = 0;
+      const std::string_view hex = text.substr(i + 1, 2);
+      const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
+      if (hex.size() != 2 || error != std::errc() || end != hex.data() + 2) return std::nullopt;
+      out += static_cast<char>(value);
+      i += 2;
+    }
   }
   return out;
 }

@@ -14,8 +14,8 @@ namespace tributary {
 
 namespace {
 
-// Of the body of a redirect, so that its connection can be used again; nobody reads it.
-constexpr size_t kRedirectBodyMax = 64 << 10;
+// Of a body that nobody reads, such as a redirect's, so that its connection can be used again.
+constexpr size_t kUnreadBodyMax = 64 << 10;
 
 HttpOutcome Failure(HttpFailure failure, std::string message) {
   HttpOutcome outcome;
@@ -36,7 +36,10 @@ class HttpClient::Call : public HttpHandler {
         handler_(handler),
         deadline_(client.loop_.Now() + request.timeout),
         request_(std::move(request)),
-        timer_(client.loop_) {}
+        timer_(client.loop_) {
+    if (client_.signer_ == nullptr) return;
+    for (const HttpHeader& header : request_.headers) signed_.push_back(header.name);
+  }
   // After OnDone, which may have ended the client; then nothing is under way.
   ~Call() override {
     if (sent_ != 0) transport_.Cancel(sent_);
@@ -46,13 +49,14 @@ class HttpClient::Call : public HttpHandler {
   HttpRequest& request() { return request_; }
   bool waiting() const { return waiting_; }
 
-  void WaitForToken() {
+  void WaitFor(const char* what) {
     waiting_ = true;
-    timer_.Set(deadline_, [this] { TimeOut("waiting for an oauth2 token"); });
+    timer_.Set(deadline_, [this, what] { TimeOut(std::string("waiting for ") + what); });
   }
   void Send() {
     waiting_ = false;
     timer_.Cancel();
+    if (client_.signer_ != nullptr && !Sign()) return;
     requests_++;
     sent_ = transport_.Start(request_, this);
   }
@@ -71,26 +75,53 @@ class HttpClient::Call : public HttpHandler {
       redirect_ = head.status;
       location_ = head.Header("Location");
       body_bytes_ = 0;
+    } else if (client_.signer_ != nullptr && client_.signer_->Learn(head) && !sent_again_) {
+      send_again_ = sent_again_ = true;
+      body_bytes_ = 0;
     } else {
       handler_->OnHead(head);
     }
   }
   bool OnBody(std::string_view bytes) override {
-    if (redirect_ == 0) return handler_->OnBody(bytes);
+    if (redirect_ == 0 && !send_again_) return handler_->OnBody(bytes);
     body_bytes_ += bytes.size();
-    return body_bytes_ <= kRedirectBodyMax;
+    return body_bytes_ <= kUnreadBodyMax;
   }
   void OnDone(const HttpOutcome& outcome) override {
     sent_ = 0;
     if (redirect_ != 0 && outcome.failure != HttpFailure::kTimeout) {
       Follow(std::exchange(redirect_, 0));
+    } else if (std::exchange(send_again_, false) && outcome.failure != HttpFailure::kTimeout) {
+      SendNext();
     } else {
       client_.Finish(id_, outcome);
     }
   }
 
-  void TimeOut(const char* while_doing) {
-    client_.Finish(id_, Failure(HttpFailure::kTimeout, std::string("timed out ") + while_doing));
+  void TimeOut(const std::string& while_doing) {
+    client_.Finish(id_, Failure(HttpFailure::kTimeout, "timed out " + while_doing));
+  }
+
+  // False: not now; it waits for credentials, or will fail.
+  bool Sign() {
+    const Result<bool> ready = client_.signer_->Prepare();
+    if (!ready) {
+      Fail(ready.error().message);
+      return false;
+    }
+    if (!*ready) {
+      WaitFor("credentials to sign with");
+      return false;
+    }
+    client_.signer_->Sign(request_, signed_);
+    return true;
+  }
+
+  // Another request of the same call, if there is time left for it.
+  void SendNext() {
+    request_.timeout = deadline_ - client_.loop_.Now();
+    if (request_.timeout <= nanoseconds(0)) return TimeOut("before the next request");
+    Send();
   }
 
   void Follow(int status) {
@@ -104,8 +135,6 @@ class HttpClient::Call : public HttpHandler {
       return client_.Finish(
           id_, Failure(HttpFailure::kBadResponse, "a redirect to what is no http or https URL"));
     }
-    request_.timeout = deadline_ - client_.loop_.Now();
-    if (request_.timeout <= nanoseconds(0)) return TimeOut("following a redirect");
     if (first_host_.empty()) first_host_ = ParseHttpUrl(request_.url)->host;
     MakeNext(request_, status, *url);
     // Taken off once, they stay off, even if the way leads back.
@@ -113,7 +142,7 @@ class HttpClient::Call : public HttpHandler {
     auto proxy = client_.proxies_.For(*url);
     request_.proxy =
         proxy ? *proxy : nullptr;  // an error would have kept the first from being sent
-    Send();
+    SendNext();
   }
 
   HttpClient& client_;
@@ -123,7 +152,10 @@ class HttpClient::Call : public HttpHandler {
   const MonotonicTime deadline_;
   HttpRequest request_;  // the one under way
   Timer timer_;
+  std::vector<std::string> signed_;  // the headers that a signer signs
   bool waiting_ = false;
+  bool send_again_ = false;  // while an answer is read after which the request is signed anew
+  bool sent_again_ = false;
   HttpRequestId sent_ = 0;
   int requests_ = 0;
   int redirect_ = 0;  // the status, while one is read that will be followed
@@ -133,17 +165,21 @@ class HttpClient::Call : public HttpHandler {
 };
 
 HttpClient::HttpClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
-                       const HttpClientConfig& config)
+                       const HttpClientConfig& config, std::unique_ptr<RequestSigner> signer)
     : loop_(loop),
       transport_(transport),
       files_(files),
       config_(config),
       tls_(files, config.tls),
-      proxies_(config.proxy, [](const char* name) { return std::getenv(name); }) {
+      proxies_(config.proxy, [](const char* name) { return std::getenv(name); }),
+      signer_(std::move(signer)) {
   if (config_.oauth2) {
     tokens_ = std::make_unique<TokenSource>(
         loop, transport, files, *config_.oauth2,
         [this](const Result<std::string>& authorization) { OnToken(authorization); });
+  }
+  if (signer_ != nullptr) {
+    signer_->set_ready([this](const Status& ready) { OnSignerReady(ready); });
   }
 }
 
@@ -151,11 +187,11 @@ HttpClient::~HttpClient() = default;
 
 HttpRequestId HttpClient::Start(HttpRequest request, HttpHandler* handler) {
   const HttpRequestId id = ++last_id_;
-  const Status ready = Prepare(request);
-  const bool needs_token =
-      tokens_ != nullptr && FindHeader(request.headers, "Authorization").empty();
   Call& call = *calls_.emplace(id, std::make_unique<Call>(*this, id, std::move(request), handler))
                     .first->second;
+  const Status ready = Prepare(call.request());
+  const bool needs_token =
+      tokens_ != nullptr && FindHeader(call.request().headers, "Authorization").empty();
   if (!ready) {
     call.Fail(ready.error().message);
     return id;
@@ -167,7 +203,7 @@ HttpRequestId HttpClient::Start(HttpRequest request, HttpHandler* handler) {
       return id;
     }
     if (!*token) {
-      call.WaitForToken();
+      call.WaitFor("an oauth2 token");
       return id;
     }
     call.request().headers.push_back({"Authorization", std::move(**token)});
@@ -211,20 +247,35 @@ Status HttpClient::AddHeaders(HttpRequest& request) {
 }
 
 void HttpClient::OnToken(const Result<std::string>& authorization) {
-  std::vector<HttpRequestId> ids;  // in the order in which they were started
+  for (Call* call : Waiting()) {
+    if (!authorization) {
+      call->Fail(authorization.error().message);
+    } else {
+      call->request().headers.push_back({"Authorization", *authorization});
+      call->Send();
+    }
+  }
+}
+
+void HttpClient::OnSignerReady(const Status& ready) {
+  for (Call* call : Waiting()) {
+    if (!ready) {
+      call->Fail(ready.error().message);
+    } else {
+      call->Send();
+    }
+  }
+}
+
+std::vector<HttpClient::Call*> HttpClient::Waiting() const {
+  std::vector<HttpRequestId> ids;
   for (const auto& [id, call] : calls_) {
     if (call->waiting()) ids.push_back(id);
   }
   std::sort(ids.begin(), ids.end());
-  for (const HttpRequestId id : ids) {
-    Call& call = *calls_.at(id);
-    if (!authorization) {
-      call.Fail(authorization.error().message);
-    } else {
-      call.request().headers.push_back({"Authorization", *authorization});
-      call.Send();
-    }
-  }
+  std::vector<Call*> waiting;
+  for (const HttpRequestId id : ids) waiting.push_back(calls_.at(id).get());
+  return waiting;
 }
 
 void HttpClient::Cancel(HttpRequestId id) { calls_.erase(id); }

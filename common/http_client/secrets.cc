@@ -3,13 +3,13 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <vector>
 
 namespace tributary {
 
 namespace {
 
 constexpr size_t kSecretFileBytesMax = 1 << 20;
+constexpr size_t kMessageBytesMax = 500;
 
 std::string Base64(const std::string& text) {
   std::vector<unsigned char> out(4 * ((text.size() + 2) / 3) + 1);
@@ -39,6 +39,18 @@ bool IsHeaderValue(const std::string& value) {
   return std::all_of(value.begin(), value.end(), [](char c) {
     return static_cast<unsigned char>(c) >= ' ' ? c != '\x7f' : c == '\t';
   });
+}
+
+std::string HideSecrets(std::string message, const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets) {
+    if (secret.size() < 4) continue;
+    for (size_t at = message.find(secret); at != std::string::npos; at = message.find(secret, at)) {
+      message.replace(at, secret.size(), "<secret>");
+      at += 8;
+    }
+  }
+  if (message.size() > kMessageBytesMax) message.resize(kMessageBytesMax);
+  return message;
 }
 
 std::string BasicCredentials(const std::string& username, const std::string& password) {

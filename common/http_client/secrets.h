@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/base/status.h"
 #include "common/file/file_system.h"
@@ -16,6 +17,9 @@ Result<std::string> ValueOrFile(FileSystem& files, const std::string& value,
                                 const std::string& path);
 // Of a header: no control characters but tabs.
 bool IsHeaderValue(const std::string& value);
+// A server's words, cut to 500 bytes, with <secret> for what it may have repeated of what it was
+// sent. Secrets of less than 4 bytes stay: hiding them would tear words apart, and hide nothing.
+std::string HideSecrets(std::string message, const std::vector<std::string>& secrets);
 // "Basic ..." (RFC 7617).
 std::string BasicCredentials(const std::string& username, const std::string& password);
 

@@ -42,25 +42,6 @@ std::optional<Fields> ReadJson(const std::string& body) {
   return fields;
 }
 
-std::optional<std::string> Unescape(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); i++) {
-    if (text[i] == '+') {
-      out += ' ';
-    } else if (text[i] != '%') {
-      out += text[i];
-    } else {
-      unsigned value = 0;
-      const std::string_view hex = text.substr(i + 1, 2);
-      const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), value, 16);
-      if (hex.size() != 2 || error != std::errc() || end != hex.data() + 2) return std::nullopt;
-      out += static_cast<char>(value);
-      i += 2;
-    }
-  }
-  return out;
-}
-
 // The first of several of a name counts.
 std::optional<Fields> ReadForm(std::string_view body) {
   Fields fields;
@@ -69,8 +50,8 @@ std::optional<Fields> ReadForm(std::string_view body) {
     const std::string_view pair = body.substr(0, end);
     body.remove_prefix(std::min(end + 1, body.size()));
     const size_t equals = std::min(pair.find('='), pair.size());
-    const auto name = Unescape(pair.substr(0, equals));
-    const auto value = Unescape(pair.substr(std::min(equals + 1, pair.size())));
+    const auto name = UnescapeBytes(pair.substr(0, equals), true);
+    const auto value = UnescapeBytes(pair.substr(std::min(equals + 1, pair.size())), true);
     if (!name || !value) return std::nullopt;
     fields.emplace(*name, *value);
   }

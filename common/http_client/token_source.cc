@@ -15,7 +15,6 @@ namespace {
 constexpr seconds kFetchMax(30);
 constexpr seconds kRenewEarly(10);
 constexpr size_t kBodyBytesMax = 1 << 20;
-constexpr size_t kMessageBytesMax = 500;
 
 HttpClientConfig ClientConfig(const Oauth2Config& config) {
   HttpClientConfig client;
@@ -132,15 +131,7 @@ Result<AccessToken> TokenSource::Read(const HttpOutcome& outcome) const {
 std::string TokenSource::WithoutSecret(std::string message) const {
   std::vector<std::string> hidden = {*secret_, EscapeQuery(*secret_)};
   for (const auto& [name, value] : config_.endpoint_params) hidden.push_back(value.value);
-  for (const std::string& secret : hidden) {
-    if (secret.size() < 4) continue;  // would tear words apart, and hides nothing
-    for (size_t at = message.find(secret); at != std::string::npos; at = message.find(secret, at)) {
-      message.replace(at, secret.size(), "<secret>");
-      at += 8;
-    }
-  }
-  if (message.size() > kMessageBytesMax) message.resize(kMessageBytesMax);
-  return message;
+  return HideSecrets(std::move(message), hidden);
 }
 
 }  // namespace tributary

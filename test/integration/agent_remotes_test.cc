@@ -211,6 +211,53 @@ TEST_CASE("agent remotes: a redirect is followed with its body") {
   CheckAllInOrder(receiver, 9);
 }
 
+TEST_CASE("agent remotes: sigv4 signs with a role that the container's keys may assume") {
+  CountingTarget target;
+  RemoteReceiver receiver;
+  std::atomic<bool> down{true};
+  const RawServer container([&](const ServedRequest& request) {
+    const bool known = request.Header("Authorization") == "container-token";
+    if (down || !known) return ScriptedReply::Text(503, "");
+    return ScriptedReply::Text(
+        200, R"({"AccessKeyId":"CONTAINER","SecretAccessKey":"s1","Token":"t1"})");
+  });
+  const RawServer sts([&](const ServedRequest& request) {
+    const bool good = request.Header("X-Amz-Security-Token") == "t1" &&
+                      request.body.find("RoleArn=arn%3Ar&") != std::string::npos;
+    return ScriptedReply::Text(
+        good ? 200 : 403,
+        "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ROLE</AccessKeyId>"
+        "<SecretAccessKey>s2</SecretAccessKey><SessionToken>t2</SessionToken>"
+        "<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>"
+        "</AssumeRoleResponse>");
+  });
+  AgentSetup setup;
+  setup.environment = {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", container.Url() + "/creds"},
+                       {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-token"},
+                       {"AWS_ENDPOINT_URL_STS", sts.Url()},
+                       {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"},
+                       {"AWS_CONFIG_FILE", "/nonexistent"}};
+  AgentProcess agent(
+      ConfigOf(target, receiver.Url(), "", "sigv4: {region: eu-west-1, role_arn: 'arn:r'}"), setup);
+  REQUIRE(Eventually(seconds(8), [&] { return target.scrapes >= 5; }));
+  CHECK(agent.Metric(fmt::format(
+            R"(tributary_remote_credential_failures_total{{remote_name="central",url="{}"}})",
+            receiver.Url())) >= 1);
+  down = false;
+  REQUIRE(Eventually(seconds(8), [&] {
+    return receiver.AcceptedOf({{"__name__", "scrapes_total"}}).size() >= 10;
+  }));
+  CheckAllInOrder(receiver, 10);
+  for (const RemoteReceiver::Received& request : receiver.received()) {
+    CHECK(request.served.Header("Authorization").find("AWS4-HMAC-SHA256 Credential=ROLE/") == 0);
+    CHECK(request.served.Header("Authorization").find("/eu-west-1/aps/aws4_request, ") !=
+          std::string::npos);
+    CHECK(request.served.Header("X-Amz-Security-Token") == "t2");
+  }
+  CHECK(agent.process().Err().find("sigv4: the container's credential service answered 503") !=
+        std::string::npos);
+}
+
 TEST_CASE(
     "agent remotes: a dead one does not hold up the others, and its log line is one a minute") {
   CountingTarget target;

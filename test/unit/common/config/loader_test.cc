@@ -422,12 +422,55 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   CHECK(Bad("tracing: {endpoint: a}").find("'tracing' is known, but") != std::string::npos);
   CHECK(Bad("otlp: {promote_scope_metadata: true}").find("'otlp' is known, but") !=
         std::string::npos);
-  CHECK(Bad("remote_write: [{url: a, sigv4: {}}]").find("'sigv4' is known") != std::string::npos);
+  CHECK(Bad("remote_write: [{url: a, azuread: {sdk: {}}}]").find("'azuread' is known") !=
+        std::string::npos);
   CHECK(Bad("remote_write: [{url: a, convert_nhcb_to_classic: true}]").find("is known, but") !=
         std::string::npos);
   CHECK(Bad("remote_write: [{url: a, failed_request_logging: true}]").find("is known, but") !=
         std::string::npos);
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
+}
+
+TEST_CASE("config: sigv4 is read in full, and its keys are not shown") {
+  const auto sigv4 = [](const std::string& options) {
+    return "remote_write: [{url: \"http://a/w\", sigv4: {" + options + "}}]";
+  };
+  auto config =
+      Good(sigv4("region: r, access_key: my-id, secret_key: my-key, profile: p, role_arn: a, "
+                 "external_id: e, session_name: s-1, tags: {k: v}, use_fips_sts_endpoint: true, "
+                 "service_name: s"));
+  Sigv4Config expected;
+  expected.region = "r";
+  expected.access_key = "my-id";
+  expected.secret_key = {"my-key"};
+  expected.profile = "p";
+  expected.role_arn = "a";
+  expected.external_id = "e";
+  expected.session_name = "s-1";
+  expected.tags = {{"k", "v"}};
+  expected.use_fips_sts_endpoint = true;
+  expected.service_name = "s";
+  REQUIRE(config->remote_write[0].sigv4);
+  CHECK(*config->remote_write[0].sigv4 == expected);
+  CHECK(config->yaml.find("secret_key: <secret>") != std::string::npos);
+  CHECK(config->yaml.find("my-") == std::string::npos);
+
+  REQUIRE(Good(sigv4(""))->remote_write[0].sigv4);
+  CHECK(*Good(sigv4(""))->remote_write[0].sigv4 == Sigv4Config());
+  CHECK(Sigv4Config().service_name == "aps");
+  CHECK_FALSE(Good("remote_write: [{url: \"http://a/w\", sigv4: }]")->remote_write[0].sigv4);
+  CHECK(Bad(sigv4("access_key: a")).find("need each other") != std::string::npos);
+  for (const char* option : {"external_id: e", "session_name: se", "tags: {a: b}"}) {
+    CHECK(Bad(sigv4(option)).find("needs role_arn") != std::string::npos);
+  }
+  CHECK(Bad(sigv4("role_arn: a, session_name: a b")).find("2 to 64") != std::string::npos);
+  for (const char* other :
+       {"basic_auth: {username: a}", "authorization: {credentials: a}", "azuread: {sdk: {}}",
+        "google_iam: {}", "oauth2: {client_id: a, token_url: \"http://t\"}"}) {
+    CAPTURE(other);
+    CHECK(Bad(std::string("remote_write: [{url: \"http://a/w\", sigv4: {}, ") + other + "}]")
+              .find("can be given") != std::string::npos);
+  }
 }
 
 TEST_CASE("config: protobuf is asked for first where only it has what is wanted") {
@@ -442,8 +485,8 @@ TEST_CASE("config: protobuf is asked for first where only it has what is wanted"
     return job.scrape_protocols;
   };
   CHECK(protocols(Job("scrape_native_histograms: true"), false) == protobuf_first);
-  CHECK(protocols("global: {scrape_native_histograms: true}\n" + Job("honor_labels: true"), false) ==
-        protobuf_first);
+  CHECK(protocols("global: {scrape_native_histograms: true}\n" + Job("honor_labels: true"),
+                  false) == protobuf_first);
   CHECK(protocols(Job("honor_labels: true"), true) == protobuf_first);
   CHECK(protocols(Job("scrape_native_histograms: true\n  scrape_protocols: [PrometheusText0.0.4]"),
                   true) == std::vector<std::string>{"PrometheusText0.0.4"});
