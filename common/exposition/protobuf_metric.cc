@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/utf8.h"
+#include "common/base/varint.h"
 #include "common/exposition/protobuf_cursor.h"
 
 namespace tributary {
@@ -420,6 +421,63 @@ Status DecodeProtobufMetric(std::string_view bytes, ProtobufMetric& out) {
     return Fail(std::string("malformed metric: ") + problem);
   }
   return {};
+}
+
+namespace {
+
+constexpr char kPairTag = 0x0a, kNameTag = 0x0a, kValueTag = 0x12;
+
+// Takes a field off the front of `in`. False if it is none, or longer than 16 KiB, or not written
+// in the shortest form.
+inline bool TakePlain(std::string_view& in, char tag, std::string_view& bytes) {
+  if (in.size() < 2 || in[0] != tag) return false;
+  size_t size = static_cast<uint8_t>(in[1]);
+  size_t head = 2;
+  if (size >= 128) {
+    if (in.size() < 3) return false;
+    const auto high = static_cast<uint8_t>(in[2]);
+    if (high == 0 || high >= 128) return false;
+    size = (size & 127) | size_t{high} << 7;
+    head = 3;
+  }
+  if (in.size() - head < size) return false;
+  bytes = in.substr(head, size);
+  in.remove_prefix(head + size);
+  return true;
+}
+
+bool IsPlain(std::string_view label_bytes) {
+  while (!label_bytes.empty()) {
+    std::string_view pair, text;
+    if (!TakePlain(label_bytes, kPairTag, pair) || !TakePlain(pair, kNameTag, text) ||
+        !TakePlain(pair, kValueTag, text) || !pair.empty()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void PutField(std::string& out, char tag, std::string_view bytes) {
+  out += tag;
+  PutVarint(out, bytes.size());
+  out += bytes;
+}
+
+}  // namespace
+
+std::string_view CanonicalLabelBytes(std::string_view label_bytes, std::string& scratch) {
+  if (IsPlain(label_bytes)) return label_bytes;
+  std::vector<ProtobufLabel> labels;
+  if (!DecodeProtobufLabels(label_bytes, labels)) return label_bytes;
+  scratch.clear();
+  std::string pair;
+  for (const ProtobufLabel& label : labels) {
+    pair.clear();
+    PutField(pair, kNameTag, label.name);
+    PutField(pair, kValueTag, label.value);
+    PutField(scratch, kPairTag, pair);
+  }
+  return scratch;
 }
 
 Status DecodeProtobufLabels(std::string_view label_bytes, std::vector<ProtobufLabel>& out) {

@@ -112,6 +112,11 @@ struct ProtobufMetric {
 // Clears `out` and decodes into it. After an error `out` is of no use but for Clear.
 Status DecodeProtobufMetric(std::string_view bytes, ProtobufMetric& out);
 
+// Label pairs as every encoder writes them: a name and a value in each, nothing else, in the
+// shortest form. Bytes that differ say the same if this is the same. `label_bytes` itself if it has
+// that form, or cannot be decoded; else made in `scratch`.
+std::string_view CanonicalLabelBytes(std::string_view label_bytes, std::string& scratch);
+
 // Decodes label pairs (ProtobufMetric::label_bytes) and appends them to `out` as they stand there,
 // duplicates and empty values included, with the reference's checks: a name that is there must not
 // be empty; names and values must be UTF-8. A pair without a name has the name "".

@@ -274,7 +274,7 @@ bool ProtobufSeriesReader::ShowExemplar(uint32_t index, ProtobufExemplarView& ou
 uint64_t ProtobufSeriesReader::Hash(const HashKey& key) {
   if (!name_hashed_) name_hash_ = key(family_.name);
   name_hashed_ = true;
-  if (!hashed_) metric_hash_ = key(metric_->label_bytes);
+  if (!hashed_) metric_hash_ = key(CanonicalLabelBytes(metric_->label_bytes, canonical_));
   hashed_ = true;
   const auto kind =
       static_cast<uint64_t>(sample_.suffix) << 8 | static_cast<uint64_t>(sample_.extra);

@@ -99,7 +99,7 @@ class ProtobufSeriesReader {
   // as it had read of the first.
   bool NextExemplar(ProtobufExemplarView& out);
 
-  // The series' identity on this page: name, suffix, label bytes and extra label. Equal hashes mean
+  // The series' identity on this page: name, suffix, label pairs and extra label. Equal hashes mean
   // equal labels before relabeling; unequal ones mostly, but not surely, unequal labels (pairs in
   // another order, a family named like another's suffixed series): then two hashes have one place,
   // where Prometheus has one series. A reader is always given the same key.
@@ -143,6 +143,7 @@ class ProtobufSeriesReader {
   NhcbBuilder nhcb_;
   NativeHistogram converted_;
   std::vector<ProtobufLabel> labels_;
+  std::string canonical_;  // scratch of Hash
   std::string error_;
 };
 

@@ -418,6 +418,44 @@ TEST_CASE("protobuf series: a label's name and value are checked each time they 
   CHECK(error_of("\x18\x01\x0a\x01x") == "x=");
 }
 
+TEST_CASE("protobuf series: labels have one identity, however they are encoded") {
+  const auto field = [](const std::string& pair, const std::string& tag = "\x0a") {
+    std::string bytes = tag;
+    PutVarint(bytes, pair.size());
+    return bytes + pair;
+  };
+  const auto canonical = [](const std::string& label_bytes) {
+    std::string scratch;
+    return std::string(CanonicalLabelBytes(label_bytes, scratch));
+  };
+  const std::string plain =
+      field(field("a") + field("1", "\x12")) + field(field("b") + field("", "\x12"));
+  CHECK(canonical(plain) == plain);
+  const std::string a = field(field("a") + field("1", "\x12"));
+  // Left out; in another order; twice; with an unknown field; with a longer length or tag.
+  CHECK(canonical(a + field(field("b"))) == plain);
+  CHECK(canonical(a + field(field("", "\x12") + field("b"))) == plain);
+  CHECK(canonical(a + field(field("x") + field("b"))) == plain);
+  CHECK(canonical(a + field(field("b") + "\x18\x01")) == plain);
+  CHECK(canonical(a + field(std::string("\x0a\x81\x00"
+                                        "b",
+                                        4))) == plain);
+  CHECK(canonical(a + field(field("b"), std::string("\x8a\x00", 2))) == plain);
+  for (const size_t size : {127, 128, 129, 16383, 16384, 70000}) {
+    CAPTURE(size);
+    const std::string text(size, 'v');
+    const std::string big = field(field(text) + field(text, "\x12"));
+    CHECK(canonical(big) == big);
+    CHECK(canonical(field(field(text, "\x12") + field(text))) == big);
+  }
+  // What cannot be decoded stays, and is refused where labels are made.
+  for (const std::string& broken :
+       {plain.substr(0, plain.size() - 1), a + "\x0a", field("\x08\x01")}) {
+    CHECK(canonical(broken) == broken);
+  }
+  CHECK(canonical("").empty());
+}
+
 TEST_CASE("protobuf series: label pairs that are scattered are the same labels") {
   // A label, the gauge, and another label.
   const std::string metric(
