@@ -147,7 +147,12 @@ Status Planner::AddRole(const AwsProfile& profile) {
   role.session_name = profile.role_session_name;
   int64_t duration_s = 0;
   const std::string& text = profile.duration_seconds;
-  std::from_chars(text.data(), text.data() + text.size(), duration_s);
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, duration_s);
+  if (!text.empty() && (parsed.ec != std::errc() || parsed.ptr != end)) {
+    return tl::unexpected(
+        InProfile(profile, "duration_seconds has to be a whole number, not '" + text + "'"));
+  }
   role.duration = std::max(role.duration, seconds(std::min<int64_t>(duration_s, 12 * 3600)));
   plan_.roles.push_back(std::move(role));
   return {};

@@ -131,8 +131,8 @@ struct DnsSdConfig {
 struct ScrapeConfig {
   std::string job_name;
   std::chrono::milliseconds scrape_interval{0};  // resolved against global
-  std::chrono::milliseconds scrape_timeout{
-      0};  // resolved: min(global timeout, interval) if not given
+  // Resolved: min(global timeout, interval) if not given.
+  std::chrono::milliseconds scrape_timeout{0};
   std::string metrics_path = "/metrics";
   std::string scheme = "http";
   std::map<std::string, std::vector<std::string>> params;

@@ -8,8 +8,8 @@ const Section& Sigv4Section() {
   static const Section section{
       "sigv4",
       "Signs each request, each retry anew, with AWS Signature Version 4. Without keys: those of "
-      "the "
-      "profile, the environment, the shared files, the container or the instance, in AWS' order.",
+      "the profile, the environment, the shared files, the container or the instance, in AWS' "
+      "order.",
       {
           {.name = "region",
            .doc = "AWS region. Not given: that of the environment, the profile or the instance."},

@@ -195,6 +195,19 @@ TEST_CASE("aws plan: roles are assumed along the source profiles, the configurat
   CHECK(plan.roles[2].tags.at("k") == "v");
 }
 
+TEST_CASE("aws plan: a duration that is no number is not taken for the default") {
+  PlanWorld world;
+  world.config.profile = "a";
+  for (const char* text : {"1h", "x", "3600 s", "1.5", "99999999999999999999"}) {
+    CAPTURE(text);
+    world.Config(
+        "[profile a]\nrole_arn = ra\nsource_profile = b\nduration_seconds = " + std::string(text) +
+        "\n[profile b]\naws_access_key_id = k\naws_secret_access_key = s\n");
+    CHECK(world.Bad() == "AWS profile 'a': duration_seconds has to be a whole number, not '" +
+                             std::string(text) + "'");
+  }
+}
+
 TEST_CASE("aws plan: a profile may be its own source, but not without keys") {
   PlanWorld world;
   world.config.profile = "a";
