@@ -110,8 +110,13 @@ void ProtobufReader::ReadMetric() {
 }
 
 uint32_t ProtobufReader::LineOf() {
-  const uint64_t hash = series_.Hash(intake_.hash());
-  const uint32_t line = intake_.Find(hash);
+  uint64_t hash = series_.Hash(intake_.hash());
+  uint32_t line = intake_.Find(hash);
+  // Lines are learned as all encode them: what is known needs no look at its labels.
+  if (line == KnownLines::kNone && series_.HashCanonical(intake_.hash())) {
+    hash = series_.Hash(intake_.hash());
+    line = intake_.Find(hash);
+  }
   if (line != KnownLines::kNone) return line;
   if (Status checked = series_.CheckLabels(); !checked) {
     intake_.Stop(std::move(checked.error().message));

@@ -274,7 +274,7 @@ bool ProtobufSeriesReader::ShowExemplar(uint32_t index, ProtobufExemplarView& ou
 uint64_t ProtobufSeriesReader::Hash(const HashKey& key) {
   if (!name_hashed_) name_hash_ = key(family_.name);
   name_hashed_ = true;
-  if (!hashed_) metric_hash_ = key(CanonicalLabelBytes(metric_->label_bytes, canonical_));
+  if (!hashed_) metric_hash_ = key(metric_->label_bytes);
   hashed_ = true;
   const auto kind =
       static_cast<uint64_t>(sample_.suffix) << 8 | static_cast<uint64_t>(sample_.extra);
@@ -282,6 +282,11 @@ uint64_t ProtobufSeriesReader::Hash(const HashKey& key) {
   const std::array<uint64_t, 4> parts = {name_hash_, metric_hash_, kind,
                                          std::bit_cast<uint64_t>(sample_.extra_value + 0.0)};
   return key({reinterpret_cast<const char*>(parts.data()), sizeof parts});
+}
+
+bool ProtobufSeriesReader::HashCanonical(const HashKey& key) {
+  const uint64_t hash = key(CanonicalLabelBytes(metric_->label_bytes, canonical_));
+  return hash != std::exchange(metric_hash_, hash);
 }
 
 Status ProtobufSeriesReader::CheckLabels() {

@@ -104,6 +104,9 @@ class ProtobufSeriesReader {
   // another order, a family named like another's suffixed series): then two hashes have one place,
   // where Prometheus has one series. A reader is always given the same key.
   uint64_t Hash(const HashKey& key);
+  // After Hash, for a series that is not known by it: whether its labels are encoded as no encoder
+  // does (CanonicalLabelBytes); then Hash is from now on that of the metric as all encode it.
+  bool HashCanonical(const HashKey& key);
 
   // For a series not seen before. First the reference's checks on the label pairs: an error is one
   // of the page, and the sample at hand does not count as scraped.
@@ -143,7 +146,7 @@ class ProtobufSeriesReader {
   NhcbBuilder nhcb_;
   NativeHistogram converted_;
   std::vector<ProtobufLabel> labels_;
-  std::string canonical_;  // scratch of Hash
+  std::string canonical_;  // scratch of HashCanonical
   std::string error_;
 };
 

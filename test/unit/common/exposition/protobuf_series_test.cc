@@ -401,6 +401,27 @@ TEST_CASE("protobuf series: hashes tell series apart and stay the same from page
   CHECK(hashes_of() != hashes);
 }
 
+TEST_CASE("protobuf series: a value left out has the hash of an empty one, where it is asked for") {
+  const HashKey key = HashKey::FromSeed(1);
+  pb::MetricFamily family = Family(1);
+  family.add_metric()->mutable_gauge()->set_value(1);
+  family.mutable_metric(0)->add_label()->set_name("a");
+  uint64_t left_out = 0, empty = 0;
+  ReadFamily(family, {}, [&](ProtobufSeriesReader& series) {
+    left_out = series.Hash(key);
+    CHECK(series.HashCanonical(key));
+    CHECK(series.Hash(key) != left_out);
+    left_out = series.Hash(key);
+    CHECK_FALSE(series.HashCanonical(key));
+  });
+  family.mutable_metric(0)->mutable_label(0)->set_value("");
+  ReadFamily(family, {}, [&](ProtobufSeriesReader& series) {
+    empty = series.Hash(key);
+    CHECK_FALSE(series.HashCanonical(key));
+  });
+  CHECK(left_out == empty);
+}
+
 TEST_CASE("protobuf series: a label's name and value are checked each time they come") {
   const auto error_of = [](const std::string& pair) {
     std::vector<ProtobufLabel> labels;
