@@ -151,7 +151,7 @@ void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read
 
 void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
   TargetOrder& order = targets_[samples->group->target_key()];
-  const uint32_t generation = samples->group->generation();
+  const uint64_t generation = samples->group->generation();
   if (!order.waiting.empty() || (order.unfinished > 0 && generation != order.generation)) {
     order.waiting.emplace_back(std::move(samples), record);
     return;

@@ -112,7 +112,7 @@ class RemoteQueue {
   };
   // What keeps generations of a target apart.
   struct TargetOrder {
-    uint32_t generation = 0;
+    uint64_t generation = 0;
     uint64_t unfinished = 0;  // items of `generation`
     std::deque<std::pair<std::shared_ptr<const GroupSamples>, Outstanding*>> waiting;
   };

@@ -1,0 +1,45 @@
+// How far a remote is in a partition, kept over restarts: a file of two slots that are written in
+// turn, so that one is whole at any time. Blocking.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/log/log_format.h"
+#include "common/base/status.h"
+#include "common/file/file_system.h"
+
+namespace tributary {
+
+struct CursorState {
+  std::string reader;  // the remote's identity
+  // The remote is done with all records before this, and with those in `done`.
+  LogPosition low = 0;
+  std::vector<std::pair<LogPosition, LogPosition>> done;  // first and last, ascending
+  // Records up to this may have been delivered.
+  LogPosition handed_out = 0;
+  // When the remote was first seen.
+  TimestampMs since_ms = 0;
+  SampleCounts before_low;  // of the partition
+  SampleCounts in_done;
+  bool operator==(const CursorState&) const = default;
+};
+
+std::string CursorName(const std::string& reader);  // of the file
+bool IsCursorName(const std::string& name);
+
+// With serials that grow. `state.done` has at most kCursorRangesMax ranges.
+inline constexpr size_t kCursorRangesMax = 256;
+Status WriteCursor(FileSystem& files, const std::string& path, const CursorState& state,
+                   uint64_t serial, bool sync);
+struct ReadCursorResult {
+  CursorState state;
+  uint64_t serial = 0;
+};
+// An error if it cannot be read; none if both slots are damaged.
+Result<std::optional<ReadCursorResult>> ReadCursor(FileSystem& files, const std::string& path);
+
+}  // namespace tributary
