@@ -143,6 +143,7 @@ class SampleLog {
     uint64_t first_ticket = 1;        // of the first of them
     PartitionCounts before_low{};     // what lies before that
     SampleCounts lost, damaged;       // to be told
+    SampleCounts shed;                // to be found missing, once the disk has been read
     std::optional<PendingRead> pending;
     bool serving = false;
     std::unique_ptr<DiskReader> disk;

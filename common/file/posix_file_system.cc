@@ -4,15 +4,19 @@
 #include <glob.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 
 #include "common/base/assert.h"
 #include "common/file/inotify_watch.h"
+#include "common/file/posix_file.h"
 #include "common/file/unique_fd.h"
 
 namespace tributary {
@@ -91,6 +95,58 @@ Status PosixFileSystem::CreateDirectories(const std::string& path) {
   std::filesystem::create_directories(path, error);
   if (error) return Fail(path + ": " + error.message());
   return {};
+}
+
+Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path, FileMode mode) {
+  int flags = O_CLOEXEC | O_NOCTTY;
+  switch (mode) {
+    case FileMode::kRead:
+      flags |= O_RDONLY;
+      break;
+    case FileMode::kWrite:
+      flags |= O_RDWR;
+      break;
+    case FileMode::kCreate:
+      flags |= O_RDWR | O_CREAT | O_EXCL;
+      break;
+  }
+  UniqueFd fd(open(path.c_str(), flags, 0640));
+  if (!fd.valid()) return FailWith(path, errno);
+  return std::make_unique<PosixFile>(path, std::move(fd));
+}
+
+Result<std::vector<std::string>> PosixFileSystem::List(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  if (error) return Fail(directory + ": " + error.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Status PosixFileSystem::Remove(const std::string& path) {
+  if (unlink(path.c_str()) != 0) return FailWith(path, errno);
+  return {};
+}
+
+Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return FailWith(from + " to " + to, errno);
+  return {};
+}
+
+Status PosixFileSystem::SyncDirectory(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || fsync(fd.get()) != 0) return FailWith(path, errno);
+  return {};
+}
+
+Result<FileSpace> PosixFileSystem::Space(const std::string& path) {
+  struct statvfs info {};
+  if (statvfs(path.c_str(), &info) != 0) return FailWith(path, errno);
+  return FileSpace{uint64_t{info.f_blocks} * info.f_frsize, uint64_t{info.f_bavail} * info.f_frsize};
 }
 
 Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {

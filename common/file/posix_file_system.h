@@ -14,6 +14,13 @@ class PosixFileSystem : public FileSystem {
   Result<std::string> ReadFile(const std::string& path, size_t bytes_max = 64 << 20) override;
   Result<std::vector<std::string>> Glob(const std::string& pattern) override;
   Status CreateDirectories(const std::string& path) override;
+  Result<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) override;
+  Result<std::vector<std::string>> List(const std::string& directory) override;
+  Status Remove(const std::string& path) override;
+  Status Rename(const std::string& from, const std::string& to) override;
+  Status SyncDirectory(const std::string& path) override;
+  // By f_bavail: what root alone may use is not free.
+  Result<FileSpace> Space(const std::string& path) override;
   // flock(2) on the file, which holds the holder's pid and is left in place.
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
   // `loop` must be a SystemEventLoop. The watch may be destroyed inside `changed`.

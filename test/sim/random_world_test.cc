@@ -97,12 +97,12 @@ WorldOptions RandomWorld::MakeOptions(uint64_t seed) {
   WorldOptions options;
   options.seed = seed;
   options.workers = 1 + random.Below(3);
-  if (random.Chance(0.15)) options.log.bytes_max = 2000 + random.Below(100'000);
+  if (random.Chance(0.15)) options.log.memory_bytes = 2000 + random.Below(100'000);
   return options;
 }
 
 RandomWorld::RandomWorld(uint64_t seed) : random_(seed), world_(MakeOptions(seed)) {
-  tiny_log_ = MakeOptions(seed).log.bytes_max < 1 << 20;
+  tiny_log_ = MakeOptions(seed).log.memory_bytes < 1 << 20;
   steps_clock_ = Chance(0.25);
   MakeJobs();
   MakeRemotes();

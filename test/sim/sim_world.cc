@@ -201,7 +201,6 @@ ScrapeStats World::scrape_stats() const {
     sum.scrapes += stats.scrapes;
     sum.scrapes_failed += stats.scrapes_failed;
     sum.appended += stats.appended;
-    sum.commits_refused += stats.commits_refused;
     sum.skipped_clock += stats.skipped_clock;
     sum.skipped_ticks += stats.skipped_ticks;
     sum.out_of_order += stats.out_of_order;
@@ -278,7 +277,7 @@ void World::CheckQueue(const RemoteQueue& queue) {
 void World::CheckAccounts() {
   for (const auto& process : workers_) {
     const SampleLogStats& log = process->worker.log().stats();
-    if (log.bytes > options_.log.bytes_max) Problem("the log is over its limit");
+    if (log.bytes > options_.log.memory_bytes) Problem("the log is over its limit");
     for (const auto& queue : process->worker.remotes()) CheckQueue(*queue);
   }
 }
