@@ -67,7 +67,7 @@ class WorkerThread {
   }
 
   // `log`: null to keep samples in memory.
-  Status Start(FileSystem& files, Logger& logger, const DiskLogOptions* log,
+  Status Start(PosixFileSystem& files, Logger& logger, const DiskLogOptions* log,
                WorkerOptions options) {
     if (log != nullptr) {
       auto opened = DiskLog::Open({loop_, files, io_, logger}, *log);

@@ -94,18 +94,18 @@ std::string CursorName(const std::string& reader) {
 
 bool IsCursorName(const std::string& name) { return name.size() == 20 && name.ends_with(".pos"); }
 
-Status WriteCursor(FileSystem& files, const std::string& path, const CursorState& state,
+Status WriteCursor(Disk& disk, const std::string& path, const CursorState& state,
                    uint64_t serial, bool sync) {
-  auto file = files.Open(path, FileMode::kWrite);
-  if (!file) file = files.Open(path, FileMode::kCreate);
+  auto file = disk.Open(path, FileMode::kWrite);
+  if (!file) file = disk.Open(path, FileMode::kCreate);
   if (!file) return Fail(file.error().message);
   Status written = (*file)->WriteAt((serial % 2) * kSlotBytes, EncodeSlot(state, serial));
   if (written && sync) written = (*file)->Sync();
   return written;
 }
 
-Result<std::optional<ReadCursorResult>> ReadCursor(FileSystem& files, const std::string& path) {
-  auto file = files.Open(path, FileMode::kRead);
+Result<std::optional<ReadCursorResult>> ReadCursor(Disk& disk, const std::string& path) {
+  auto file = disk.Open(path, FileMode::kRead);
   if (!file) return Fail(file.error().message);
   std::string bytes(2 * kSlotBytes, '\0');
   auto read = (*file)->ReadAt(0, bytes.data(), bytes.size());

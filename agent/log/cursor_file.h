@@ -10,7 +10,7 @@
 
 #include "agent/log/log_format.h"
 #include "common/base/status.h"
-#include "common/file/file_system.h"
+#include "common/file/disk.h"
 
 namespace tributary {
 
@@ -33,13 +33,13 @@ bool IsCursorName(const std::string& name);
 
 // With serials that grow. `state.done` has at most kCursorRangesMax ranges.
 inline constexpr size_t kCursorRangesMax = 256;
-Status WriteCursor(FileSystem& files, const std::string& path, const CursorState& state,
+Status WriteCursor(Disk& disk, const std::string& path, const CursorState& state,
                    uint64_t serial, bool sync);
 struct ReadCursorResult {
   CursorState state;
   uint64_t serial = 0;
 };
 // An error if it cannot be read; none if both slots are damaged.
-Result<std::optional<ReadCursorResult>> ReadCursor(FileSystem& files, const std::string& path);
+Result<std::optional<ReadCursorResult>> ReadCursor(Disk& disk, const std::string& path);
 
 }  // namespace tributary

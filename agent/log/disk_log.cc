@@ -16,6 +16,8 @@ constexpr nanoseconds kRetryMax = seconds(10);
 // A segment is closed after this part of the retention time, so that what is too old can go.
 constexpr int kSegmentsPerRetention = 12;
 
+constexpr size_t kFormatBytesMax = 4096;
+
 std::string FormatText() {
   return fmt::format("tributary sample log\nversion {}\npartitions {}\n", kLogVersion,
                      kLogPartitions);
@@ -37,29 +39,37 @@ std::string DiskLog::Folder(uint32_t partition) const {
 
 Status DiskLog::CheckFormat() {
   const std::string path = options_.path + "/format";
-  if (auto text = env_.files.ReadFile(path, 4096); text && !text->empty()) {
-    if (*text == FormatText()) return {};
+  auto names = env_.disk.List(options_.path);
+  if (!names) return Fail(names.error().message);
+  if (std::find(names->begin(), names->end(), "format") != names->end()) {
+    auto known = env_.disk.Open(path, FileMode::kRead);
+    if (!known) return Fail(known.error().message);
+    std::string text(kFormatBytesMax, '\0');
+    auto read = (*known)->ReadAt(0, text.data(), text.size());
+    if (!read) return Fail(read.error().message);
+    text.resize(*read);
+    if (text == FormatText()) return {};
     return Fail(fmt::format(
         "{} says that the folder holds something else than version {} of the sample log in {} "
         "partitions: use the version of Tributary that wrote it, or another --storage.path",
         path, kLogVersion, kLogPartitions));
   }
   const std::string fresh = path + ".new";
-  static_cast<void>(env_.files.Remove(fresh));
-  auto file = env_.files.Open(fresh, FileMode::kCreate);
+  static_cast<void>(env_.disk.Remove(fresh));  // what an earlier try has left
+  auto file = env_.disk.Open(fresh, FileMode::kCreate);
   if (!file) return Fail(file.error().message);
   if (auto written = (*file)->WriteAt(0, FormatText()); !written) return written;
   if (options_.fsync != Fsync::kNever) {
     if (auto synced = (*file)->Sync(); !synced) return synced;
   }
-  if (auto renamed = env_.files.Rename(fresh, path); !renamed) return renamed;
-  return options_.fsync == Fsync::kNever ? Status() : env_.files.SyncDirectory(options_.path);
+  if (auto renamed = env_.disk.Rename(fresh, path); !renamed) return renamed;
+  return options_.fsync == Fsync::kNever ? Status() : env_.disk.SyncDirectory(options_.path);
 }
 
 Result<std::unique_ptr<DiskLog>> DiskLog::Open(const DiskLogEnvironment& environment,
                                                const DiskLogOptions& options) {
   std::unique_ptr<DiskLog> log(new DiskLog(environment, options));
-  if (auto made = environment.files.CreateDirectories(options.path); !made) {
+  if (auto made = environment.disk.CreateDirectories(options.path); !made) {
     return Fail(made.error().message);
   }
   if (auto format = log->CheckFormat(); !format) return Fail(format.error().message);
@@ -81,8 +91,8 @@ Result<std::unique_ptr<DiskLog>> DiskLog::Open(const DiskLogEnvironment& environ
 
 Status DiskLog::OpenPartition(uint32_t partition, RecoveredPartition& recovered) {
   const std::string folder = Folder(partition);
-  if (auto made = env_.files.CreateDirectories(folder); !made) return made;
-  auto opened = RecoverPartition(env_.files, folder, partition);
+  if (auto made = env_.disk.CreateDirectories(folder); !made) return made;
+  auto opened = RecoverPartition(env_.disk, folder, partition);
   if (!opened) return Fail(opened.error().message);
   recovered = std::move(*opened);
   for (const std::string& warning : recovered.warnings) env_.logger.Warn(warning);
@@ -98,11 +108,11 @@ Status DiskLog::OpenPartition(uint32_t partition, RecoveredPartition& recovered)
 }
 
 Status DiskLog::ReadCursors(uint32_t partition, const std::string& folder) {
-  auto names = env_.files.List(folder);
+  auto names = env_.disk.List(folder);
   if (!names) return Fail(names.error().message);
   for (const std::string& name : *names) {
     if (!IsCursorName(name)) continue;
-    auto read = ReadCursor(env_.files, folder + "/" + name);
+    auto read = ReadCursor(env_.disk, folder + "/" + name);
     if (!read || !*read) {
       env_.logger.Warn("a remote's position in the sample log cannot be read: what is in the log "
                        "will be sent again",
@@ -150,8 +160,8 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
     }
   }
   env_.io.Run(
-      [writes, &files = env_.files] {
-        for (const auto& write : *writes) write->Run(files);
+      [writes, &disk = env_.disk] {
+        for (const auto& write : *writes) write->Run(disk);
       },
       [self = self_, writes, done = std::move(done)] {
         DiskLog* log = *self;
@@ -204,8 +214,8 @@ void DiskLog::DropOldest(uint32_t partition, bool done_with) {
   PartitionWriter& writer = *writers_[partition];
   (done_with ? stats_.segments_removed : stats_.segments_dropped)++;
   // If it cannot be removed now it is found when the log is next opened.
-  env_.io.Run([&files = env_.files, path = writer.segments().front().path] {
-    static_cast<void>(files.Remove(path));
+  env_.io.Run([&disk = env_.disk, path = writer.segments().front().path] {
+    static_cast<void>(disk.Remove(path));
   }, [] {});
   writer.DropOldest();
   Recount();
@@ -227,7 +237,7 @@ void DiskLog::CheckSpace() {
   if (checking_space_ || options_.free_min <= 0) return;
   checking_space_ = true;
   auto space = std::make_shared<Result<FileSpace>>();
-  env_.io.Run([&files = env_.files, path = options_.path, space] { *space = files.Space(path); },
+  env_.io.Run([&disk = env_.disk, path = options_.path, space] { *space = disk.Space(path); },
               [self = self_, space] {
                 DiskLog* log = *self;
                 if (log == nullptr) return;
@@ -289,10 +299,10 @@ void DiskLog::Sync() {
 void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
   const uint64_t next = ++cursor_serials_[partition][state.reader];
   env_.io.Run(
-      [&files = env_.files, path = Folder(partition) + "/" + CursorName(state.reader), state,
+      [&disk = env_.disk, path = Folder(partition) + "/" + CursorName(state.reader), state,
        serial = next, sync = options_.fsync == Fsync::kAlways] {
         // What is not saved now is saved with the next change; at worst samples are sent twice.
-        static_cast<void>(WriteCursor(files, path, state, serial, sync));
+        static_cast<void>(WriteCursor(disk, path, state, serial, sync));
       },
       [] {});
 }
@@ -305,8 +315,8 @@ void DiskLog::RemoveCursor(const std::string& reader) {
     paths.push_back(Folder(p) + "/" + CursorName(reader));
   }
   env_.io.Run(
-      [&files = env_.files, paths] {
-        for (const std::string& path : paths) static_cast<void>(files.Remove(path));
+      [&disk = env_.disk, paths] {
+        for (const std::string& path : paths) static_cast<void>(disk.Remove(path));
       },
       [] {});
 }

@@ -26,7 +26,7 @@
 #include "agent/series/metadata_pool.h"
 #include "common/event/event_loop.h"
 #include "common/event/work_queue.h"
-#include "common/file/file_system.h"
+#include "common/file/disk.h"
 
 namespace tributary {
 
@@ -54,7 +54,7 @@ struct DiskLogStats {
 
 struct DiskLogEnvironment {
   EventLoop& loop;
-  FileSystem& files;
+  Disk& disk;
   WorkQueue& io;
   Logger& logger;
 };

@@ -117,9 +117,9 @@ void DiskReader::Load(Source& source, const Segment& segment) {
   const uint64_t offset = source.stream.end();
   const uint64_t size = std::min(kLoadBytes, segment.bytes - offset);
   log_.environment().io.Run(
-      [loading, offset, size, path = segment.path, &files = log_.environment().files] {
+      [loading, offset, size, path = segment.path, &disk = log_.environment().disk] {
         if (loading->file == nullptr) {
-          auto file = files.Open(path, FileMode::kRead);
+          auto file = disk.Open(path, FileMode::kRead);
           if (!file) {
             loading->bytes = Fail(file.error().message);
             return;

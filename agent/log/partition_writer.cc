@@ -20,7 +20,7 @@ bool Same(const std::weak_ptr<T>& known, const std::shared_ptr<T>& now) {
 
 }  // namespace
 
-void PartitionWrite::Run(FileSystem& files) {
+void PartitionWrite::Run(Disk& disk) {
   if (closing != nullptr) {
     // Without a footer the segment is read through when the log is next opened.
     Status closed = closing->WriteAt(closing_at, footer);
@@ -28,7 +28,7 @@ void PartitionWrite::Run(FileSystem& files) {
     if (sync_closed) static_cast<void>(closing->Sync());
   }
   if (!create.empty()) {
-    auto made = files.Open(create, FileMode::kCreate);
+    auto made = disk.Open(create, FileMode::kCreate);
     if (!made) {
       status = Fail(made.error().message);
       return;
@@ -38,13 +38,13 @@ void PartitionWrite::Run(FileSystem& files) {
   status = file->WriteAt(offset, bytes);
   if (status && sync_bytes) {
     status = file->Sync();
-    if (status && !create.empty()) status = files.SyncDirectory(folder);
+    if (status && !create.empty()) status = disk.SyncDirectory(folder);
   }
   if (status) return;
   if (create.empty()) {
     static_cast<void>(file->Truncate(offset));
   } else {
-    static_cast<void>(files.Remove(create));
+    static_cast<void>(disk.Remove(create));
   }
 }
 

@@ -16,7 +16,7 @@
 #include "agent/log/group_registry.h"
 #include "agent/log/recovery.h"
 #include "agent/log/segment.h"
-#include "common/file/file_system.h"
+#include "common/file/disk.h"
 
 namespace tributary {
 
@@ -38,7 +38,7 @@ struct PartitionWrite {
   Status status;             // the outcome
 
   // On the I/O thread.
-  void Run(FileSystem& files);
+  void Run(Disk& disk);
 };
 
 // A commit as it is to be written: records that are gone from memory are left out.

@@ -27,13 +27,13 @@ constexpr size_t kReadBytes = 1 << 20;
 
 class Opener {
  public:
-  Opener(FileSystem& files, RecoveredPartition& partition) : files_(files), partition_(partition) {}
+  Opener(Disk& disk, RecoveredPartition& partition) : disk_(disk), partition_(partition) {}
 
   // Adds it, unless there is nothing in it.
   Status Open(Segment segment) {
-    auto file = files_.Open(segment.path, FileMode::kWrite);
+    auto file = disk_.Open(segment.path, FileMode::kWrite);
     const bool writable = file.has_value();
-    if (!file) file = files_.Open(segment.path, FileMode::kRead);
+    if (!file) file = disk_.Open(segment.path, FileMode::kRead);
     auto size = file ? (*file)->Size() : Result<uint64_t>(Fail(file.error().message));
     if (!size) {
       Warn("a segment of the sample log cannot be read: " + size.error().message);
@@ -69,7 +69,7 @@ class Opener {
     segment.closed = true;
     if (segment.summary.records == 0) {
       // It held no commit: nobody was told that anything in it was safe.
-      if (writable) static_cast<void>(files_.Remove(segment.path));
+      if (writable) static_cast<void>(disk_.Remove(segment.path));
     } else {
       partition_.segments.push_back(std::move(segment));
     }
@@ -154,18 +154,18 @@ class Opener {
     segment.file_bytes += footer.size();
   }
 
-  FileSystem& files_;
+  Disk& disk_;
   RecoveredPartition& partition_;
 };
 
 }  // namespace
 
-Result<RecoveredPartition> RecoverPartition(FileSystem& files, const std::string& folder,
+Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folder,
                                             uint32_t partition) {
   RecoveredPartition recovered;
-  auto names = files.List(folder);
+  auto names = disk.List(folder);
   if (!names) return Fail(names.error().message);
-  Opener opener(files, recovered);
+  Opener opener(disk, recovered);
   std::sort(names->begin(), names->end());
   for (const std::string& name : *names) {
     Segment segment;

@@ -12,7 +12,7 @@
 
 #include "agent/log/segment.h"
 #include "common/base/status.h"
-#include "common/file/file_system.h"
+#include "common/file/disk.h"
 
 namespace tributary {
 
@@ -29,7 +29,7 @@ struct RecoveredPartition {
 
 // `folder` exists. An error only if it cannot be used at all: it cannot be listed, or was written by
 // a newer version.
-Result<RecoveredPartition> RecoverPartition(FileSystem& files, const std::string& folder,
+Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folder,
                                             uint32_t partition);
 
 }  // namespace tributary

@@ -343,7 +343,7 @@ void SampleLog::Serve(Reader& reader, ReaderId id) {
   Advance(reader);
   Trim();
   if (step == Step::kWaiting && batch.records.empty()) return;
-  batch.at_end = step == Step::kAtEnd;
+  batch.at_end = reader.next > readable_;
   batch.lost = std::exchange(reader.lost, {});
   batch.damaged = std::exchange(reader.damaged, {});
   auto done = std::move(reader.pending->done);

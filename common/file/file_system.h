@@ -1,5 +1,5 @@
-// Files, as the agent uses them. The seam between the agent and disks; the simulator's twin injects
-// faults.
+// Files of others, as the agent reads them: the seam between the agent and what configures it. Files
+// of its own are on a Disk (disk.h).
 //
 // Threading: PosixFileSystem may be used from any thread; Watch callbacks run on the loop given.
 // Errors name the path and the system's reason.
@@ -27,34 +27,6 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-// An open file; closed when destroyed. For files of ours: what happens when somebody else writes to
-// them meanwhile is undefined. May be used by any one thread at a time.
-class File {
- public:
-  virtual ~File() = default;
-  // Up to `size` bytes from `offset` on; fewer only at the end of the file.
-  virtual Result<size_t> ReadAt(uint64_t offset, char* out, size_t size) = 0;
-  // All of them, or an error, after which any part of the range may be written.
-  virtual Status WriteAt(uint64_t offset, std::string_view bytes) = 0;
-  virtual Status Truncate(uint64_t size) = 0;
-  // Returns when the file's bytes and size would survive a loss of power (fdatasync). After an error
-  // what was written since the last success may be lost, whatever later calls say.
-  virtual Status Sync() = 0;
-  virtual Result<uint64_t> Size() = 0;
-};
-
-enum class FileMode {
-  kRead,    // it must exist
-  kWrite,   // for reading and writing; it must exist
-  kCreate,  // for reading and writing; it must not exist
-};
-
-// Of the file system that holds a path: all of it, and what is free for this process.
-struct FileSpace {
-  uint64_t total = 0;
-  uint64_t free = 0;
-};
-
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -66,16 +38,6 @@ class FileSystem {
   virtual Result<std::vector<std::string>> Glob(const std::string& pattern) = 0;
   // With parents; no error if it is there.
   virtual Status CreateDirectories(const std::string& path) = 0;
-  // Files made by it are readable by the owner and the group (0640).
-  virtual Result<std::unique_ptr<File>> Open(const std::string& path, FileMode mode) = 0;
-  // Names in a directory, sorted, without . and ..
-  virtual Result<std::vector<std::string>> List(const std::string& directory) = 0;
-  virtual Status Remove(const std::string& path) = 0;
-  // Replaces `to` if there is one, at once or not at all.
-  virtual Status Rename(const std::string& from, const std::string& to) = 0;
-  // Returns when names made, removed or changed in the directory would survive a loss of power.
-  virtual Status SyncDirectory(const std::string& path) = 0;
-  virtual Result<FileSpace> Space(const std::string& path) = 0;
   // An exclusive lock file, held until the object dies; an error names the holder's pid where
   // known.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;

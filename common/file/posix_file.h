@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "common/file/file_system.h"
+#include "common/file/disk.h"
 #include "common/file/unique_fd.h"
 
 namespace tributary {

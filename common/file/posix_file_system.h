@@ -1,15 +1,16 @@
-// FileSystem of the machine. Watching is by inotify; it needs a SystemEventLoop.
+// FileSystem and Disk of the machine. Watching is by inotify; it needs a SystemEventLoop.
 //
 // A watched directory that is moved or removed is reported, and watched again by its name if there
 // is one by then. As glob(7) has it, wildcards do not match a leading dot.
 #pragma once
 
 #include "common/event/system_event_loop.h"
+#include "common/file/disk.h"
 #include "common/file/file_system.h"
 
 namespace tributary {
 
-class PosixFileSystem : public FileSystem {
+class PosixFileSystem : public FileSystem, public Disk {
  public:
   Result<std::string> ReadFile(const std::string& path, size_t bytes_max = 64 << 20) override;
   Result<std::vector<std::string>> Glob(const std::string& pattern) override;
