@@ -1,8 +1,9 @@
-// A world for one agent: its process (control and workers), targets, remotes, files and clocks, all
-// on virtual time and from one seed. Nothing here is real; nothing in the agent is a double.
+// A world for one agent: its process (control and workers), targets, remotes, files, disk and clocks,
+// all on virtual time and from one seed. Nothing here is real; nothing in the agent is a double. The
+// process may end in any way and start again; the rest of the world goes on.
 //
-// Run checks after every half second of virtual time what must hold at all times (sim_world.cc,
-// CheckAccounts) and follows the scrapes that have ended. What must not be goes to `problems`.
+// Run checks after every half second of virtual time what must hold at all times (sim_world_checks.cc)
+// and follows the scrapes that have ended. What must not be goes to `problems`.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,10 @@
 #include "agent/logging/logger.h"
 #include "agent/worker/worker.h"
 #include "common/base/hash.h"
+#include "test/sim/sim_doubts.h"
 #include "test/sim/sim_remote.h"
 #include "test/sim/sim_target.h"
+#include "test/support/sim/sim_disk.h"
 #include "test/support/sim/sim_dns.h"
 #include "test/support/sim/sim_files.h"
 #include "test/support/sim/sim_loop.h"
@@ -30,10 +33,13 @@ struct WorldOptions {
   uint64_t seed = 1;
   size_t workers = 1;
   SampleLogOptions log;
+  // Of the logs on disk, each worker's in a folder below `path`. None: they are in memory only.
+  std::optional<DiskLogOptions> disk = {};
 };
 
 // A scrape that has ended, as the network saw it.
 struct ScrapeTrace {
+  uint64_t process = 0;  // which, counted from 1
   MonotonicTime started{};
   MonotonicTime ended{};
   TimestampMs due_ms = 0;  // the wall clock when it started
@@ -47,6 +53,7 @@ struct ScrapeTrace {
 struct RemoteTotals {
   RemoteQueueStats stats;
   uint64_t pending = 0;
+  uint64_t unread = 0;
   uint64_t queues = 0;
 };
 
@@ -66,7 +73,8 @@ class World {
   // Addresses as a file_sd file has them.
   void WriteTargets(const std::string& path, const std::vector<uint32_t>& ids);
 
-  // Writes the file and starts the agent with it.
+  // Writes the file and starts the agent with it, in a process of its own. What is left of an earlier
+  // one, once it has been shut down, ends first. An error: there is no process.
   Status Start(const std::string& config);
   // Writes the file and lets the agent read it; applied to the workers when it returns.
   Status Reload(const std::string& config);
@@ -81,24 +89,49 @@ class World {
   };
   // Runs until the agent says that it is done, or well beyond the deadline.
   End Shutdown(nanoseconds deadline);
+  // The process ends where it is: what it has written stays, a write that is under way is done up to a
+  // random byte or not at all.
+  void Kill();
+  // So does power: what was not synced is lost too.
+  void LosePower();
+  bool running() const { return process_ != nullptr; }
+
+  // Faults of the disk. They add up, and end with HealDisk.
+  void FailDisk(unsigned kinds, const std::string& reason);
+  // So many bytes more can be written.
+  void FillDisk(uint64_t left);
+  // Nothing is done before that.
+  void StallDisk(nanoseconds duration);
+  // Each piece of work takes so long.
+  void SlowDisk(nanoseconds latency);
+  void HealDisk();
 
   SimLoop& time() { return time_; }
   SimFileSystem& files() { return files_; }
   SimNetwork& network() { return network_; }
   SimDns& dns() { return dns_; }
   SimRandom& random() { return random_; }
-  Agent& agent() { return *agent_; }
+  SimDisk& disk() { return disk_; }
+  Agent& agent();
   const std::vector<std::unique_ptr<SimTarget>>& targets() const { return targets_; }
   const std::vector<std::unique_ptr<SimRemote>>& remotes() const { return remotes_; }
   size_t workers() const { return options_.workers; }
   const Worker& worker(size_t i) const;
+  const Doubts& doubts() const { return doubts_; }
+  uint64_t processes() const { return processes_; }
 
-  // The queues that send to this remote.
+  // The queues of this process that send to this remote.
   RemoteTotals Totals(const SimRemote& remote) const;
+  // Of the processes before.
+  RemoteQueueStats PastStats(const SimRemote& remote) const;
   double Gauge(const SimRemote& remote, const std::string& name) const;
+  // By this process.
   uint64_t appended_samples() const;
+  // By all processes. What was lost with the end of one is not in it.
   uint64_t evicted_samples() const;
   ScrapeStats scrape_stats() const;
+  // What the agent says that this remote will never get: gone at a bound, damaged.
+  uint64_t CountedLosses(const SimRemote& remote) const;
   // Every remote has, or has dropped, all that is in the logs.
   bool AllSent() const;
   // What the wall clock showed at a moment that is past or present.
@@ -115,10 +148,25 @@ class World {
 
  private:
   struct WorkerProcess;
+  struct Process;
+  // Of processes that have ended.
+  struct Past {
+    uint64_t evicted = 0;
+    ScrapeStats scrapes;
+    std::map<std::string, RemoteQueueStats> remotes;  // by URL
+  };
+
+  std::vector<WorkerProcess*> WorkerProcesses() const;
+  // `orderly`: how far remotes are was written down.
+  void EndProcess(bool orderly);
+  void BreakOffWork();
+  bool AllWritten() const;
 
   void FollowScrapes();
   void CheckAccounts();
   void CheckQueue(const RemoteQueue& queue);
+  void CheckLedger(WorkerProcess& process);
+  void CheckDisk(WorkerProcess& process);
 
   const WorldOptions options_;
   SimRandom random_;
@@ -126,14 +174,17 @@ class World {
   SimNetwork network_;
   SimDns dns_;
   SimFileSystem files_;
+  SimDisk disk_;
+  nanoseconds disk_latency_ = std::chrono::microseconds(50);
+  MonotonicTime disk_stalled_until_{};
+  Doubts doubts_;
   Logger logger_;
   std::vector<std::unique_ptr<SimTarget>> targets_;
   std::vector<std::unique_ptr<SimRemote>> remotes_;
-  SimProcess control_;
-  SimTransport control_http_;
-  SimDnsTransport control_dns_;
-  std::vector<std::unique_ptr<WorkerProcess>> workers_;
-  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Process> process_;
+  uint64_t processes_ = 0;
+  bool shut_down_ = false;  // the process has done all that it will
+  Past past_;
 
   std::map<uint32_t, std::vector<ScrapeTrace>> scrapes_;
   std::map<uint32_t, uint32_t> served_;

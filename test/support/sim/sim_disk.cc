@@ -87,6 +87,7 @@ SimDisk::~SimDisk() = default;
 Status SimDisk::Begin(Kind kind, const std::string& path) {
   operations_++;
   const bool nth = fail_at_ > 0 && (kind & fail_kinds_) != 0 && --fail_at_ == 0;
+  if (nth && cut_off_) Fail(kAny, "cut off");
   if (nth) return tributary::Fail(path + ": Input/output error");
   if ((failing_ & kind) != 0) return tributary::Fail(path + ": " + reason_);
   return {};
@@ -95,11 +96,17 @@ Status SimDisk::Begin(Kind kind, const std::string& path) {
 void SimDisk::Fail(unsigned kinds, const std::string& reason) {
   failing_ = reason.empty() ? 0 : kinds;
   reason_ = reason;
+  if (reason.empty()) cut_off_ = false;
 }
 
 void SimDisk::FailNth(uint64_t n, unsigned kinds) {
   fail_at_ = n;
   fail_kinds_ = kinds;
+}
+
+void SimDisk::CutOff(uint64_t n) {
+  FailNth(n);
+  cut_off_ = true;
 }
 
 Status SimDisk::CreateDirectories(const std::string& path) {

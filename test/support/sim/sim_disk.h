@@ -47,6 +47,8 @@ class SimDisk : public Disk {
   void Fail(unsigned kinds, const std::string& reason);
   // The n-th operation from now, of these kinds, fails; 1 is the next.
   void FailNth(uint64_t n, unsigned kinds = kAny);
+  // That one and all behind it fail, as if the process had come so far; Fail("") ends it.
+  void CutOff(uint64_t n);
   uint64_t operations() const { return operations_; }
 
   // The content of a file, to look at and to damage; null if there is none.
@@ -76,6 +78,7 @@ class SimDisk : public Disk {
   uint64_t operations_ = 0;
   uint64_t fail_at_ = 0;
   unsigned fail_kinds_ = 0;
+  bool cut_off_ = false;
   uint64_t power_ = 1;  // changes when it is lost
 };
 

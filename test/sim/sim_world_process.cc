@@ -1,0 +1,181 @@
+#include "test/sim/sim_world_process.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/assert.h"
+
+namespace tributary {
+
+namespace {
+
+constexpr nanoseconds kStep = milliseconds(500);
+// Of a process that ended in an orderly way: what is still to be done then.
+constexpr nanoseconds kFlushMax = seconds(6);
+
+}  // namespace
+
+World::WorkerProcess::WorkerProcess(World& world, uint64_t number, size_t i)
+    : index(i),
+      loop(world.time_),
+      io(loop),
+      transport(world.network_, loop, "agent"),
+      hash(HashKey::FromSeed(world.options_.seed + i + 1000 * (number - 1))) {
+  io.set_latency(world.disk_latency_);
+  io.StallUntil(world.disk_stalled_until_);
+}
+
+Status World::WorkerProcess::Open(World& world, uint64_t random_seed) {
+  WorkerOptions options;
+  options.log = world.options_.log;
+  options.random_seed = random_seed;
+  if (world.options_.disk) {
+    DiskLogOptions disk = *world.options_.disk;
+    disk.path += fmt::format("/{}", index);
+    auto opened = DiskLog::Open({loop, world.disk_, io, world.logger_}, disk);
+    if (!opened) return Fail(opened.error().message);
+    options.disk = std::move(*opened);
+  }
+  worker.emplace(loop, transport, world.files_, world.logger_, hash, std::move(options));
+  return {};
+}
+
+Status World::Start(const std::string& config) {
+  if (running()) EndProcess(shut_down_ && !doubts_.disk_ill());
+  files_.WriteFile(kConfigFile, config);
+  processes_++;
+  shut_down_ = false;
+  process_ = std::make_unique<Process>(*this);
+  std::vector<Agent::WorkerRef> refs;
+  for (size_t i = 0; i < options_.workers; i++) {
+    process_->workers.push_back(std::make_unique<WorkerProcess>(*this, processes_, i));
+    WorkerProcess& process = *process_->workers.back();
+    if (auto opened = process.Open(*this, options_.seed * 31 + i); !opened) {
+      process_.reset();
+      return opened;
+    }
+    refs.push_back({&process.loop, &*process.worker});
+  }
+  AgentOptions agent_options;
+  agent_options.config_file = kConfigFile;
+  agent_options.hostname = "sim";
+  process_->agent = std::make_unique<Agent>(
+      DiscoverySeams{process_->loop, files_, process_->http, process_->dns}, logger_,
+      std::move(refs), agent_options);
+  Status started = process_->agent->Start();
+  time_.RunDue();
+  return started;
+}
+
+World::End World::Shutdown(nanoseconds deadline) {
+  End end;
+  const MonotonicTime begin = time_.Now();
+  process_->agent->Shutdown(deadline, [&](bool drained) {
+    if (end.done) Problem("Shutdown called back twice");
+    end.done = true;
+    end.drained = drained;
+    end.took = time_.Now() - begin;
+  });
+  const MonotonicTime limit = begin + deadline + kFlushMax + seconds(60);
+  while (!end.done && time_.Now() < limit) {
+    time_.RunUntil([&] { return end.done; }, kStep);
+    FollowScrapes();
+    CheckAccounts();
+  }
+  shut_down_ = end.done;
+  return end;
+}
+
+void World::Kill() {
+  BreakOffWork();
+  EndProcess(false);
+}
+
+void World::LosePower() {
+  BreakOffWork();
+  EndProcess(false);
+  disk_.LosePower();
+  doubts_.PowerLost(time_.Now());
+}
+
+// What the disk is doing for the process at its end is done in part.
+void World::BreakOffWork() {
+  if (!running() || doubts_.disk_ill()) return;
+  for (WorkerProcess* process : WorkerProcesses()) {
+    auto work = process->io.TakeUnderWay();
+    if (work == nullptr || random_.Chance(0.3)) continue;
+    disk_.CutOff(1 + random_.Below(6));
+    work();
+    disk_.Fail(0, "");
+    disk_.FailNth(0);
+  }
+}
+
+void World::EndProcess(bool orderly) {
+  if (!running()) return;
+  FollowScrapes();
+  if (AllWritten()) doubts_.Written(time_.Now());
+  for (const auto& remote : remotes_) past_.remotes[remote->url()] += Totals(*remote).stats;
+  past_.evicted = evicted_samples();
+  past_.scrapes = scrape_stats();
+  process_.reset();
+  // What was cut off.
+  FollowScrapes();
+  doubts_.ProcessEnded(time_.Now());
+  for (const auto& remote : remotes_) remote->SenderEnded(time_.Now(), orderly);
+}
+
+Agent& World::agent() {
+  CHECK(running());
+  return *process_->agent;
+}
+
+std::vector<World::WorkerProcess*> World::WorkerProcesses() const {
+  std::vector<WorkerProcess*> processes;
+  if (!running()) return processes;
+  for (const auto& process : process_->workers) processes.push_back(process.get());
+  return processes;
+}
+
+void World::FailDisk(unsigned kinds, const std::string& reason) {
+  doubts_.DiskIll(time_.Now());
+  disk_.Fail(kinds, reason);
+}
+
+void World::FillDisk(uint64_t left) {
+  doubts_.DiskIll(time_.Now());
+  disk_.SetTaken(0);
+  disk_.SetTotal(disk_.used() + left);
+}
+
+void World::StallDisk(nanoseconds duration) {
+  doubts_.DiskIll(time_.Now());
+  disk_stalled_until_ = std::max(disk_stalled_until_, time_.Now() + duration);
+  for (WorkerProcess* process : WorkerProcesses()) process->io.StallUntil(disk_stalled_until_);
+}
+
+void World::SlowDisk(nanoseconds latency) {
+  doubts_.DiskIll(time_.Now());
+  disk_latency_ = latency;
+  for (WorkerProcess* process : WorkerProcesses()) process->io.set_latency(latency);
+}
+
+void World::HealDisk() {
+  const MonotonicTime now = time_.Now();
+  disk_.Fail(0, "");
+  disk_.SetTotal(0);
+  disk_stalled_until_ = {};
+  // What is under way takes as long as it was to take, and what waits its turn.
+  size_t waiting = 0;
+  for (WorkerProcess* process : WorkerProcesses()) {
+    waiting = std::max(waiting, process->io.waiting());
+    process->io.set_latency(std::chrono::microseconds(50));
+    process->io.StallUntil({});
+  }
+  doubts_.DiskWell(now + (waiting > 0 ? disk_latency_ : nanoseconds(0)));
+  disk_latency_ = std::chrono::microseconds(50);
+}
+
+}  // namespace tributary
