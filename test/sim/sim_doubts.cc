@@ -7,7 +7,7 @@ namespace tributary {
 namespace {
 
 // Samples are synced a second after they were written, at a tick that comes once a second.
-constexpr nanoseconds kSyncedAfter = milliseconds(2500);
+constexpr nanoseconds kSyncedAfter = milliseconds(3500);
 constexpr size_t kWrittenMax = 1000;
 
 }  // namespace

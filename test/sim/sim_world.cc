@@ -22,6 +22,7 @@ World::World(const WorldOptions& options)
       random_(options.seed),
       network_(options.seed),
       disk_(options.seed),
+      disk_latency_(options.disk_latency),
       doubts_(options.disk ? options.disk->fsync : Fsync::kNever),
       logger_(Logger::Silent()) {
   network_.set_latency(kLatency);
@@ -76,6 +77,18 @@ bool World::RunUntil(const std::function<bool()>& holds, nanoseconds limit) {
   const MonotonicTime end = time_.Now() + limit;
   while (!holds() && time_.Now() < end) Run(std::min<nanoseconds>(kStep, end - time_.Now()));
   return holds();
+}
+
+void World::RunUntilDiskBusy(nanoseconds limit) {
+  time_.RunUntil(
+      [&] {
+        const std::vector<WorkerProcess*> processes = WorkerProcesses();
+        return std::any_of(processes.begin(), processes.end(),
+                           [](const WorkerProcess* process) { return process->io.waiting() > 0; });
+      },
+      limit);
+  FollowScrapes();
+  CheckAccounts();
 }
 
 void World::StepWall(nanoseconds by) {

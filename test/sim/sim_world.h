@@ -35,6 +35,7 @@ struct WorldOptions {
   SampleLogOptions log;
   // Of the logs on disk, each worker's in a folder below `path`. None: they are in memory only.
   std::optional<DiskLogOptions> disk = {};
+  nanoseconds disk_latency = std::chrono::microseconds(50);  // of a piece of work, when all is well
 };
 
 // A scrape that has ended, as the network saw it.
@@ -81,6 +82,8 @@ class World {
   void Run(nanoseconds duration);
   // Until it holds, but no longer than `limit`; whether it holds.
   bool RunUntil(const std::function<bool()>& holds, nanoseconds limit);
+  // Until the disk is given something to do.
+  void RunUntilDiskBusy(nanoseconds limit);
   void StepWall(nanoseconds by);
   struct End {
     bool done = false;     // `done` was called
@@ -119,6 +122,7 @@ class World {
   const Worker& worker(size_t i) const;
   const Doubts& doubts() const { return doubts_; }
   uint64_t processes() const { return processes_; }
+  MonotonicTime process_begun() const { return process_begun_; }
 
   // The queues of this process that send to this remote.
   RemoteTotals Totals(const SimRemote& remote) const;
@@ -154,6 +158,8 @@ class World {
     uint64_t evicted = 0;
     ScrapeStats scrapes;
     std::map<std::string, RemoteQueueStats> remotes;  // by URL
+    // What the latest had left to send, by URL, if all of that is to be found by the next.
+    std::map<std::string, uint64_t> left;
   };
 
   std::vector<WorkerProcess*> WorkerProcesses() const;
@@ -161,6 +167,7 @@ class World {
   void EndProcess(bool orderly);
   void BreakOffWork();
   bool AllWritten() const;
+  void CheckLeft();
 
   void FollowScrapes();
   void CheckAccounts();
@@ -175,7 +182,7 @@ class World {
   SimDns dns_;
   SimFileSystem files_;
   SimDisk disk_;
-  nanoseconds disk_latency_ = std::chrono::microseconds(50);
+  nanoseconds disk_latency_;
   MonotonicTime disk_stalled_until_{};
   Doubts doubts_;
   Logger logger_;
@@ -183,6 +190,7 @@ class World {
   std::vector<std::unique_ptr<SimRemote>> remotes_;
   std::unique_ptr<Process> process_;
   uint64_t processes_ = 0;
+  MonotonicTime process_begun_{};
   bool shut_down_ = false;  // the process has done all that it will
   Past past_;
 

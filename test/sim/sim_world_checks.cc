@@ -124,6 +124,19 @@ bool World::AllWritten() const {
          });
 }
 
+// A process that has just started finds at least what the one before had left.
+void World::CheckLeft() {
+  for (const auto& remote : remotes_) {
+    const RemoteTotals totals = Totals(*remote);
+    const uint64_t found = totals.unread + totals.pending + totals.stats.finished().total();
+    if (auto left = past_.left.find(remote->url());
+        totals.queues > 0 && left != past_.left.end() && found < left->second) {
+      Problem(fmt::format("{}: {} were left to send, {} are found", remote->host(), left->second,
+                          found));
+    }
+  }
+}
+
 void World::CheckQueue(const RemoteQueue& queue) {
   const SampleCounts& read = queue.stats().read;
   const SampleCounts accounted = queue.stats().finished() + queue.pending();
@@ -184,7 +197,7 @@ void World::CheckAccounts() {
   if (AllWritten()) {
     doubts_.Written(now);
   } else if (running() && options_.disk && !doubts_.disk_ill() &&
-             now - std::max({doubts_.disk_well_since(), doubts_.written(), process_->begun}) >
+             now - std::max({doubts_.disk_well_since(), doubts_.written(), process_begun_}) >
                  kWrittenAfter) {
     Problem("what was scraped does not get to disk");
   }

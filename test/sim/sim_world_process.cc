@@ -46,6 +46,7 @@ Status World::Start(const std::string& config) {
   if (running()) EndProcess(shut_down_ && !doubts_.disk_ill());
   files_.WriteFile(kConfigFile, config);
   processes_++;
+  process_begun_ = time_.Now();
   shut_down_ = false;
   process_ = std::make_unique<Process>(*this);
   std::vector<Agent::WorkerRef> refs;
@@ -66,6 +67,7 @@ Status World::Start(const std::string& config) {
       std::move(refs), agent_options);
   Status started = process_->agent->Start();
   time_.RunDue();
+  if (started) CheckLeft();
   return started;
 }
 
@@ -97,6 +99,7 @@ void World::LosePower() {
   BreakOffWork();
   EndProcess(false);
   disk_.LosePower();
+  past_.left.clear();
   doubts_.PowerLost(time_.Now());
 }
 
@@ -116,7 +119,17 @@ void World::BreakOffWork() {
 void World::EndProcess(bool orderly) {
   if (!running()) return;
   FollowScrapes();
-  if (AllWritten()) doubts_.Written(time_.Now());
+  past_.left.clear();
+  if (AllWritten()) {
+    doubts_.Written(time_.Now());
+    for (const auto& remote : remotes_) {
+      const RemoteTotals totals = Totals(*remote);
+      // What was lost in between, and is not counted yet, is in `unread`.
+      if (totals.queues > 0 && evicted_samples() == 0) {
+        past_.left[remote->url()] = totals.unread + totals.pending;
+      }
+    }
+  }
   for (const auto& remote : remotes_) past_.remotes[remote->url()] += Totals(*remote).stats;
   past_.evicted = evicted_samples();
   past_.scrapes = scrape_stats();
@@ -171,11 +184,11 @@ void World::HealDisk() {
   size_t waiting = 0;
   for (WorkerProcess* process : WorkerProcesses()) {
     waiting = std::max(waiting, process->io.waiting());
-    process->io.set_latency(std::chrono::microseconds(50));
+    process->io.set_latency(options_.disk_latency);
     process->io.StallUntil({});
   }
   doubts_.DiskWell(now + (waiting > 0 ? disk_latency_ : nanoseconds(0)));
-  disk_latency_ = std::chrono::microseconds(50);
+  disk_latency_ = options_.disk_latency;
 }
 
 }  // namespace tributary

@@ -30,12 +30,8 @@ struct World::WorkerProcess {
 
 struct World::Process {
   explicit Process(World& world)
-      : begun(world.time_.Now()),
-        loop(world.time_),
-        http(world.network_, loop, "control"),
-        dns(world.dns_, loop) {}
+      : loop(world.time_), http(world.network_, loop, "control"), dns(world.dns_, loop) {}
 
-  const MonotonicTime begun;
   SimProcess loop;
   SimTransport http;
   SimDnsTransport dns;
