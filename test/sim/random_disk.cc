@@ -86,6 +86,7 @@ void RandomWorld::EndProcess() {
     world_.Note("shutdown");
     const World::End end = world_.Shutdown(random_.Between(milliseconds(1), seconds(10)));
     if (!end.done) world_.Problem("Shutdown never called back");
+    world_.Exit();
   } else if (how == 1) {
     world_.Note("the power is lost");
     lost_power_ = true;

@@ -92,6 +92,8 @@ class World {
   };
   // Runs until the agent says that it is done, or well beyond the deadline.
   End Shutdown(nanoseconds deadline);
+  // The process that was shut down is no more.
+  void Exit();
   // The process ends where it is: what it has written stays, a write that is under way is done up to a
   // random byte or not at all.
   void Kill();
@@ -191,7 +193,7 @@ class World {
   std::unique_ptr<Process> process_;
   uint64_t processes_ = 0;
   MonotonicTime process_begun_{};
-  bool shut_down_ = false;  // the process has done all that it will
+  bool orderly_ = false;  // the process was shut down and could write down all
   Past past_;
 
   std::map<uint32_t, std::vector<ScrapeTrace>> scrapes_;

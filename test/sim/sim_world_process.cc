@@ -43,11 +43,11 @@ Status World::WorkerProcess::Open(World& world, uint64_t random_seed) {
 }
 
 Status World::Start(const std::string& config) {
-  if (running()) EndProcess(shut_down_ && !doubts_.disk_ill());
+  Exit();
   files_.WriteFile(kConfigFile, config);
   processes_++;
   process_begun_ = time_.Now();
-  shut_down_ = false;
+  orderly_ = false;
   process_ = std::make_unique<Process>(*this);
   std::vector<Agent::WorkerRef> refs;
   for (size_t i = 0; i < options_.workers; i++) {
@@ -86,9 +86,11 @@ World::End World::Shutdown(nanoseconds deadline) {
     FollowScrapes();
     CheckAccounts();
   }
-  shut_down_ = end.done;
+  orderly_ = end.done && !doubts_.disk_ill() && doubts_.disk_well_since() < begin;
   return end;
 }
+
+void World::Exit() { EndProcess(orderly_); }
 
 void World::Kill() {
   BreakOffWork();
