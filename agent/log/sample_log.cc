@@ -367,8 +367,6 @@ SampleLog::Step SampleLog::ReadOne(Reader& reader, ReaderId id, Batch& batch, ui
   if (reader.next > readable_) return Step::kAtEnd;
   if (reader.handed.size() >= kHandedMax) return Step::kWaiting;
   if (reader.next < first_in_memory()) return ReadOneFromDisk(reader, id, batch, samples);
-  // The rest is in memory. When that has gone to disk too it is read from another place on.
-  if (reader.disk != nullptr) EndDisk(reader, reader.next);
   const Entry& entry = At(reader.next);
   HandOut(reader, reader.next, entry.partition, false, entry.samples, batch, samples);
   return Step::kTaken;

@@ -157,6 +157,7 @@ class World {
   struct Process;
   // Of processes that have ended.
   struct Past {
+    bool lost_power = false;
     uint64_t evicted = 0;
     ScrapeStats scrapes;
     std::map<std::string, RemoteQueueStats> remotes;  // by URL

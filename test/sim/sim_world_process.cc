@@ -67,6 +67,7 @@ Status World::Start(const std::string& config) {
       std::move(refs), agent_options);
   Status started = process_->agent->Start();
   time_.RunDue();
+  if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s START w%zu %s pending %lu unread %lu finished %lu recovered %lu damaged %lu unfinished %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), q->stats().finished().total(), p->worker->log().stats().recovered.total(), p->worker->log().disk()?p->worker->log().disk()->stats().damaged_bytes:0, p->worker->log().disk()?p->worker->log().disk()->stats().unfinished_bytes:0);
   if (started) CheckLeft();
   return started;
 }
@@ -102,6 +103,7 @@ void World::LosePower() {
   EndProcess(false);
   disk_.LosePower();
   past_.left.clear();
+  past_.lost_power = true;
   doubts_.PowerLost(time_.Now());
 }
 
@@ -126,8 +128,8 @@ void World::EndProcess(bool orderly) {
     doubts_.Written(time_.Now());
     for (const auto& remote : remotes_) {
       const RemoteTotals totals = Totals(*remote);
-      // What was lost in between, and is not counted yet, is in `unread`.
-      if (totals.queues > 0 && evicted_samples() == 0) {
+      // What was lost and is not counted yet is in `unread`.
+      if (totals.queues > 0 && evicted_samples() == 0 && !past_.lost_power) {
         past_.left[remote->url()] = totals.unread + totals.pending;
       }
     }
@@ -135,6 +137,7 @@ void World::EndProcess(bool orderly) {
   for (const auto& remote : remotes_) past_.remotes[remote->url()] += Totals(*remote).stats;
   past_.evicted = evicted_samples();
   past_.scrapes = scrape_stats();
+  if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s END w%zu %s pending %lu unread %lu appended %lu read %lu evicted %lu recovered %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), p->worker->log().stats().appended.samples, q->stats().read.total(), p->worker->log().stats().evicted.total(), p->worker->log().stats().recovered.total());
   process_.reset();
   // What was cut off.
   FollowScrapes();
