@@ -103,8 +103,10 @@ void World::LosePower() {
   EndProcess(false);
   disk_.LosePower();
   past_.left.clear();
-  past_.lost_power = true;
+  past_.lost_any = true;
   doubts_.PowerLost(time_.Now());
+  if (!options_.disk || options_.disk->fsync == Fsync::kAlways) return;
+  for (const auto& remote : remotes_) remote->SenderForgot();
 }
 
 // What the disk is doing for the process at its end is done in part.
@@ -124,12 +126,14 @@ void World::EndProcess(bool orderly) {
   if (!running()) return;
   FollowScrapes();
   past_.left.clear();
-  if (AllWritten()) {
+  if (!AllWritten()) {
+    past_.lost_any = true;
+  } else {
     doubts_.Written(time_.Now());
     for (const auto& remote : remotes_) {
       const RemoteTotals totals = Totals(*remote);
       // What was lost and is not counted yet is in `unread`.
-      if (totals.queues > 0 && evicted_samples() == 0 && !past_.lost_power) {
+      if (totals.queues > 0 && evicted_samples() == 0 && !past_.lost_any) {
         past_.left[remote->url()] = totals.unread + totals.pending;
       }
     }
