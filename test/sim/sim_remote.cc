@@ -91,7 +91,9 @@ void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {
     }
   }
   if (sample.timestamp > series.latest) series.may_go_back = false;
-  const bool checks_order = !clock_went_back && !series.may_go_back;
+  // What was refused may be offered again by a sender that forgot that.
+  const bool again = !sender_ends_.empty() && Rejected(series.key, sample.timestamp);
+  const bool checks_order = !clock_went_back && !series.may_go_back && !again;
   if (checks_order && sample.timestamp <= series.latest) {
     problem_(fmt::format("{} came after {}", where(), series.latest));
   }
@@ -101,7 +103,7 @@ void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {
     if (value.target != series.target || value.series != series.sid) {
       problem_(fmt::format("{} has the value of another series: {}", where(), sample.value));
     }
-    if (value.scrape <= series.latest_scrape && !series.may_go_back) {
+    if (value.scrape <= series.latest_scrape && !series.may_go_back && !again) {
       problem_(
           fmt::format("{}: scrape {} came after {}", where(), value.scrape, series.latest_scrape));
     }

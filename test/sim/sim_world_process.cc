@@ -138,7 +138,12 @@ void World::EndProcess(bool orderly) {
       }
     }
   }
-  for (const auto& remote : remotes_) past_.remotes[remote->url()] += Totals(*remote).stats;
+  std::map<std::string, uint64_t> pending;
+  for (const auto& remote : remotes_) {
+    const RemoteTotals totals = Totals(*remote);
+    past_.remotes[remote->url()] += totals.stats;
+    pending[remote->url()] = totals.pending;
+  }
   past_.evicted = evicted_samples();
   past_.scrapes = scrape_stats();
   if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s END w%zu %s pending %lu unread %lu appended %lu read %lu evicted %lu recovered %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), p->worker->log().stats().appended.samples, q->stats().read.total(), p->worker->log().stats().evicted.total(), p->worker->log().stats().recovered.total());
@@ -146,7 +151,10 @@ void World::EndProcess(bool orderly) {
   // What was cut off.
   FollowScrapes();
   doubts_.ProcessEnded(time_.Now());
-  for (const auto& remote : remotes_) remote->SenderEnded(time_.Now(), orderly);
+  // A record of which the remote has a part is sent again as a whole.
+  for (const auto& remote : remotes_) {
+    remote->SenderEnded(time_.Now(), orderly && pending[remote->url()] == 0);
+  }
 }
 
 Agent& World::agent() {
