@@ -207,8 +207,7 @@ Status SimDisk::WriteAt(SimNode& file, const std::string& path, uint64_t offset,
 }
 
 uint64_t SimDisk::room() const {
-  const uint64_t total = total_ == 0 ? kUnlimited : total_;
-  return total - std::min(total, used());
+  return total_ == 0 ? kUnlimited : total_ - std::min(total_, used());
 }
 
 void SimDisk::LosePower(PowerLoss loss) {
