@@ -59,11 +59,10 @@ Status DiskLog::CheckFormat() {
   auto file = env_.disk.Open(fresh, FileMode::kCreate);
   if (!file) return Fail(file.error().message);
   if (auto written = (*file)->WriteAt(0, FormatText()); !written) return written;
-  if (options_.fsync != Fsync::kNever) {
-    if (auto synced = (*file)->Sync(); !synced) return synced;
-  }
+  // Once, however the rest is synced: without it the whole log could not be used.
+  if (auto synced = (*file)->Sync(); !synced) return synced;
   if (auto renamed = env_.disk.Rename(fresh, path); !renamed) return renamed;
-  return options_.fsync == Fsync::kNever ? Status() : env_.disk.SyncDirectory(options_.path);
+  return env_.disk.SyncDirectory(options_.path);
 }
 
 Result<std::unique_ptr<DiskLog>> DiskLog::Open(const DiskLogEnvironment& environment,
