@@ -36,10 +36,9 @@ void PartitionWrite::Run(Disk& disk) {
     file = std::move(*made);
   }
   status = file->WriteAt(offset, bytes);
-  if (status && sync_bytes) {
-    status = file->Sync();
-    if (status && !create.empty()) status = disk.SyncDirectory(folder);
-  }
+  if (status && sync_bytes) status = file->Sync();
+  // So that what is synced later can be found after a loss of power.
+  if (status && sync_closed && !create.empty()) status = disk.SyncDirectory(folder);
   if (status) return;
   if (create.empty()) {
     static_cast<void>(file->Truncate(offset));
