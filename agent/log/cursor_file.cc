@@ -94,15 +94,21 @@ std::string CursorName(const std::string& reader) {
 
 bool IsCursorName(const std::string& name) { return name.size() == 20 && name.ends_with(".pos"); }
 
-Status CursorWriter::Write(Disk& disk, const CursorState& state, bool sync) {
+Status CursorWriter::Write(Disk& disk, const CursorState& state, Durable durable) {
   saved_ = false;
   auto file = disk.Open(path_, FileMode::kWrite);
-  if (!file) file = disk.Open(path_, FileMode::kCreate);
+  if (!file) {
+    file = disk.Open(path_, FileMode::kCreate);
+    made_ = true;
+  }
   if (!file) return Fail(file.error().message);
   const uint64_t serial = serial_ + 1;
   Status written = (*file)->WriteAt((serial % 2) * kSlotBytes, EncodeSlot(state, serial));
-  if (written && sync) written = (*file)->Sync();
+  const bool fresh = made_ && durable != Durable::kNo;
+  if (written && (fresh || durable == Durable::kAlways)) written = (*file)->Sync();
+  if (written && fresh) written = disk.SyncDirectory(path_.substr(0, path_.rfind('/')));
   if (!written) return written;
+  made_ = false;
   serial_ = serial;
   saved_ = true;
   return {};

@@ -39,7 +39,10 @@ class CursorWriter {
  public:
   // `serial`: of what the file holds, if it does.
   CursorWriter(std::string path, uint64_t serial) : path_(std::move(path)), serial_(serial) {}
-  Status Write(Disk& disk, const CursorState& state, bool sync);
+  enum class Durable : uint8_t { kNo, kWhenMade, kAlways };
+  // kWhenMade: a loss of power may take what was written last, but not the file: without one a
+  // remote would be new.
+  Status Write(Disk& disk, const CursorState& state, Durable durable);
   // Whether the file holds what was to be written last.
   bool saved() const { return saved_; }
 
@@ -47,6 +50,7 @@ class CursorWriter {
   const std::string path_;
   uint64_t serial_;
   bool saved_ = true;
+  bool made_ = false;  // and not yet synced
 };
 
 struct ReadCursorResult {

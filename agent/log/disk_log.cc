@@ -311,9 +311,12 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
     writer = std::make_shared<CursorWriter>(Folder(partition) + "/" + CursorName(state.reader), 0);
   }
   auto saved = std::make_shared<bool>();
+  CursorWriter::Durable durable = CursorWriter::Durable::kWhenMade;
+  if (options_.fsync == Fsync::kAlways) durable = CursorWriter::Durable::kAlways;
+  if (options_.fsync == Fsync::kNever) durable = CursorWriter::Durable::kNo;
   env_.io.Run(
-      [&disk = env_.disk, writer, state, saved, sync = options_.fsync == Fsync::kAlways] {
-        *saved = writer->Write(disk, state, sync).has_value();
+      [&disk = env_.disk, writer, state, saved, durable] {
+        *saved = writer->Write(disk, state, durable).has_value();
       },
       [self = self_, partition, reader = state.reader, saved] {
         if (*self != nullptr && !*saved) (*self)->unsaved_[partition].insert(reader);

@@ -37,7 +37,7 @@ void PartitionWrite::Run(Disk& disk) {
   }
   status = file->WriteAt(offset, bytes);
   if (status && sync_bytes) status = file->Sync();
-  // Syncing its bytes, later, would not save a file without a name.
+  // So that what is synced later can be found after a loss of power.
   if (status && sync_closed && !create.empty()) status = disk.SyncDirectory(folder);
   if (status) return;
   if (create.empty()) {

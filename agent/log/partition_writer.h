@@ -34,7 +34,7 @@ struct PartitionWrite {
   uint64_t offset = 0;
   std::string bytes;
   bool sync_bytes = false;   // before it counts as written
-  bool sync_closed = false;  // whole segments
+  bool sync_closed = false;  // whole segments, and that there is a new one
   Status status;             // the outcome
 
   // On the I/O thread.

@@ -1,4 +1,7 @@
-// A WorkQueue on a thread of its own.
+// A WorkQueue on a thread of its own, which is named "io" and takes no signals.
+//
+// What `work` holds is destroyed on that thread as soon as it has run, what `done` holds on the
+// loop's, or with the queue. Not bounded: its users are.
 #pragma once
 
 #include <condition_variable>
@@ -7,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include "common/event/event_loop.h"
 #include "common/event/work_queue.h"
@@ -18,7 +20,8 @@ class IoThread : public WorkQueue {
  public:
   // `loop` runs what is done; it must outlive it.
   explicit IoThread(EventLoop& loop);
-  // On the loop's thread, or when the loop runs no more.
+  // On the loop's thread, also in a `done`, or when the loop runs no more. Blocks until what was
+  // handed in has finished.
   ~IoThread() override;
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -29,15 +32,24 @@ class IoThread : public WorkQueue {
   struct Piece {
     std::function<void()> work, done;
   };
+  // What is done, on its way to the loop; a post to it may come after the queue's end.
+  struct Finished {
+    void RunAll();
+
+    std::mutex mutex;
+    std::deque<std::function<void()>> waiting;  // guarded by mutex
+    bool alive = true;                          // of the loop's thread
+  };
+
   void Loop();
+  void Finish(std::function<void()> done);
 
   EventLoop& loop_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Piece> pieces_;
-  bool stop_ = false;
-  // Of the loop's thread: whether what is posted may still run.
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::deque<Piece> pieces_;  // guarded by mutex_
+  bool stop_ = false;         // guarded by mutex_
+  const std::shared_ptr<Finished> finished_ = std::make_shared<Finished>();
   std::thread thread_;
 };
 

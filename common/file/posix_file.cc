@@ -30,7 +30,8 @@ Status PosixFile::WriteAt(uint64_t offset, std::string_view bytes) {
     const ssize_t written =
         pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return FailNow();
+    if (written == 0) errno = ENOSPC;  // a loop without end otherwise
+    if (written <= 0) return FailNow();
     bytes.remove_prefix(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
   }
@@ -45,7 +46,13 @@ Status PosixFile::Truncate(uint64_t size) {
   return result == 0 ? Status() : FailNow();
 }
 
-Status PosixFile::Sync() { return fdatasync(fd_.get()) == 0 ? Status() : FailNow(); }
+Status PosixFile::Sync() {
+  int result = 0;
+  do {
+    result = fdatasync(fd_.get());
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? Status() : FailNow();
+}
 
 Result<uint64_t> PosixFile::Size() {
   struct stat info {};

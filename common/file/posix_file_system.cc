@@ -46,6 +46,18 @@ std::string PidIn(int fd) {
   return pid.find_first_not_of("0123456789") == std::string::npos ? pid : "";
 }
 
+// 0, or the error.
+int SyncNames(const std::string& directory) {
+  const UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return errno;
+  int result = 0;
+  do {
+    result = fsync(fd.get());
+  } while (result != 0 && errno == EINTR);
+  // Some network and FUSE file systems sync files only; there is nothing more to be had from them.
+  return result == 0 || errno == EINVAL ? 0 : errno;
+}
+
 }  // namespace
 
 Result<std::string> PosixFileSystem::ReadFile(const std::string& path, size_t bytes_max) {
@@ -91,14 +103,25 @@ Result<std::vector<std::string>> PosixFileSystem::Glob(const std::string& patter
 }
 
 Status PosixFileSystem::CreateDirectories(const std::string& path) {
+  namespace fs = std::filesystem;
   std::error_code error;
-  std::filesystem::create_directories(path, error);
+  std::vector<fs::path> made;
+  for (fs::path at = path; !at.empty() && !fs::exists(at, error); at = at.parent_path()) {
+    if (at.has_filename()) made.push_back(at);
+  }
+  fs::create_directories(path, error);
   if (error) return Fail(path + ": " + error.message());
+  for (const fs::path& at : made) {
+    const std::string parent = at.has_parent_path() ? at.parent_path().string() : ".";
+    const int failed = SyncNames(parent);
+    // Who may make names in a directory may still not be allowed to read it, nor to sync it then.
+    if (failed != 0 && failed != EACCES) return FailWith(parent, failed);
+  }
   return {};
 }
 
 Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path, FileMode mode) {
-  int flags = O_CLOEXEC | O_NOCTTY;
+  int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;  // to open a pipe must not wait for its other end
   switch (mode) {
     case FileMode::kRead:
       flags |= O_RDONLY;
@@ -112,6 +135,10 @@ Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path, Fil
   }
   UniqueFd fd(open(path.c_str(), flags, 0640));
   if (!fd.valid()) return FailWith(path, errno);
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0) return FailWith(path, errno);
+  if (S_ISDIR(info.st_mode)) return FailWith(path, EISDIR);
+  if (!S_ISREG(info.st_mode)) return Fail(path + ": not a regular file");
   return std::make_unique<PosixFile>(path, std::move(fd));
 }
 
@@ -138,15 +165,15 @@ Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
 }
 
 Status PosixFileSystem::SyncDirectory(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || fsync(fd.get()) != 0) return FailWith(path, errno);
+  if (const int failed = SyncNames(path); failed != 0) return FailWith(path, failed);
   return {};
 }
 
 Result<FileSpace> PosixFileSystem::Space(const std::string& path) {
   struct statvfs info {};
   if (statvfs(path.c_str(), &info) != 0) return FailWith(path, errno);
-  return FileSpace{uint64_t{info.f_blocks} * info.f_frsize, uint64_t{info.f_bavail} * info.f_frsize};
+  return FileSpace{uint64_t{info.f_blocks} * info.f_frsize,
+                   uint64_t{info.f_bavail} * info.f_frsize};
 }
 
 Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {

@@ -67,7 +67,6 @@ Status World::Start(const std::string& config) {
       std::move(refs), agent_options);
   Status started = process_->agent->Start();
   time_.RunDue();
-  if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s START w%zu %s pending %lu unread %lu finished %lu recovered %lu damaged %lu unfinished %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), q->stats().finished().total(), p->worker->log().stats().recovered.total(), p->worker->log().disk()?p->worker->log().disk()->stats().damaged_bytes:0, p->worker->log().disk()?p->worker->log().disk()->stats().unfinished_bytes:0);
   if (started) CheckLeft();
   return started;
 }
@@ -146,7 +145,6 @@ void World::EndProcess(bool orderly) {
   }
   past_.evicted = evicted_samples();
   past_.scrapes = scrape_stats();
-  if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s END w%zu %s pending %lu unread %lu appended %lu read %lu evicted %lu recovered %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), p->worker->log().stats().appended.samples, q->stats().read.total(), p->worker->log().stats().evicted.total(), p->worker->log().stats().recovered.total());
   process_.reset();
   // What was cut off.
   FollowScrapes();

@@ -1,107 +1,245 @@
 #include "test/support/sim/sim_disk.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/base/assert.h"
 
 namespace tributary {
 
 namespace {
 
-std::string Parent(const std::string& path) { return path.substr(0, path.rfind('/')); }
+constexpr uint64_t kUnlimited = uint64_t{1} << 40;
 
-std::string NameIn(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+tl::unexpected<Error> FailWith(const std::string& path, const std::string& reason) {
+  return Fail(path + ": " + reason);
+}
+
+bool IsBelow(const SimNode& node, const SimNode& directory) {
+  if (&node == &directory) return true;
+  return std::any_of(directory.names().begin(), directory.names().end(), [&](const auto& entry) {
+    return entry.second->is_directory() && IsBelow(node, *entry.second);
+  });
+}
+
+// Why rename(2) would not do it; null if it would.
+const char* Obstacle(const SimDiskTree::Place& from, const SimDiskTree::Place& to) {
+  if (!from.node) return "No such file or directory";
+  if (!from.directory || !to.directory) return "Device or resource busy";
+  if (from.node->is_directory() && from.node != to.node && IsBelow(*to.directory, *from.node)) {
+    return "Invalid argument";
+  }
+  if (!to.node || to.node == from.node) return nullptr;
+  if (to.node->is_directory() && IsBelow(*from.directory, *to.node)) return "Directory not empty";
+  if (to.node->is_directory() && !from.node->is_directory()) return "Is a directory";
+  if (!to.node->is_directory() && from.node->is_directory()) return "Not a directory";
+  return to.node->names().empty() ? nullptr : "Directory not empty";
+}
 
 }  // namespace
 
 class SimFile : public File {
  public:
-  SimFile(SimDisk& disk, std::string path, std::shared_ptr<SimDisk::Node> node, bool writable)
+  SimFile(SimDisk& disk, std::string path, std::shared_ptr<SimNode> node, bool writable)
       : disk_(disk),
         path_(std::move(path)),
         node_(std::move(node)),
+        opened_(node_->opened()),
         writable_(writable),
-        power_(disk.power_) {}
+        boot_(disk.boots_) {}
 
   Result<size_t> ReadAt(uint64_t offset, char* out, size_t size) override {
-    if (Status good = Begin(SimDisk::kRead); !good) return Fail(good.error().message);
-    const std::string& content = node_->content;
+    if (Status good = Begin(SimDisk::kRead); !good) return tl::unexpected(good.error());
+    const std::string& content = node_->content();
     if (offset >= content.size()) return size_t{0};
     return content.copy(out, size, offset);
   }
 
   Status WriteAt(uint64_t offset, std::string_view bytes) override {
-    if (!writable_) return Fail(path_ + ": Bad file descriptor");
-    Status good = Begin(SimDisk::kWrite);
-    // One that fails may have written a part.
-    if (!good) bytes = bytes.substr(0, disk_.random_.Below(bytes.size() + 1));
-    std::string& content = node_->content;
-    const uint64_t end = offset + bytes.size();
-    const uint64_t grows = end > content.size() ? end - content.size() : 0;
-    const uint64_t used = disk_.used();
-    if (disk_.total_ > 0 && used + grows > disk_.total_) {
-      const uint64_t room = disk_.total_ - std::min(disk_.total_, used);
-      bytes = bytes.substr(0, bytes.size() - std::min<uint64_t>(bytes.size(), grows - room));
-      good = Fail(path_ + ": No space left on device");
-    }
-    if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size());
-    content.replace(offset, bytes.size(), bytes);
-    node_->kept_from = std::min(node_->kept_from, offset);
-    return good;
+    if (Status good = Usable(); !good) return good;
+    if (!writable_ && !bytes.empty()) return FailWith(path_, "Bad file descriptor");
+    return disk_.WriteAt(*node_, path_, offset, bytes);
   }
 
   Status Truncate(uint64_t size) override {
     if (Status good = Begin(SimDisk::kWrite); !good) return good;
-    node_->content.resize(size);
-    node_->kept_from = std::min(node_->kept_from, size);
+    if (!writable_) return FailWith(path_, "Invalid argument");
+    node_->Truncate(size);
     return {};
   }
 
   Status Sync() override {
-    if (Status good = Begin(SimDisk::kSync); !good) return good;
-    node_->synced = node_->content;
-    node_->kept_from = node_->content.size();
+    if (Status good = Begin(SimDisk::kSync); !good) {
+      if (Usable()) node_->SyncFailed();
+      return good;
+    }
+    node_->Sync();
     return {};
   }
 
   Result<uint64_t> Size() override {
-    if (Status good = Begin(SimDisk::kRead); !good) return Fail(good.error().message);
-    return node_->content.size();
+    if (Status good = Begin(SimDisk::kRead); !good) return tl::unexpected(good.error());
+    return node_->content().size();
   }
 
  private:
+  Status Usable() const {
+    if (boot_ != disk_.boots_) return FailWith(path_, "Stale file handle");
+    return {};
+  }
   Status Begin(SimDisk::Kind kind) {
-    if (power_ != disk_.power_) return Fail(path_ + ": the power was lost");
+    if (Status good = Usable(); !good) return good;
     return disk_.Begin(kind, path_);
   }
-  static tl::unexpected<Error> Fail(std::string text) { return tributary::Fail(std::move(text)); }
 
   SimDisk& disk_;
   const std::string path_;
-  const std::shared_ptr<SimDisk::Node> node_;
+  const std::shared_ptr<SimNode> node_;
+  const std::shared_ptr<char> opened_;
   const bool writable_;
-  const uint64_t power_;
+  const uint64_t boot_;
 };
 
-SimDisk::SimDisk(uint64_t seed) : random_(seed) { directories_.insert(""); }
+SimDisk::SimDisk(uint64_t seed) : random_(seed) {}
 SimDisk::~SimDisk() = default;
 
 Status SimDisk::Begin(Kind kind, const std::string& path) {
   operations_++;
-  const bool nth = fail_at_ > 0 && (kind & fail_kinds_) != 0 && --fail_at_ == 0;
-  if (nth && cut_off_) Fail(kAny, "cut off");
-  if (nth) return tributary::Fail(path + ": Input/output error");
-  if ((failing_ & kind) != 0) return tributary::Fail(path + ": " + reason_);
+  const bool nth = fail_at_ > 0 && (kind & fail_at_kinds_) != 0 && --fail_at_ == 0;
+  if (nth && cut_off_) Fail(kAny, fail_at_reason_);
+  if (nth) return FailWith(path, fail_at_reason_);
+  if (const auto why = failing_kinds_.find(kind); why != failing_kinds_.end()) {
+    return FailWith(path, why->second);
+  }
+  if (const auto why = failing_paths_.find(path); why != failing_paths_.end()) {
+    return FailWith(path, why->second);
+  }
   return {};
 }
 
-void SimDisk::Fail(unsigned kinds, const std::string& reason) {
-  failing_ = reason.empty() ? 0 : kinds;
-  reason_ = reason;
-  if (reason.empty()) cut_off_ = false;
+Status SimDisk::CreateDirectories(const std::string& path) {
+  if (Status good = Begin(kOpen, path); !good) return good;
+  if (!tree_.MakeDirectories(path)) return FailWith(path, "Not a directory");
+  return {};
 }
 
-void SimDisk::FailNth(uint64_t n, unsigned kinds) {
+Result<std::unique_ptr<File>> SimDisk::Open(const std::string& path, FileMode mode) {
+  if (Status good = Begin(kOpen, path); !good) return tl::unexpected(good.error());
+  const auto place = tree_.Find(path);
+  if (!place) return FailWith(path, place.error().message);
+  std::shared_ptr<SimNode> node = place->node;
+  if (mode == FileMode::kCreate) {
+    if (node) return FailWith(path, "File exists");
+    node = tree_.MakeFile();
+    tree_.SetName(*place, node);
+  }
+  if (!node) return FailWith(path, "No such file or directory");
+  if (node->is_directory()) return FailWith(path, "Is a directory");
+  return std::make_unique<SimFile>(*this, path, node, mode != FileMode::kRead);
+}
+
+Result<std::vector<std::string>> SimDisk::List(const std::string& directory) {
+  if (Status good = Begin(kRead, directory); !good) return tl::unexpected(good.error());
+  const auto place = tree_.Find(directory);
+  if (!place) return FailWith(directory, place.error().message);
+  if (!place->node) return FailWith(directory, "No such file or directory");
+  if (!place->node->is_directory()) return FailWith(directory, "Not a directory");
+  std::vector<std::string> names;
+  for (const auto& [name, node] : place->node->names()) names.push_back(name);
+  return names;
+}
+
+Status SimDisk::Remove(const std::string& path) {
+  if (Status good = Begin(kRemove, path); !good) return good;
+  const auto place = tree_.Find(path);
+  if (!place) return FailWith(path, place.error().message);
+  if (!place->node) return FailWith(path, "No such file or directory");
+  if (place->node->is_directory()) return FailWith(path, "Is a directory");
+  tree_.SetName(*place, nullptr);
+  return {};
+}
+
+Status SimDisk::Rename(const std::string& from, const std::string& to) {
+  const std::string paths = from + " to " + to;
+  if (Status good = Begin(kRemove, from); !good) return good;
+  if (const auto why = failing_paths_.find(to); why != failing_paths_.end()) {
+    return FailWith(paths, why->second);
+  }
+  const auto source = tree_.Find(from);
+  if (!source) return FailWith(paths, source.error().message);
+  const auto target = tree_.Find(to);
+  if (!target) return FailWith(paths, target.error().message);
+  if (const char* why = Obstacle(*source, *target)) return FailWith(paths, why);
+  if (source->node != target->node) tree_.Rename(*source, *target);
+  return {};
+}
+
+Status SimDisk::SyncDirectory(const std::string& path) {
+  if (Status good = Begin(kSync, path); !good) return good;
+  const auto place = tree_.Find(path);
+  if (!place) return FailWith(path, place.error().message);
+  if (!place->node) return FailWith(path, "No such file or directory");
+  if (!place->node->is_directory()) return FailWith(path, "Not a directory");
+  tree_.SyncNames(place->node);
+  return {};
+}
+
+Result<FileSpace> SimDisk::Space(const std::string& path) {
+  if (Status good = Begin(kRead, path); !good) return tl::unexpected(good.error());
+  const auto place = tree_.Find(path);
+  if (!place) return FailWith(path, place.error().message);
+  if (!place->node) return FailWith(path, "No such file or directory");
+  return FileSpace{total_ == 0 ? kUnlimited : total_, room()};
+}
+
+Status SimDisk::WriteAt(SimNode& file, const std::string& path, uint64_t offset,
+                        std::string_view bytes) {
+  Status result = Begin(kWrite, path);
+  if (!result) bytes = bytes.substr(0, random_.Below(bytes.size() + 1));
+  const uint64_t size = file.content().size();
+  const uint64_t room_to = size + room();
+  if (!bytes.empty() && offset + bytes.size() > std::max(size, room_to)) {
+    bytes = bytes.substr(0, room_to > offset ? room_to - offset : 0);
+    if (result) result = FailWith(path, "No space left on device");
+  }
+  file.WriteAt(offset, bytes);
+  return result;
+}
+
+uint64_t SimDisk::room() const {
+  return total_ == 0 ? kUnlimited : total_ - std::min(total_, used());
+}
+
+void SimDisk::LosePower(PowerLoss loss) {
+  CloseAll();
+  tree_.LosePower(loss, random_);
+}
+
+void SimDisk::SetSpace(uint64_t total, uint64_t free) {
+  total_ = total;
+  const uint64_t files = tree_.used();
+  taken_ = total - std::min(total, free + files);
+}
+
+void SimDisk::Fail(unsigned kinds, const std::string& reason) {
+  if (reason.empty()) cut_off_ = false;
+  for (const Kind kind : {kRead, kWrite, kSync, kRemove, kOpen}) {
+    if (kinds != 0 && (kinds & kind) == 0) continue;
+    failing_kinds_.erase(kind);
+    if (!reason.empty()) failing_kinds_[kind] = reason;
+  }
+}
+
+void SimDisk::FailPath(const std::string& path, const std::string& reason) {
+  failing_paths_.erase(path);
+  if (!reason.empty()) failing_paths_[path] = reason;
+}
+
+void SimDisk::FailNth(uint64_t n, unsigned kinds, const std::string& reason) {
   fail_at_ = n;
-  fail_kinds_ = kinds;
+  fail_at_kinds_ = kinds;
+  fail_at_reason_ = reason;
+  cut_off_ = false;
 }
 
 void SimDisk::CutOff(uint64_t n) {
@@ -109,127 +247,24 @@ void SimDisk::CutOff(uint64_t n) {
   cut_off_ = true;
 }
 
-Status SimDisk::CreateDirectories(const std::string& path) {
-  if (Status good = Begin(kOpen, path); !good) return good;
-  for (std::string each = path; directories_.insert(each).second;) each = Parent(each);
-  return {};
-}
-
-Result<std::unique_ptr<File>> SimDisk::Open(const std::string& path, FileMode mode) {
-  if (Status good = Begin(kOpen, path); !good) return tributary::Fail(good.error().message);
-  auto it = names_.find(path);
-  if (mode == FileMode::kCreate) {
-    if (it != names_.end()) return tributary::Fail(path + ": File exists");
-    if (!directories_.contains(Parent(path))) {
-      return tributary::Fail(path + ": No such file or directory");
-    }
-    it = names_.emplace(path, std::make_shared<Node>()).first;
-  } else if (it == names_.end()) {
-    return tributary::Fail(path + ": No such file or directory");
-  }
-  return std::make_unique<SimFile>(*this, path, it->second, mode != FileMode::kRead);
-}
-
-Result<std::vector<std::string>> SimDisk::List(const std::string& directory) {
-  if (Status good = Begin(kRead, directory); !good) return tributary::Fail(good.error().message);
-  if (!directories_.contains(directory)) {
-    return tributary::Fail(directory + ": No such file or directory");
-  }
-  std::vector<std::string> names;
-  for (const auto& [path, node] : names_) {
-    if (Parent(path) == directory) names.push_back(NameIn(path));
-  }
-  for (const std::string& path : directories_) {
-    if (!path.empty() && Parent(path) == directory) names.push_back(NameIn(path));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-Status SimDisk::Remove(const std::string& path) {
-  if (Status good = Begin(kRemove, path); !good) return good;
-  if (names_.erase(path) == 0) return tributary::Fail(path + ": No such file or directory");
-  return {};
-}
-
-Status SimDisk::Rename(const std::string& from, const std::string& to) {
-  if (Status good = Begin(kRemove, from); !good) return good;
-  auto it = names_.find(from);
-  if (it == names_.end()) return tributary::Fail(from + ": No such file or directory");
-  const std::shared_ptr<Node> node = it->second;
-  names_.erase(it);
-  names_[to] = node;
-  return {};
-}
-
-Status SimDisk::SyncDirectory(const std::string& path) {
-  if (Status good = Begin(kSync, path); !good) return good;
-  std::erase_if(synced_names_, [&](const auto& entry) { return Parent(entry.first) == path; });
-  for (const auto& [name, node] : names_) {
-    if (Parent(name) == path) synced_names_[name] = node;
-  }
-  return {};
-}
-
-Result<FileSpace> SimDisk::Space(const std::string& path) {
-  if (Status good = Begin(kRead, path); !good) return tributary::Fail(good.error().message);
-  if (total_ == 0) return FileSpace{1 << 30, 1 << 30};
-  return FileSpace{total_, total_ - std::min(total_, used())};
-}
-
-void SimDisk::LosePower() {
-  power_++;
-  std::map<std::string, std::shared_ptr<Node>> found;
-  for (const auto& names : {&names_, &synced_names_}) {
-    for (const auto& [path, node] : *names) {
-      const auto now = names_.find(path);
-      const auto before = synced_names_.find(path);
-      const bool settled = now != names_.end() && before != synced_names_.end() &&
-                           now->second == before->second;
-      if (found.contains(path)) continue;
-      if (settled || random_.Chance(0.5)) found[path] = node;
-    }
-  }
-  for (auto& [path, node] : found) {
-    std::string& content = node->content;
-    // Some of the writes that were not synced came to the disk, up to one that was torn.
-    const uint64_t from = std::min<uint64_t>(node->kept_from, content.size());
-    const uint64_t kept = from + random_.Below(content.size() - from + 1);
-    std::string rest = node->synced.size() > kept ? node->synced.substr(kept) : "";
-    content.resize(kept);
-    content += rest;
-    node->synced = content;
-    node->kept_from = content.size();
-  }
-  names_ = found;
-  synced_names_ = std::move(found);
-}
-
 std::string* SimDisk::Content(const std::string& path) {
-  auto it = names_.find(path);
-  return it == names_.end() ? nullptr : &it->second->content;
+  const auto place = tree_.Find(path);
+  if (!place || !place->node || place->node->is_directory()) return nullptr;
+  return &place->node->ContentToDamage();
 }
 
-std::vector<std::string> SimDisk::Paths() const {
-  std::vector<std::string> paths;
-  for (const auto& [path, node] : names_) paths.push_back(path);
-  return paths;
+void SimDisk::FlipBit(const std::string& path, uint64_t offset, unsigned bit) {
+  const auto place = tree_.Find(path);
+  if (place && place->node && !place->node->is_directory()) place->node->FlipBit(offset, bit);
 }
 
 void SimDisk::Write(const std::string& path, std::string content) {
-  for (std::string each = Parent(path); directories_.insert(each).second;) each = Parent(each);
-  auto node = std::make_shared<Node>();
-  node->synced = content;
-  node->kept_from = content.size();
-  node->content = std::move(content);
-  names_[path] = node;
-  synced_names_[path] = node;
-}
-
-uint64_t SimDisk::used() const {
-  uint64_t bytes = taken_;
-  for (const auto& [path, node] : names_) bytes += node->content.size();
-  return bytes;
+  tree_.MakeDirectories(path.substr(0, path.rfind('/')));
+  const auto place = tree_.Find(path);
+  CHECK(place && place->directory && !(place->node && place->node->is_directory()));
+  std::shared_ptr<SimNode> file = place->node ? place->node : tree_.MakeFile();
+  tree_.SettleName(*place, file);
+  file->Replace(std::move(content));
 }
 
 }  // namespace tributary
