@@ -1,5 +1,5 @@
-// Samples outlive what becomes of the process, the disk and the power: each fault by itself. What must
-// hold at all times is checked by the world and by SimRemote.
+// Samples outlive what becomes of the process, the disk and the power: each fault by itself. What
+// must hold at all times is checked by the world and by SimRemote.
 #include <algorithm>
 #include <numeric>
 
@@ -70,8 +70,8 @@ struct DiskWorld {
     stats += world.PastStats(remote);
     return (stats.dropped[DropReason::kLogFull] + stats.dropped[DropReason::kLogDamaged]).samples;
   }
-  // Everything has arrived at both, but what was counted as lost or is in doubt; and nothing stays on
-  // disk that is no more needed.
+  // Everything has arrived at both, but what was counted as lost or is in doubt; and nothing stays
+  // on disk that is no more needed.
   void Finish() {
     CHECK(CaughtUp());
     world.Run(seconds(3));
@@ -87,7 +87,7 @@ struct DiskWorld {
     INFO(world.Report());
     CHECK(world.problems().empty());
   }
-  // What is missing at a remote of the pages' series.
+  // Samples of the pages' series, each of whose scrapes must have reached its target.
   uint64_t Served() const {
     uint64_t samples = 0;
     for (const auto& target : world.targets()) samples += 20 * target->scrapes().size();

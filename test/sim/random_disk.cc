@@ -65,8 +65,8 @@ void RandomWorld::BreakDisk() {
       what = "it is slow";
   }
   if (Chance(0.1)) world_.disk().FailNth(1 + random_.Below(100));
-  world_.Note(fmt::format("disk: {} for {:.1f} s", what,
-                          std::chrono::duration<double>(duration).count()));
+  world_.Note(
+      fmt::format("disk: {} for {:.1f} s", what, std::chrono::duration<double>(duration).count()));
   disk_heals_.SetAfter(duration, [this] { HealDisk(); });
 }
 

@@ -102,8 +102,8 @@ void RandomWorld::MakeRemotes() {
   }
 }
 
-// Whatever hangs or is down, the witness gets what was scraped soon after it was; unless that has to be
-// read from a disk that does not read, or by a process that did not scrape it.
+// Whatever hangs or is down, the witness gets what was scraped soon after it was; unless that has
+// to be read from a disk that does not read, or by a process that did not scrape it.
 void RandomWorld::WatchDelay() {
   witness_->on_stored = [this](const StoredSeries& series, const StoredSeries::Sample& sample) {
     const PageValue value = PageValue::Decode(sample.value);
@@ -114,8 +114,8 @@ void RandomWorld::WatchDelay() {
     const bool was_ill = world_.doubts().disk_ill() || world_.doubts().disk_well_since() > since;
     if (was_ill && (tiny_window_ || world_.processes() > 1)) return;
     if (world_.process_begun() > since) return;
-    // A slow page's time, the batch's deadline, what a write may take before it is not waited for, and
-    // a little.
+    // A slow page's time, the batch's deadline, what a write may take before it is not waited for,
+    // and a little.
     if (delay > seconds(15) + seconds(1) + seconds(1) + seconds(1)) {
       world_.Problem(fmt::format("the witness got {} only after {:.3f} s", series.key,
                                  std::chrono::duration<double>(delay).count()));

@@ -1,6 +1,6 @@
-// The whole agent through random worlds, with everything going wrong that can: targets, remotes, network,
-// disk, clock, reloads, ends of the process and of power. One in five is half an hour of virtual time,
-// the others some minutes.
+// The whole agent through random worlds, with everything going wrong that can: targets, remotes,
+// network, disk, clock, reloads, ends of the process and of power. One in five is half an hour of
+// virtual time, the others some minutes.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
-// Random worlds (random_world.h). TRIBUTARY_SIM_SEED=n replays one seed, TRIBUTARY_SIM_SEEDS=n plays so many
-// (1000), TRIBUTARY_SIM_PART=i/n the i-th of n parts of them.
+// Random worlds (random_world.h). TRIBUTARY_SIM_SEED=n replays one seed, TRIBUTARY_SIM_SEEDS=n
+// plays so many (1000), TRIBUTARY_SIM_PART=i/n the i-th of n parts of them.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -65,9 +65,8 @@ bool SimRemote::EndedSince(MonotonicTime time) const {
 
 bool SimRemote::MayComeAgain(const Taken& taken) const {
   return !taken.sure || taken.came <= forgotten_until_ ||
-         std::any_of(sender_ends_.begin(), sender_ends_.end(), [&](MonotonicTime end) {
-           return taken.came <= end && end <= taken.answered;
-         });
+         std::any_of(sender_ends_.begin(), sender_ends_.end(),
+                     [&](MonotonicTime end) { return taken.came <= end && end <= taken.answered; });
 }
 
 void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {

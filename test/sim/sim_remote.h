@@ -4,8 +4,8 @@
 // It checks what must hold for every single request, whatever the agent goes through: that it can
 // be decoded; that no series goes back (in scrape numbers, and in time while the world's clock does
 // not step back); that a sample comes twice only if the answer to the first was not clear, or its
-// sender's process ended before it could write down that it was; that requests in flight and samples
-// in them keep to the bounds.
+// sender's process ended before it could write down that it was; that requests in flight and
+// samples in them keep to the bounds.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,10 @@
-// A world for one agent: its process (control and workers), targets, remotes, files, disk and clocks,
-// all on virtual time and from one seed. Nothing here is real; nothing in the agent is a double. The
-// process may end in any way and start again; the rest of the world goes on.
+// A world for one agent: its process (control and workers), targets, remotes, files, disk and
+// clocks, all on virtual time and from one seed. Nothing here is real; nothing in the agent is a
+// double. The process may end in any way and start again; the rest of the world goes on.
 //
-// Run checks after every half second of virtual time what must hold at all times (sim_world_checks.cc)
-// and follows the scrapes that have ended. What must not be goes to `problems`.
+// Run checks after every half second of virtual time what must hold at all times
+// (sim_world_checks.cc) and follows the scrapes that have ended. What must not be goes to
+// `problems`.
 #pragma once
 
 #include <cstdint>
@@ -74,8 +75,8 @@ class World {
   // Addresses as a file_sd file has them.
   void WriteTargets(const std::string& path, const std::vector<uint32_t>& ids);
 
-  // Writes the file and starts the agent with it, in a process of its own. What is left of an earlier
-  // one, once it has been shut down, ends first. An error: there is no process.
+  // Writes the file and starts the agent with it, in a process of its own. What is left of an
+  // earlier one, once it has been shut down, ends first. An error: there is no process.
   Status Start(const std::string& config);
   // Writes the file and lets the agent read it; applied to the workers when it returns.
   Status Reload(const std::string& config);
@@ -94,8 +95,8 @@ class World {
   End Shutdown(nanoseconds deadline);
   // The process that was shut down is no more.
   void Exit();
-  // The process ends where it is: what it has written stays, a write that is under way is done up to a
-  // random byte or not at all.
+  // The process ends where it is: what it has written stays, a write that is under way is done up
+  // to a random byte or not at all.
   void Kill();
   // So does power: what was not synced is lost too.
   void LosePower();

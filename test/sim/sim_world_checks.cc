@@ -170,8 +170,8 @@ void World::CheckDisk(WorkerProcess& process) {
   size_t closed = 0;
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     const auto& segments = log.disk()->segments(p);
-    closed += static_cast<size_t>(
-        std::count_if(segments.begin(), segments.end(), [](const auto& one) { return one.closed; }));
+    closed += static_cast<size_t>(std::count_if(segments.begin(), segments.end(),
+                                                [](const auto& one) { return one.closed; }));
   }
   // It is looked at once a second.
   const bool over = log.disk()->stats().bytes > options_.disk->retention_bytes && closed > 0;

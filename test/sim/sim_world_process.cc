@@ -62,9 +62,9 @@ Status World::Start(const std::string& config) {
   AgentOptions agent_options;
   agent_options.config_file = kConfigFile;
   agent_options.hostname = "sim";
-  process_->agent = std::make_unique<Agent>(
-      DiscoverySeams{process_->loop, files_, process_->http, process_->dns}, logger_,
-      std::move(refs), agent_options);
+  process_->agent =
+      std::make_unique<Agent>(DiscoverySeams{process_->loop, files_, process_->http, process_->dns},
+                              logger_, std::move(refs), agent_options);
   Status started = process_->agent->Start();
   time_.RunDue();
   if (started) CheckLeft();
