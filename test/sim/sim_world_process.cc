@@ -193,6 +193,7 @@ void World::SlowDisk(nanoseconds latency) {
 void World::HealDisk() {
   const MonotonicTime now = time_.Now();
   disk_.Fail(0, "");
+  disk_.FailNth(0);
   disk_.SetTotal(0);
   disk_stalled_until_ = {};
   // What is under way takes as long as it was to take, and what waits its turn.
