@@ -22,6 +22,11 @@ void Set(CURL* easy, CURLoption option, T value) {
   CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
 }
 
+long HttpVersion(const HttpRequest& request) {
+  if (request.http2_only) return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+  return request.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+}
+
 long LowestVersion(TlsVersion version) {
   switch (version) {
     case TlsVersion::kTls10:
@@ -86,8 +91,7 @@ void CurlExchange::SetConnectionOptions() {
   Set(easy_, CURLOPT_QUICK_EXIT, 1L);
   Set(easy_, CURLOPT_PATH_AS_IS, 1L);
   Set(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
-  Set(easy_, CURLOPT_HTTP_VERSION,
-      static_cast<long>(request_.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  Set(easy_, CURLOPT_HTTP_VERSION, HttpVersion(request_));
   Set(easy_, CURLOPT_HTTP09_ALLOWED, 0L);
   Set(easy_, CURLOPT_HTTP_CONTENT_DECODING, 0L);
   Set(easy_, CURLOPT_TCP_NODELAY, 1L);
