@@ -116,7 +116,8 @@ GrpcStatus GrpcStatusOf(const HttpResponseHead& head, const std::vector<HttpHead
   if (text.empty() && head.status != 200) return StatusOfHttp(head.status);
   unsigned code = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), code);
-  if (text.empty() || parsed.ptr != text.data() + text.size() || code > kCodeMax) {
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+  if (!is_number || code > kCodeMax) {
     return Status(GrpcCode::kUnknown, "the receiver's answer has no valid grpc-status");
   }
   return {static_cast<uint8_t>(code), DecodePercent(FindHeader(fields, "grpc-message"))};

@@ -158,6 +158,7 @@ void SpanExporter::ExportNext() {
     queue_.pop_front();
     batch_spans_++;
   }
+  more_waited_ = !queue_.empty();
   std::string body = builder_.Finish();
   if (config_.gzip) body = Gzip(body);
   if (is_grpc()) body = FrameGrpcMessage(body, config_.gzip);
@@ -278,10 +279,11 @@ void SpanExporter::Settle(const Answer& answer) {
 }
 
 void SpanExporter::GoOn() {
-  if (flushed_ != nullptr && queue_.empty()) return EndFlush();
-  if (queue_.size() >= kBatchMax || (flushed_ != nullptr && !queue_.empty())) {
+  if (queue_.empty()) {
+    if (flushed_ != nullptr) EndFlush();
+  } else if (queue_.size() >= kBatchMax || more_waited_ || flushed_ != nullptr) {
     ExportNext();
-  } else if (!queue_.empty()) {
+  } else {
     batch_timer_.SetAfter(kBatchDelay, [this] { ExportNext(); });
   }
 }

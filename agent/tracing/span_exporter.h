@@ -109,6 +109,7 @@ class SpanExporter : private HttpHandler {
 
   // The batch under way.
   size_t batch_spans_ = 0;  // 0: none
+  bool more_waited_ = false;  // than had room in it
   std::shared_ptr<const std::string> body_;
   MonotonicTime deadline_{};
   nanoseconds backoff_{};

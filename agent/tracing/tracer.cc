@@ -74,7 +74,8 @@ int64_t Tracer::NowNs(const Span& span) const {
 
 void Tracer::AddError(Span& span, std::string message) const {
   if (!span.context.sampled) return;
-  span.events.push_back({NowNs(span), "exception", {{"exception.message", std::move(message)}}});
+  span.events.push_back(
+      {NowNs(span), "exception", {{"exception.message", ClipSpanText(std::move(message))}}});
 }
 
 void Tracer::End(Span span) {

@@ -70,6 +70,7 @@ class CurlExchange {
   bool HasHttpsProxy() const;
   void SetOptions();
   void SetConnectionOptions();
+  void SetHttpVersion();
   void SetTls();
   void SetServerName(const std::string& name);
   void SetProxy();

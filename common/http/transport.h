@@ -69,7 +69,7 @@ enum class HttpFailure : uint8_t {
   // the same: no transport sends one again by itself once a byte of it is out, except GET, HEAD and
   // OPTIONS.
   kClosed,
-  kBadResponse,       // not HTTP, header over 64 KiB, broken chunked encoding
+  kBadResponse,       // not HTTP, header and trailers over 64 KiB, broken chunked encoding
   kTooManyRedirects,  // HttpClient
   kAborted,           // the handler refused the body
   kOther,

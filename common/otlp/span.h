@@ -21,6 +21,11 @@ using SpanId = std::array<unsigned char, 8>;  // all zeros: none
 enum class SpanKind : uint8_t { kInternal = 1, kServer = 2, kClient = 3 };
 enum class SpanStatus : uint8_t { kUnset = 0, kOk = 1, kError = 2 };
 
+// Longer texts of a span are cut off there, so that its memory is bounded.
+inline constexpr size_t kSpanTextBytesMax = 4096;
+// Not in the middle of a rune.
+std::string ClipSpanText(std::string text);
+
 struct SpanAttribute {
   std::string_view key;  // a literal: it is not copied
   std::variant<std::string, int64_t, bool> value;
@@ -53,7 +58,7 @@ struct Span {
 
   // Nothing is kept of a span that is not sampled.
   void Set(std::string_view key, std::string value) {
-    if (context.sampled) attributes.push_back({key, std::move(value)});
+    if (context.sampled) attributes.push_back({key, ClipSpanText(std::move(value))});
   }
   void Set(std::string_view key, int64_t value) {
     if (context.sampled) attributes.push_back({key, value});
@@ -61,7 +66,7 @@ struct Span {
   void SetError(std::string message) {
     if (!context.sampled) return;
     status = SpanStatus::kError;
-    status_message = std::move(message);
+    status_message = ClipSpanText(std::move(message));
   }
 };
 

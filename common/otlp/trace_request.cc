@@ -26,12 +26,6 @@ std::string_view Bytes(const std::array<unsigned char, kSize>& id) {
 }
 
 void AppendText(uint32_t field, std::string_view text, std::string& out) {
-  if (text.size() > TraceRequestBuilder::kTextBytesMax) {
-    // Not in the middle of a rune.
-    size_t end = TraceRequestBuilder::kTextBytesMax;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) end--;
-    text = text.substr(0, end);
-  }
   if (IsValidUtf8(text)) {
     AppendBytesField(field, text, out);
   } else {

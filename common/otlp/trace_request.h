@@ -1,8 +1,7 @@
 // The request by which spans are exported: ExportTraceServiceRequest of OTLP, in protobuf. One
 // resource, one scope. Source: opentelemetry-proto collector/trace/v1/trace_service.proto (1.11).
 //
-// Texts go out as valid UTF-8, as receivers refuse a whole request otherwise, and no longer than
-// kTextBytesMax. Not thread-safe.
+// Texts go out as valid UTF-8, as receivers refuse a whole request otherwise. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -15,8 +14,6 @@ namespace tributary {
 
 class TraceRequestBuilder {
  public:
-  static constexpr size_t kTextBytesMax = 4096;
-
   // `resource`: who exports. Scope: which of its parts made the spans.
   TraceRequestBuilder(const std::vector<SpanAttribute>& resource, std::string_view scope_name,
                       std::string_view scope_version);
