@@ -135,7 +135,7 @@ class H2Server::Connection {
       request.method = text;
     } else if (key == ":path") {
       request.target = text;
-    } else {
+    } else if (key != ":scheme") {
       request.headers.push_back({key == ":authority" ? "Host" : key, text});
     }
     return 0;

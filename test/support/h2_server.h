@@ -38,9 +38,9 @@ class H2Server {
 
   const ReplyScript script_;
   const std::optional<TestCertificate> certificate_;
-  int listener_ = -1;
-  int stop_event_ = -1;
   uint16_t port_ = 0;
+  int listener_ = -1;  // sets port_
+  int stop_event_ = -1;
   std::atomic<size_t> connections_{0};
   mutable std::mutex mutex_;
   std::vector<ServedRequest> requests_;
