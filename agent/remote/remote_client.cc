@@ -58,15 +58,15 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
 
 class RemoteClient::Exchange : public HttpHandler {
  public:
-  Exchange(RemoteClient& client, uint64_t send, Done done, std::unique_ptr<SendTrace> trace)
-      : client_(client), send_(send), done_(std::move(done)), trace_(std::move(trace)) {}
+  Exchange(RemoteClient& client, uint64_t send, Done done, std::unique_ptr<SendSpans> spans)
+      : client_(client), send_(send), done_(std::move(done)), spans_(std::move(spans)) {}
   // After `done`, which may have ended the client; then nothing is under way.
   ~Exchange() override {
     if (request_ != 0) client_.http_->Cancel(request_);
   }
 
   void Start(HttpRequest request) {
-    RequestWatcher* const watcher = trace_ != nullptr ? trace_->watcher() : nullptr;
+    RequestWatcher* const watcher = spans_ != nullptr ? spans_->watcher() : nullptr;
     request_ = client_.http_->Start(std::move(request), this, watcher);
   }
   Done TakeDone() { return std::move(done_); }
@@ -83,7 +83,7 @@ class RemoteClient::Exchange : public HttpHandler {
     request_ = 0;
     SendOutcome result = client_.Classify(outcome, body_, retry_after_);
     result.written = written_;
-    if (trace_ != nullptr) trace_->End(result.message);
+    if (spans_ != nullptr) spans_->End(result.message);
     client_.Finish(send_, std::move(result));
   }
 
@@ -91,7 +91,7 @@ class RemoteClient::Exchange : public HttpHandler {
   RemoteClient& client_;
   const uint64_t send_;
   Done done_;
-  const std::unique_ptr<SendTrace> trace_;  // null: none
+  const std::unique_ptr<SendSpans> spans_;  // null: none
   HttpRequestId request_ = 0;
   std::string body_;
   std::string retry_after_;
@@ -117,11 +117,11 @@ RemoteClient::~RemoteClient() = default;
 uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt, Done done,
                             const SendContents& contents) {
   const uint64_t send = ++last_send_;
-  auto trace = SendTrace::Begin(tracer_, *config_, {contents, body->size(), attempt});
-  auto& exchange = exchanges_
-                       .emplace(send, std::make_unique<Exchange>(*this, send, std::move(done),
-                                                                 std::move(trace)))
-                       .first->second;
+  auto spans = SendSpans::Begin(tracer_, *config_, {contents, body->size(), attempt});
+  auto& exchange =
+      exchanges_
+          .emplace(send, std::make_unique<Exchange>(*this, send, std::move(done), std::move(spans)))
+          .first->second;
   const bool is_v1 = config_->message == RemoteWriteMessage::kV1;
   HttpRequest request;
   request.method = "POST";

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/remote/send_trace.h"
+#include "agent/remote/send_spans.h"
 #include "agent/remote/written_stats.h"
 #include "common/aws/sigv4_signer.h"
 #include "common/config/model.h"
@@ -73,7 +73,7 @@ class RemoteClient {
 
   EventLoop& loop_;
   std::shared_ptr<const RemoteWriteConfig> config_;
-  Tracer* const tracer_;  // null: nothing is traced
+  Tracer* const tracer_;                 // null: nothing is traced
   const Sigv4Signer* signer_ = nullptr;  // the HTTP client's; null: nothing is signed
   std::unique_ptr<HttpClient> http_;
   std::map<uint64_t, std::unique_ptr<Exchange>> exchanges_;

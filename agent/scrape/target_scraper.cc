@@ -186,7 +186,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_->job = job_;
   scrape_->client = client_;
   scrape_->scratch = env_.scratch.Take();
-  scrape_->trace = ScrapeTrace::Begin(env_.tracer);
+  scrape_->spans = ScrapeSpans::Begin(env_.tracer);
   scrape_->started = env_.loop.Now();
   scrape_->timestamp = timestamp;
   if (env_.series_families != nullptr) layout_.TellFamiliesOfLines();
@@ -210,12 +210,12 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
       {"X-Prometheus-Scrape-Timeout-Seconds", fmt::format("{}", Seconds(target_->timeout))}};
   request.timeout = target_->timeout;
   RequestWatcher* const watcher =
-      scrape_->trace != nullptr ? scrape_->trace->BeginRequest(target_->url) : nullptr;
+      scrape_->spans != nullptr ? scrape_->spans->BeginRequest(target_->url) : nullptr;
   scrape_->request = client_->Start(std::move(request), this, watcher);
 }
 
 void TargetScraper::OnHead(const HttpResponseHead& head) {
-  if (scrape_->trace != nullptr) scrape_->trace->OnHead();
+  if (scrape_->spans != nullptr) scrape_->spans->OnHead();
   if (head.status != 200) {
     scrape_->error = fmt::format("server returned HTTP status {}", head.status);
     return;
@@ -280,7 +280,7 @@ void TargetScraper::OnDone(const HttpOutcome& outcome) {
       scrape_->error = std::move(whole.error().message);
     }
   }
-  if (scrape_->trace != nullptr) scrape_->trace->OnDone(scrape_->error);
+  if (scrape_->spans != nullptr) scrape_->spans->OnDone(scrape_->error);
   FinishScrape();
 }
 
@@ -313,7 +313,7 @@ void TargetScraper::FinishScrape() {
   env_.stats.body_bytes += scrape->body_bytes;
   CountTotals(reader.totals());
   Append(reader.MakeCommit(report));
-  if (scrape->trace != nullptr) EndTrace(*scrape, error, report);
+  if (scrape->spans != nullptr) EndSpans(*scrape, error, report);
 
   last_scrape_ms_ = scrape->timestamp;
   last_duration_seconds_ = report.duration_seconds;
@@ -331,11 +331,11 @@ void TargetScraper::FinishScrape() {
   }
 }
 
-void TargetScraper::EndTrace(const Scrape& scrape, const std::string& error,
+void TargetScraper::EndSpans(const Scrape& scrape, const std::string& error,
                              const ScrapeReport& report) {
-  if (!scrape.job->forced_error.empty()) return scrape.trace->EndUnmade();
+  if (!scrape.job->forced_error.empty()) return scrape.spans->EndUnmade();
   const PageTotals& totals = scrape.reader->totals();
-  scrape.trace->End({totals.lines_total, totals.samples_added, totals.series_added,
+  scrape.spans->End({totals.lines_total, totals.samples_added, totals.series_added,
                      static_cast<int64_t>(report.body_bytes), error});
 }
 

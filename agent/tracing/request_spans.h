@@ -1,6 +1,6 @@
-// The spans of a request of an HttpClient, and the header that tells the server of them: one for each
-// request of its way, as otelhttp's transport makes them (0.72). Source: W3C Trace Context (header
-// traceparent); OpenTelemetry semantic conventions 1.43 (HTTP).
+// The spans of a request of an HttpClient, and the header that tells the server of them: one for
+// each request of its way, as otelhttp's transport makes them (0.72). Source: W3C Trace Context
+// (header traceparent); OpenTelemetry semantic conventions 1.43 (HTTP).
 //
 // Headers and a URL's userinfo are in no attribute. One thread.
 #pragma once

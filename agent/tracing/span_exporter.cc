@@ -222,7 +222,9 @@ SpanExporter::Answer SpanExporter::GrpcAnswer() const {
     const auto message = UnframeGrpcMessage(answer_);
     const auto partial = message ? ParseTraceResponse(*message) : std::nullopt;
     if (!partial) return {Answer::Kind::kFailed, "the answer makes no sense", {}, 0};
-    return {Answer::Kind::kTaken, Clipped(partial->message), {},
+    return {Answer::Kind::kTaken,
+            Clipped(partial->message),
+            {},
             static_cast<uint64_t>(std::max<int64_t>(partial->rejected_spans, 0))};
   }
   const auto kind = MayPass(status) ? Answer::Kind::kRetry : Answer::Kind::kRejected;
@@ -235,7 +237,9 @@ SpanExporter::Answer SpanExporter::HttpAnswer() const {
     if (answer_.empty() || head_.Header("Content-Type") != kProtobuf) return {};
     const auto partial = ParseTraceResponse(answer_);
     if (!partial) return {Answer::Kind::kFailed, "the answer makes no sense", {}, 0};
-    return {Answer::Kind::kTaken, Clipped(partial->message), {},
+    return {Answer::Kind::kTaken,
+            Clipped(partial->message),
+            {},
             static_cast<uint64_t>(std::max<int64_t>(partial->rejected_spans, 0))};
   }
   const bool may_pass = status == 429 || status == 502 || status == 503 || status == 504;

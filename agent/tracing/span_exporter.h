@@ -1,10 +1,10 @@
-// Exports spans by OTLP, over gRPC or HTTP, as one `tracing` section says. Follows OpenTelemetry's Go
-// SDK (1.47): sdk/trace/batch_span_processor.go and exporters/otlp/otlptrace/{otlptracegrpc,
+// Exports spans by OTLP, over gRPC or HTTP, as one `tracing` section says. Follows OpenTelemetry's
+// Go SDK (1.47): sdk/trace/batch_span_processor.go and exporters/otlp/otlptrace/{otlptracegrpc,
 // otlptracehttp}, with their defaults.
 //
-// One thread (the loop's). One export is under way at a time. Bounds: kQueueMax spans wait; more are
-// dropped. A batch has at most kBatchMax spans and little over kBatchBytesMax bytes. Every span is
-// counted in the end: exported, or dropped for a reason.
+// One thread (the loop's). One export is under way at a time. Bounds: kQueueMax spans wait; more
+// are dropped. A batch has at most kBatchMax spans and little over kBatchBytesMax bytes. Every span
+// is counted in the end: exported, or dropped for a reason.
 #pragma once
 
 #include <array>
@@ -72,9 +72,9 @@ class SpanExporter : private HttpHandler {
   struct Answer {
     enum class Kind : uint8_t { kTaken, kRetry, kFailed, kRejected };
     Kind kind = Kind::kTaken;
-    std::string message;             // unless all was taken
-    nanoseconds retry_after{};       // as the receiver asks
-    uint64_t rejected_spans = 0;     // of what was taken
+    std::string message;          // unless all was taken
+    nanoseconds retry_after{};    // as the receiver asks
+    uint64_t rejected_spans = 0;  // of what was taken
   };
 
   void OnHead(const HttpResponseHead& head) override { head_ = head; }
@@ -108,7 +108,7 @@ class SpanExporter : private HttpHandler {
   Timer batch_timer_;
 
   // The batch under way.
-  size_t batch_spans_ = 0;  // 0: none
+  size_t batch_spans_ = 0;    // 0: none
   bool more_waited_ = false;  // than had room in it
   std::shared_ptr<const std::string> body_;
   MonotonicTime deadline_{};

@@ -58,7 +58,7 @@ class Tracer {
   std::mt19937_64 random_;
   TracingStats stats_;
   double sampling_fraction_ = 0;
-  bool was_on_ = false;  // at any time
+  bool was_on_ = false;                     // at any time
   std::unique_ptr<SpanExporter> exporter_;  // null: off
   std::unique_ptr<SpanExporter> ending_;    // of the section before
 };

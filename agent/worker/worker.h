@@ -41,8 +41,8 @@ class Worker {
 
   // Ends scraping; what is in the log can still be sent.
   void StopScraping() { scrapes_.Stop(); }
-  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and what
-  // is left of the traces has been exported or has had its time.
+  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
+  // what is left of the traces has been exported or has had its time.
   void Drain(std::function<void()> drained);
 
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }

@@ -230,7 +230,7 @@ enum class TracingProtocol : uint8_t { kGrpc, kHttp };  // of OTLP
 // Where the agent's own traces go.
 struct TracingConfig {
   TracingProtocol protocol = TracingProtocol::kGrpc;
-  std::string endpoint;  // host, and port if it is not the protocol's own
+  std::string endpoint;          // host, and port if it is not the protocol's own
   double sampling_fraction = 0;  // of the traces; 0 or less: none, 1 or more: all
   bool insecure = false;         // without TLS
   TlsConfig tls;

@@ -32,7 +32,7 @@ struct SpanAttribute {
 };
 
 struct SpanEvent {
-  int64_t time_ns = 0;  // since the Unix epoch
+  int64_t time_ns = 0;    // since the Unix epoch
   std::string_view name;  // a literal
   std::vector<SpanAttribute> attributes;
 };

@@ -1,5 +1,5 @@
-// HTTP/2 over libcurl and real sockets: demanded without TLS, chosen by ALPN with it; and what needs
-// it, spans exported by gRPC.
+// HTTP/2 over libcurl and real sockets: demanded without TLS, chosen by ALPN with it; and what
+// needs it, spans exported by gRPC.
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,9 +64,8 @@ TEST_CASE("http2: an answer without a body") {
 
 TEST_CASE("http2: a server that does not speak it fails the request, and is not asked twice") {
   CurlWorld world;
-  const size_t server = world.Serve([](const ServedRequest&) {
-    return ScriptedReply::Text(400, "what?");
-  });
+  const size_t server =
+      world.Serve([](const ServedRequest&) { return ScriptedReply::Text(400, "what?"); });
   const CollectingHandler got = Fetch(world, Http2Post(world.Url(server) + "/", "x"));
   INFO(got.outcome.message);
   REQUIRE_FALSE(got.outcome.ok());

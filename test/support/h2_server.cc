@@ -61,7 +61,8 @@ Ssl AcceptTls(int fd, const TestCertificate& pem) {
     return std::unique_ptr<BIO, decltype(&BIO_free)>(
         BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
   };
-  X509* const certificate = PEM_read_bio_X509(bio(pem.certificate).get(), nullptr, nullptr, nullptr);
+  X509* const certificate =
+      PEM_read_bio_X509(bio(pem.certificate).get(), nullptr, nullptr, nullptr);
   EVP_PKEY* const key = PEM_read_bio_PrivateKey(bio(pem.key).get(), nullptr, nullptr, nullptr);
   CHECK(SSL_CTX_use_certificate(context.get(), certificate) == 1);
   CHECK(SSL_CTX_use_PrivateKey(context.get(), key) == 1);
@@ -204,10 +205,9 @@ class H2Server::Connection {
     const bool buffered = ssl_ && SSL_pending(ssl_.get()) > 0;
     if (!buffered && !WaitFor(fd_, server_.stop_event_)) return false;
     uint8_t bytes[16 << 10];
-    const ssize_t size = ssl_ ? SSL_read(ssl_.get(), bytes, sizeof bytes)
-                              : recv(fd_, bytes, sizeof bytes, 0);
-    return size > 0 &&
-           nghttp2_session_mem_recv(session_, bytes, static_cast<size_t>(size)) == size;
+    const ssize_t size =
+        ssl_ ? SSL_read(ssl_.get(), bytes, sizeof bytes) : recv(fd_, bytes, sizeof bytes, 0);
+    return size > 0 && nghttp2_session_mem_recv(session_, bytes, static_cast<size_t>(size)) == size;
   }
 
   H2Server& server_;

@@ -1,8 +1,8 @@
-// A scripted server of HTTP/2 over real sockets on 127.0.0.1: spoken from the first byte on, or behind
-// TLS by ALPN. For integration tests.
+// A scripted server of HTTP/2 over real sockets on 127.0.0.1: spoken from the first byte on, or
+// behind TLS by ALPN. For integration tests.
 //
-// It plays status, headers, chunks and trailers of a ScriptedReply. Connections are served one after
-// the other by one thread, on which the script runs. All methods are thread-safe.
+// It plays status, headers, chunks and trailers of a ScriptedReply. Connections are served one
+// after the other by one thread, on which the script runs. All methods are thread-safe.
 #pragma once
 
 #include <atomic>

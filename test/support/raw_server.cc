@@ -227,7 +227,8 @@ bool RawServer::SendBody(int fd, const ScriptedReply& reply) {
   }
   if (!chunked || !whole) return true;
   std::string end = "0\r\n";
-  for (const HttpHeader& trailer : reply.trailers) end += trailer.name + ": " + trailer.value + "\r\n";
+  for (const HttpHeader& trailer : reply.trailers)
+    end += trailer.name + ": " + trailer.value + "\r\n";
   return Send(fd, end + "\r\n");
 }
 

@@ -1,5 +1,5 @@
-// A receiver of traces by OTLP, over gRPC and over HTTP: reads what is exported with libprotobuf, and
-// answers as it is told. For any server that plays ReplyScripts.
+// A receiver of traces by OTLP, over gRPC and over HTTP: reads what is exported with libprotobuf,
+// and answers as it is told. For any server that plays ReplyScripts.
 #pragma once
 
 #include <functional>

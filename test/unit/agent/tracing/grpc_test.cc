@@ -36,8 +36,12 @@ TEST_CASE("grpc: metadata has lower case names, and base64 where it is binary") 
   const std::string binary("\0\xff\xfe", 3);
   CHECK(GrpcMetadata("a-Bin", binary)->value == "AP/+");
   // RFC 4648, 10, without padding.
-  for (const auto& [text, coded] : {std::pair("", ""), {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"},
-                                    {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}}) {
+  for (const auto& [text, coded] : {std::pair("", ""),
+                                    {"f", "Zg"},
+                                    {"fo", "Zm8"},
+                                    {"foo", "Zm9v"},
+                                    {"foob", "Zm9vYg"},
+                                    {"fooba", "Zm9vYmE"}}) {
     CHECK(GrpcMetadata("a-bin", text)->value == coded);
   }
   for (const char* name : {"te", "TE", "grpc-timeout", "Grpc-Encoding", "content-type"}) {
@@ -47,8 +51,8 @@ TEST_CASE("grpc: metadata has lower case names, and base64 where it is binary") 
 
 TEST_CASE("grpc: the status stands in the trailers, or in the head of an answer without a body") {
   CHECK(GrpcStatusOf(Head(200), {{"grpc-status", "0"}}).Is(GrpcCode::kOk));
-  const GrpcStatus busy =
-      GrpcStatusOf(Head(200), {{"Grpc-Status", "14"}, {"Grpc-Message", "too%20busy%3A 100% %zz%4"}});
+  const GrpcStatus busy = GrpcStatusOf(
+      Head(200), {{"Grpc-Status", "14"}, {"Grpc-Message", "too%20busy%3A 100% %zz%4"}});
   CHECK(busy.Is(GrpcCode::kUnavailable));
   CHECK(busy.message == "too busy: 100% %zz%4");
   const GrpcStatus refused =

@@ -34,7 +34,8 @@ struct ExporterWorld : TracingWorld {
   std::unique_ptr<SpanExporter> exporter_;
 };
 
-TEST_CASE("span exporter: spans go out after five seconds, by gRPC and by HTTP, plain and in gzip") {
+TEST_CASE(
+    "span exporter: spans go out after five seconds, by gRPC and by HTTP, plain and in gzip") {
   for (const TracingProtocol protocol : {TracingProtocol::kGrpc, TracingProtocol::kHttp}) {
     for (const bool gzip : {false, true}) {
       ExporterWorld world;

@@ -72,7 +72,8 @@ TEST_CASE("tracer: a trace is sampled by its id alone") {
       for (size_t byte = 8; byte < 16; byte++) low = low * 256 + span.context.trace_id[byte];
       const bool expected = static_cast<long double>(low / 2) < fraction * 9223372036854775808.0L;
       REQUIRE(span.context.sampled == expected);
-      REQUIRE(world.tracer.Begin("y", SpanKind::kClient, &span.context).context.sampled == expected);
+      REQUIRE(world.tracer.Begin("y", SpanKind::kClient, &span.context).context.sampled ==
+              expected);
       sampled += expected;
     }
     const double share = std::min(std::max(fraction, 0.0), 1.0);
@@ -106,7 +107,8 @@ TEST_CASE("tracer: a step of the wall clock does not show in a span's length") {
   CHECK(world.receiver.spans[0].status == 0);
 }
 
-TEST_CASE("tracer: a reload exports what there is to where it was to go, and what comes to the new") {
+TEST_CASE(
+    "tracer: a reload exports what there is to where it was to go, and what comes to the new") {
   TracerWorld world;
   TraceReceiver other;
   world.network.Listen("other.test:4318", other.Script());

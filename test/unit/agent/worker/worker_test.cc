@@ -177,7 +177,8 @@ TEST_CASE("worker: StopScraping and Drain deliver what is there") {
   CHECK(drained == 1);
 }
 
-TEST_CASE("worker: scrapes and sends are traced as the configuration says, and the rest at the end") {
+TEST_CASE(
+    "worker: scrapes and sends are traced as the configuration says, and the rest at the end") {
   WorkerWorld world;
   world.Receive("one.test");
   TraceReceiver traces;

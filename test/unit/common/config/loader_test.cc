@@ -430,7 +430,8 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
 }
 
-TEST_CASE("config: tracing is read in full, with Prometheus' defaults, and its headers are not shown") {
+TEST_CASE(
+    "config: tracing is read in full, with Prometheus' defaults, and its headers are not shown") {
   CHECK_FALSE(Good("")->tracing);
   TracingConfig expected;
   expected.endpoint = "127.0.0.1:4317";

@@ -103,10 +103,11 @@ TEST_CASE("otlp: texts are valid UTF-8, and no longer than they may be") {
   span.Set("long", std::string(kSpanTextBytesMax - 1, 'x') + "\xc3\xa4" + "more");
   span.SetError(std::string(1'000'000, '\xfe'));
   const test::trace::Span got = Encoded(span);
-  CHECK(got.attributes(0).value().string_value() == "a\xef\xbf\xbd" "b\xef\xbf\xbd");
+  CHECK(got.attributes(0).value().string_value() ==
+        "a\xef\xbf\xbd"
+        "b\xef\xbf\xbd");
   // The rune that does not fit is left out whole.
-  CHECK(got.attributes(1).value().string_value() ==
-        std::string(kSpanTextBytesMax - 1, 'x'));
+  CHECK(got.attributes(1).value().string_value() == std::string(kSpanTextBytesMax - 1, 'x'));
   CHECK(IsValidUtf8(got.status().message()));
   CHECK(got.status().message().size() <= 3 * kSpanTextBytesMax);
 }

@@ -24,7 +24,11 @@ TEST_CASE("otlp: what a receiver did not take is read from its answer") {
   CHECK(partial->rejected_spans == 0);
   CHECK(partial->message.empty());
   // Fields that are not known are passed over.
-  CHECK(ParseTraceResponse(std::string("\x10\x05\x1d""1234\x21""12345678\x2a\x02zz", 20) + bytes)
+  CHECK(ParseTraceResponse(std::string("\x10\x05\x1d"
+                                       "1234\x21"
+                                       "12345678\x2a\x02zz",
+                                       20) +
+                           bytes)
             ->rejected_spans == 7);
   // Whatever is cut off is no answer, but where a whole field ends.
   for (size_t size = 1; size < bytes.size(); size++) {

@@ -1,4 +1,4 @@
-#include "agent/remote/send_trace.h"
+#include "agent/remote/send_spans.h"
 
 #include <string>
 
@@ -29,7 +29,7 @@ struct TracedWorld : RemoteWorld {
   Tracer tracer{{loop, transport, files, logger}, 1};
 };
 
-TEST_CASE("send trace: each attempt of a request is a trace") {
+TEST_CASE("send spans: each attempt of a request is a trace") {
   TracedWorld world;
   RemoteWriteConfig config = RemoteWorld::RemoteConfig();
   config.url = "http://user:sesame@central.test/write";
@@ -75,7 +75,7 @@ TEST_CASE("send trace: each attempt of a request is a trace") {
   CHECK(world.receiver.spans.size() == 6);
 }
 
-TEST_CASE("send trace: histograms and exemplars are told where there are any") {
+TEST_CASE("send spans: histograms and exemplars are told where there are any") {
   TracedWorld world;
   RemoteWriteConfig config = RemoteWorld::RemoteConfig();
   config.send_exemplars = config.send_native_histograms = true;
@@ -95,7 +95,7 @@ TEST_CASE("send trace: histograms and exemplars are told where there are any") {
   CHECK(batches[0].attributes.at("exemplars") == "1");
 }
 
-TEST_CASE("send trace: metadata has its own name") {
+TEST_CASE("send spans: metadata has its own name") {
   TracedWorld world;
   RemoteWriteConfig config = RemoteWorld::RemoteConfig();
   config.metadata.send = true;
@@ -105,15 +105,14 @@ TEST_CASE("send trace: metadata has its own name") {
   world.loop.RunFor(seconds(18));
   const auto batches = world.receiver.Named("Remote Metadata Send Batch");
   REQUIRE(batches.size() == 1);
-  CHECK(batches[0].attributes ==
-        std::map<std::string, std::string>{{"metadata", "1"},
-                                           {"try", "0"},
-                                           {"remote_name", "central"},
-                                           {"remote_url", kRemoteUrl}});
+  CHECK(batches[0].attributes == std::map<std::string, std::string>{{"metadata", "1"},
+                                                                    {"try", "0"},
+                                                                    {"remote_name", "central"},
+                                                                    {"remote_url", kRemoteUrl}});
   CHECK(world.receiver.Named("Remote Store").size() == 1);
 }
 
-TEST_CASE("send trace: without a section requests are what they were") {
+TEST_CASE("send spans: without a section requests are what they were") {
   TracedWorld world;
   world.tracer.Apply(std::nullopt);
   const auto queue = world.MakeTracedQueue(RemoteWorld::RemoteConfig());

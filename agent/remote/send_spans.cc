@@ -1,4 +1,4 @@
-#include "agent/remote/send_trace.h"
+#include "agent/remote/send_spans.h"
 
 #include <utility>
 
@@ -12,7 +12,7 @@ const char* NameOf(const SendContents& contents) {
 
 }  // namespace
 
-SendTrace::SendTrace(Tracer& tracer, const RemoteWriteConfig& remote, const Attempt& attempt)
+SendSpans::SendSpans(Tracer& tracer, const RemoteWriteConfig& remote, const Attempt& attempt)
     : tracer_(tracer),
       batch_(tracer.Begin(NameOf(attempt.contents), SpanKind::kInternal)),
       store_(tracer.Begin("Remote Store", SpanKind::kClient, &batch_.context)),
@@ -36,7 +36,7 @@ SendTrace::SendTrace(Tracer& tracer, const RemoteWriteConfig& remote, const Atte
   if (samples.histograms > 0) set("histograms", samples.histograms);
 }
 
-void SendTrace::End(const std::string& error) {
+void SendSpans::End(const std::string& error) {
   tracer_.End(std::move(store_));
   if (!error.empty()) tracer_.AddError(batch_, error);
   tracer_.End(std::move(batch_));

@@ -12,7 +12,7 @@
 
 namespace tributary {
 
-class ScrapeTrace {
+class ScrapeSpans {
  public:
   struct Result {
     uint64_t samples_scraped = 0, samples_added = 0, series_added = 0;
@@ -21,11 +21,11 @@ class ScrapeTrace {
   };
 
   // Null where nothing is traced.
-  static std::unique_ptr<ScrapeTrace> Begin(Tracer* tracer) {
+  static std::unique_ptr<ScrapeSpans> Begin(Tracer* tracer) {
     if (tracer == nullptr || !tracer->on()) return nullptr;
-    return std::make_unique<ScrapeTrace>(*tracer);
+    return std::make_unique<ScrapeSpans>(*tracer);
   }
-  explicit ScrapeTrace(Tracer& tracer);
+  explicit ScrapeSpans(Tracer& tracer);
 
   // For the request that is about to start.
   RequestWatcher* BeginRequest(const std::string& url);

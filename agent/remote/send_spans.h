@@ -19,7 +19,7 @@ struct SendContents {
   uint64_t metadata = 0;
 };
 
-class SendTrace {
+class SendSpans {
  public:
   struct Attempt {
     SendContents contents;
@@ -28,12 +28,12 @@ class SendTrace {
   };
 
   // Null where nothing is traced.
-  static std::unique_ptr<SendTrace> Begin(Tracer* tracer, const RemoteWriteConfig& remote,
+  static std::unique_ptr<SendSpans> Begin(Tracer* tracer, const RemoteWriteConfig& remote,
                                           const Attempt& attempt) {
     if (tracer == nullptr || !tracer->on()) return nullptr;
-    return std::make_unique<SendTrace>(*tracer, remote, attempt);
+    return std::make_unique<SendSpans>(*tracer, remote, attempt);
   }
-  SendTrace(Tracer& tracer, const RemoteWriteConfig& remote, const Attempt& attempt);
+  SendSpans(Tracer& tracer, const RemoteWriteConfig& remote, const Attempt& attempt);
 
   RequestWatcher* watcher() { return &request_; }
   // Empty: it was delivered.

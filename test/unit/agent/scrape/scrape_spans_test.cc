@@ -45,7 +45,7 @@ struct TracedWorld {
   std::vector<ServedRequest> seen;
 };
 
-TEST_CASE("scrape trace: a scrape is a trace of its stages") {
+TEST_CASE("scrape spans: a scrape is a trace of its stages") {
   TracedWorld traced;
   traced.ScrapeOnce(ScriptedReply::Text(200, "m 1\nn{i=\"1\"} 2\n"));
   const ReceivedSpan scrape = traced.Only("scrape");
@@ -78,7 +78,7 @@ TEST_CASE("scrape trace: a scrape is a trace of its stages") {
   CHECK(traced.seen.at(0).Header("traceparent").size() == 55);
 }
 
-TEST_CASE("scrape trace: failures show where they happened") {
+TEST_CASE("scrape spans: failures show where they happened") {
   TracedWorld traced;
   SECTION("the server refuses") {
     traced.ScrapeOnce(ScriptedReply::Text(500, "broken"));
@@ -104,7 +104,7 @@ TEST_CASE("scrape trace: failures show where they happened") {
   }
 }
 
-TEST_CASE("scrape trace: tracing that goes on and off between scrapes and in the midst of them") {
+TEST_CASE("scrape spans: tracing that goes on and off between scrapes and in the midst of them") {
   TracedWorld traced;
   ScriptedReply slow = ScriptedReply::Text(200, "m 1\n");
   slow.before_head = seconds(2);
@@ -124,8 +124,7 @@ TEST_CASE("scrape trace: tracing that goes on and off between scrapes and in the
   const auto with_header = [](const ServedRequest& request) {
     return !request.Header("traceparent").empty();
   };
-  const auto traced_requests =
-      std::count_if(traced.seen.begin(), traced.seen.end(), with_header);
+  const auto traced_requests = std::count_if(traced.seen.begin(), traced.seen.end(), with_header);
   CHECK(traced.seen.size() >= 11);
   CHECK(traced_requests > 0);
   CHECK(traced_requests < static_cast<std::ptrdiff_t>(traced.seen.size()));
@@ -133,7 +132,7 @@ TEST_CASE("scrape trace: tracing that goes on and off between scrapes and in the
   CHECK(traced.tracer.spans() == 0);
 }
 
-TEST_CASE("scrape trace: without a section, nothing is sent and nothing is kept") {
+TEST_CASE("scrape spans: without a section, nothing is sent and nothing is kept") {
   TracedWorld traced;
   traced.tracer.Apply(std::nullopt);
   traced.ScrapeOnce(ScriptedReply::Text(200, "m 1\n"));
