@@ -183,8 +183,9 @@ LoadResult Loader::Load(const std::string& path) {
         config->remote_write.push_back(MakeRemoteWrite(remote, path));
       }
       NameRemotes(file->Get("remote_write"), config->remote_write);
-      if (const SectionValue* tracing = file->Sub("tracing"))
+      if (const SectionValue* tracing = file->Sub("tracing")) {
         config->tracing = MakeTracing(*tracing);
+      }
       if (const SectionValue* tsdb = file->Sub("storage")->Sub("tsdb")) {
         config->out_of_order_time_window = tsdb->Duration("out_of_order_time_window");
       }

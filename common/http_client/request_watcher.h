@@ -11,8 +11,8 @@ namespace tributary {
 class RequestWatcher {
  public:
   virtual ~RequestWatcher() = default;
-  // About to be sent. Headers that it adds are not signed; one that it added to the request before
-  // it still has.
+  // About to be sent. Headers that it adds are not signed. Those that it gave the request before a
+  // redirect are still there.
   virtual void OnSend(HttpRequest& request) = 0;
   // The answer has come, a redirect too.
   virtual void OnHead(const HttpResponseHead& head) = 0;

@@ -227,8 +227,9 @@ bool RawServer::SendBody(int fd, const ScriptedReply& reply) {
   }
   if (!chunked || !whole) return true;
   std::string end = "0\r\n";
-  for (const HttpHeader& trailer : reply.trailers)
+  for (const HttpHeader& trailer : reply.trailers) {
     end += trailer.name + ": " + trailer.value + "\r\n";
+  }
   return Send(fd, end + "\r\n");
 }
 
