@@ -30,6 +30,8 @@ void CheckAzureAd(SectionValue& section, CheckContext& context);
 
 void CheckRetention(SectionValue& section, CheckContext& context);
 void CheckTracing(SectionValue& section, CheckContext& context);
+// The endpoint as an address: without the "dns:///" that gRPC's clients take, and with a host.
+std::string TracingAddress(const SectionValue& tracing);
 void CheckOtlp(SectionValue& section, CheckContext& context);
 
 void CheckFileSd(SectionValue& section, CheckContext& context);
@@ -52,6 +54,7 @@ void CheckServerUrl(SectionValue& section, CheckContext& context);
 std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
 
 // These look at files, as far as promtool and Prometheus' start do: LoadOptions::check_files.
+// A remote is whatever has a tls_config: `tracing` too.
 void CheckJobFiles(const SectionValue& job, FileSystem& files, CheckContext& context);
 void CheckRemoteFiles(const SectionValue& remote, FileSystem& files, CheckContext& context);
 

@@ -225,6 +225,21 @@ struct RemoteWriteConfig {
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 
+enum class TracingProtocol : uint8_t { kGrpc, kHttp };  // of OTLP
+
+// Where the agent's own traces go.
+struct TracingConfig {
+  TracingProtocol protocol = TracingProtocol::kGrpc;
+  std::string endpoint;          // host, and port if it is not the protocol's own
+  double sampling_fraction = 0;  // of the traces; 0 or less: none, 1 or more: all
+  bool insecure = false;         // without TLS
+  TlsConfig tls;
+  std::map<std::string, Secret> headers;
+  bool gzip = false;
+  std::chrono::milliseconds timeout{0};  // of an export; 0: the exporter's default
+  bool operator==(const TracingConfig&) const = default;
+};
+
 struct GlobalConfig {
   std::chrono::milliseconds scrape_interval{60000};
   std::chrono::milliseconds scrape_timeout{10000};
@@ -238,6 +253,7 @@ struct Config {
   std::chrono::milliseconds out_of_order_time_window{0};
   std::vector<ScrapeConfig> scrape_configs;  // those of scrape_config_files included
   std::vector<RemoteWriteConfig> remote_write;
+  std::optional<TracingConfig> tracing;
   // The file as it is in force, all defaults said, secrets as <secret>: for /api/v1/status/config.
   std::string yaml;
   // The files that were read (main, scrape_config_files): what auto-reload and messages speak of.

@@ -405,4 +405,20 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string&
   return config;
 }
 
+TracingConfig MakeTracing(const SectionValue& tracing) {
+  TracingConfig config;
+  const bool is_http = tracing.Text("client_type") == "http";
+  config.protocol = is_http ? TracingProtocol::kHttp : TracingProtocol::kGrpc;
+  config.endpoint = TracingAddress(tracing);
+  config.sampling_fraction = tracing.Get("sampling_fraction").real;
+  config.insecure = tracing.Flag("insecure");
+  config.tls = MakeTls(*tracing.Sub("tls_config"));
+  for (const auto& [name, value] : tracing.Get("headers").entries) {
+    config.headers[name] = {value.text};
+  }
+  config.gzip = tracing.Text("compression") == "gzip";
+  config.timeout = tracing.Duration("timeout");
+  return config;
+}
+
 }  // namespace tributary
