@@ -28,18 +28,15 @@ constexpr std::string_view kThrottling[] = {"Throttling",
                                             "EC2ThrottledException"};
 constexpr std::string_view kExpiry[] = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"};
 constexpr std::string_view kRefusal[] = {"AuthFailure",
-                                         "UnauthorizedOperation",
-                                         "AccessDenied",
-                                         "AccessDeniedException",
                                          "InvalidClientTokenId",
                                          "UnrecognizedClientException",
                                          "SignatureDoesNotMatch",
                                          "InvalidSignatureException",
                                          "IncompleteSignature",
                                          "MissingAuthenticationToken",
-                                         "MissingAuthenticationTokenException",
-                                         "OptInRequired",
-                                         "NotAuthorized"};
+                                         "MissingAuthenticationTokenException"};
+constexpr std::string_view kDenial[] = {"UnauthorizedOperation", "AccessDenied",
+                                        "AccessDeniedException", "NotAuthorized"};
 constexpr std::string_view kTimeouts[] = {"RequestTimeout", "RequestTimeoutException"};
 
 template <size_t n>
@@ -51,10 +48,12 @@ Kind KindOf(int status, const std::string& code) {
   if (IsOneOf(code, kThrottling)) return Kind::kThrottled;
   if (IsOneOf(code, kExpiry)) return Kind::kExpired;
   if (IsOneOf(code, kRefusal)) return Kind::kRefused;
+  if (IsOneOf(code, kDenial)) return Kind::kDenied;
   if (IsOneOf(code, kTimeouts)) return Kind::kServer;
   if (status == 500 || status == 502 || status == 503 || status == 504) return Kind::kServer;
   if (status == 429) return Kind::kThrottled;
-  if (status == 401 || status == 403) return Kind::kRefused;
+  if (status == 401) return Kind::kRefused;
+  if (status == 403) return Kind::kDenied;
   return Kind::kRequest;
 }
 

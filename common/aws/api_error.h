@@ -19,7 +19,8 @@ struct AwsApiError {
     kUnreachable,  // no whole answer came
     kCredentials,  // there is nothing to sign with, or no region; nothing was sent
     kExpired,      // the credentials have expired
-    kRefused,      // the credentials are wrong, or do not allow the call
+    kRefused,      // the credentials are wrong
+    kDenied,       // the credentials are good, but do not allow the call
     kThrottled,    // too many calls
     kServer,       // the service is not well
     kRequest,      // whatever else it does not like

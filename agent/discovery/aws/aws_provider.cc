@@ -23,6 +23,8 @@ std::string AwsFailure::Text() const {
   std::string text = action + ": " + error.message.substr(0, kReasonBytesMax);
   switch (error.kind) {
     case AwsApiError::Kind::kRefused:
+      return text + "; the credentials are not good, or not for this region";
+    case AwsApiError::Kind::kDenied:
       return text + fmt::format("; allow the action {} in a policy of the role or user", action);
     case AwsApiError::Kind::kThrottled:
       return text + "; ask less often: a longer refresh_interval, fewer agents";

@@ -40,7 +40,9 @@ void Ec2Provider::Refresh() {
 void Ec2Provider::AskZones() {
   api().Start(Ec2Request("DescribeAvailabilityZones", {}), [this](AwsResult<std::string> answer) {
     const std::string consequence = "__meta_ec2_availability_zone_id is missing";
-    if (!answer) {
+    if (!answer && answer.error().kind == AwsApiError::Kind::kCredentials) {
+      // The next call will say so.
+    } else if (!answer) {
       Warn({kZonesAction, answer.error()}, consequence);
     } else if (auto zones = ReadAvailabilityZones(*answer); !zones) {
       Warn(BadAnswer(kZonesAction, zones.error().message), consequence);

@@ -246,17 +246,17 @@ TEST_CASE("aws api: what will not pass is an error at once") {
     std::string message;
   };
   const std::vector<Case> cases = {
-      {Ec2Error(403, "UnauthorizedOperation", "You are not authorized"), Kind::kRefused,
+      {Ec2Error(403, "UnauthorizedOperation", "You are not authorized"), Kind::kDenied,
        "UnauthorizedOperation: You are not authorized"},
       {Ec2Error(401, "AuthFailure", ""), Kind::kRefused, "AuthFailure"},
       {ScriptedReply::Text(400, R"({"__type":"AccessDeniedException","Message":"no"})"),
-       Kind::kRefused, "AccessDeniedException: no"},
+       Kind::kDenied, "AccessDeniedException: no"},
       {ScriptedReply::Text(400, R"({"message":"gone"})",
                            {{"X-Amzn-ErrorType", "ClusterNotFoundException:http://x/"}}),
        Kind::kRequest, "ClusterNotFoundException: gone"},
       {Ec2Error(400, "InvalidParameterValue", "bad filter"), Kind::kRequest,
        "InvalidParameterValue: bad filter"},
-      {ScriptedReply::Text(403, "<html><body>"), Kind::kRefused, "answered 403"},
+      {ScriptedReply::Text(403, "<html><body>"), Kind::kDenied, "answered 403"},
       {ScriptedReply::Text(404, "{\"__type\": 7"), Kind::kRequest, "answered 404"},
       {ScriptedReply::Text(204, ""), Kind::kRequest, "answered 204"},
   };
@@ -306,6 +306,20 @@ TEST_CASE("aws api: expired credentials are fetched anew, once") {
     CHECK(got.error().kind == Kind::kExpired);
     CHECK(world.fetches == 3);
     CHECK(world.sent.size() == 5);
+  }
+}
+
+TEST_CASE("aws api: keys that are refused are fetched anew for the next call, others are kept") {
+  for (const bool keys : {true, false}) {
+    ApiWorld world;
+    world.UseInstance();
+    world.answer = [&](const ServedRequest&) {
+      return Ec2Error(403, keys ? "AuthFailure" : "UnauthorizedOperation");
+    };
+    REQUIRE_FALSE(world.Call());
+    REQUIRE_FALSE(world.Call());
+    CHECK(world.sent.size() == 2);
+    CHECK(world.fetches == (keys ? 2 : 1));
   }
 }
 

@@ -144,7 +144,8 @@ TEST_CASE("ec2_sd: whatever is no good answer keeps the targets, is counted, and
       {ScriptedReply::Text(403, ErrorXml("UnauthorizedOperation", "You are not authorized.")),
        "UnauthorizedOperation: You are not authorized.; allow the action ec2:DescribeInstances in "
        "a policy of the role or user"},
-      {ScriptedReply::Text(401, ErrorXml("AuthFailure", "no")), "AuthFailure: no"},
+      {ScriptedReply::Text(401, ErrorXml("AuthFailure", "no")),
+       "AuthFailure: no; the credentials are not good"},
       {ScriptedReply::Text(503, ErrorXml("RequestLimitExceeded", "Request limit exceeded.")),
        "RequestLimitExceeded: Request limit exceeded.; ask less often"},
       {ScriptedReply::Text(400, ErrorXml("ExpiredToken", "old")), "have expired"},
@@ -245,8 +246,8 @@ TEST_CASE(
   CHECK(world.calls.empty());
   CHECK(world.Metric(kFailures) == 2);
   CHECK(world.Metric("tributary_sd_aws_credential_failures_total") >= 1);
-  REQUIRE_FALSE(world.warnings.empty());
-  CHECK(world.warnings.back().find("STS (AssumeRole)") != std::string::npos);
+  REQUIRE(world.warnings.size() == 1);
+  CHECK(world.warnings[0].find("STS (AssumeRole)") != std::string::npos);
   world.network.Listen("sts.eu-west-1.amazonaws.com:443", [](const ServedRequest&) {
     return ScriptedReply::Text(
         200,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -69,7 +71,7 @@ struct EcsWorld : DiscoveryWorld {
   static Json Page(const std::string& field, const std::vector<std::string>& all,
                    const Json& body) {
     CHECK(body["maxResults"] == 100);
-    const size_t begin = std::stoul(body.value("nextToken", "0"));
+    const size_t begin = std::min<size_t>(std::stoul(body.value("nextToken", "0")), all.size());
     const size_t end = std::min(begin + 100, all.size());
     Json page = {{field, std::vector<std::string>(all.begin() + static_cast<ptrdiff_t>(begin),
                                                   all.begin() + static_cast<ptrdiff_t>(end))}};
@@ -112,6 +114,7 @@ struct EcsWorld : DiscoveryWorld {
     if (action == "DescribeTasks") {
       CHECK(body["tasks"].size() <= 100);
       for (const std::string arn : body["tasks"]) {
+        if (std::stoul(arn) >= cluster.tasks.size()) continue;  // gone since
         answer["tasks"].push_back(TaskJson(arn, cluster.tasks.at(std::stoul(arn)), cluster));
       }
       return answer;
@@ -369,6 +372,55 @@ TEST_CASE("ecs_sd: lists without an end and answers that are no JSON are failure
   world.failure = ScriptedReply::Text(200, "<html>");
   world.Run(seconds(60));
   CHECK(world.Metric(kFailures) == 2);
+}
+
+TEST_CASE("ecs_sd: whatever fails meanwhile, in the end the targets are what there is") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  EcsWorld world;
+  const auto set_faults = [&](const SimFaults& faults) {
+    for (const char* host :
+         {"ecs.eu-west-1.amazonaws.com:443", "ec2.eu-west-1.amazonaws.com:443"}) {
+      world.network.Find(host)->faults = faults;
+    }
+  };
+  bool breaking = false;
+  world.broken = [&](const std::string&, const Json&) { return breaking && random() % 20 == 0; };
+  world.Apply({EcsJob("j")});
+  double failures = 0;
+  for (int round = 0; round < 30; round++) {
+    breaking = true;
+    set_faults({.refuse = 0.02, .lose_reply = 0.02, .hang = 0.01, .cut = 0.02, .error = 0.02});
+    for (int change = 0; change < 5; change++) {
+      EcsWorld::Cluster& cluster = world.clusters["c" + std::to_string(random() % 4)];
+      cluster.tasks.clear();
+      for (uint64_t i = random() % 150; i > 0; i--) {
+        const std::string number = std::to_string(random() % 250);
+        const bool host = random() % 3 == 0;
+        cluster.tasks.push_back({host ? "" : "10.0.0." + number, host ? "h" + number : ""});
+      }
+      if (random() % 5 == 0) world.clusters.erase("c" + std::to_string(random() % 4));
+      world.Run(seconds(30));
+    }
+    breaking = false;
+    set_faults({});
+    world.Run(seconds(240));  // a refresh may hang for its calls' whole time
+    std::multiset<std::string> expected, found;
+    for (const auto& [name, cluster] : world.clusters) {
+      for (const EcsWorld::Task& task : cluster.tasks) {
+        expected.insert(name + " " +
+                        (task.ip.empty() ? "10.1.0." + task.instance.substr(1) : task.ip) +
+                        ":9100");
+      }
+    }
+    for (const TargetGroup& group : world.discovery.Groups("j")) {
+      found.insert(std::string(group.labels.Get("__meta_ecs_cluster")) + " " + group.targets[0]);
+    }
+    REQUIRE(found == expected);
+    failures = world.Metric(kFailures);
+  }
+  CHECK(failures > 10);
 }
 
 TEST_CASE("ecs_sd: what is gone asks no more, wherever its refresh was") {
