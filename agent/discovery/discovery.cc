@@ -57,8 +57,8 @@ Discovery::Discovery(const DiscoverySeams& seams, OnUpdate on_update, Warn warn)
       on_update_(std::move(on_update)),
       resolver_(seams.loop, seams.files, seams.dns),
       folders_(seams.loop, seams.files, counters_),
-      environment_{seams.loop, seams.files, seams.http,     resolver_,
-                   folders_,   counters_,   std::move(warn)} {}
+      environment_{seams.loop, seams.files, seams.http,      resolver_,
+                   folders_,   counters_,   std::move(warn), seams.getenv} {}
 
 Discovery::~Discovery() = default;
 

@@ -47,7 +47,7 @@ class Provider {
   virtual void Collect(MetricSink& sink) const = 0;
 };
 
-using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig>;
+using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig, Ec2SdConfig, EcsSdConfig>;
 
 // All of a job but static_configs; equal ones once.
 std::vector<SdConfig> SdConfigs(const ScrapeConfig& config);
@@ -61,6 +61,7 @@ struct SdEnvironment {
   FolderWatcher& folders;
   SdCounters& counters;
   std::function<void(std::string)> warn;
+  std::function<const char*(const char* name)> getenv;  // null: not set
 };
 
 // `job` is the first that asks for it. `changed` is called when AppendGroups would append something

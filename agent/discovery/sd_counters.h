@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/telemetry/metric_sink.h"
+#include "common/aws/api_client.h"
 
 namespace tributary {
 
@@ -17,6 +18,7 @@ struct SdCounters {
   uint64_t http_failures = 0;
   uint64_t dns_lookups = 0;
   uint64_t dns_lookup_failures = 0;
+  AwsApiCounters aws;
   std::map<std::string, Histogram> refresh_seconds;  // by mechanism
 
   void Collect(MetricSink& sink) const;

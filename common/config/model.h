@@ -128,6 +128,43 @@ struct DnsSdConfig {
   bool operator==(const DnsSdConfig&) const = default;
 };
 
+// How a mechanism of discovery reaches AWS. What is empty comes from AWS' chain (common/aws).
+struct AwsSdAccess {
+  std::string region;
+  std::string endpoint;  // of the mechanism's own API; "": the region's
+  std::string access_key;
+  Secret secret_key;
+  std::string profile;
+  std::string role_arn, external_id;
+  HttpClientConfig http;
+  bool operator==(const AwsSdAccess&) const = default;
+};
+
+struct SdFilter {
+  std::string name;
+  std::vector<std::string> values;
+  bool operator==(const SdFilter&) const = default;
+};
+
+// Also of aws_sd_configs with the role ec2.
+struct Ec2SdConfig {
+  AwsSdAccess access;
+  int64_t port = 80;
+  std::chrono::milliseconds refresh_interval = std::chrono::minutes(1);
+  std::vector<SdFilter> filters;
+  bool operator==(const Ec2SdConfig&) const = default;
+};
+
+// Also of aws_sd_configs with the role ecs.
+struct EcsSdConfig {
+  AwsSdAccess access;
+  int64_t port = 80;
+  std::chrono::milliseconds refresh_interval = std::chrono::minutes(1);
+  std::vector<std::string> clusters;  // names or ARNs; empty: all
+  int64_t request_concurrency = 20;
+  bool operator==(const EcsSdConfig&) const = default;
+};
+
 struct ScrapeConfig {
   std::string job_name;
   std::chrono::milliseconds scrape_interval{0};  // resolved against global
@@ -166,6 +203,8 @@ struct ScrapeConfig {
   std::vector<FileSdConfig> file_sd_configs;
   std::vector<HttpSdConfig> http_sd_configs;
   std::vector<DnsSdConfig> dns_sd_configs;
+  std::vector<Ec2SdConfig> ec2_sd_configs;
+  std::vector<EcsSdConfig> ecs_sd_configs;
   std::vector<RelabelConfig> relabel_configs;
   std::vector<RelabelConfig> metric_relabel_configs;
   bool operator==(const ScrapeConfig&) const = default;
@@ -206,6 +245,9 @@ struct Sigv4Config {
   std::map<std::string, std::string> tags;  // of the role's session
   bool use_fips_sts_endpoint = false;
   std::string service_name = "aps";
+  // Where no region is given: that of the profile which AWS_PROFILE names, or default, whatever
+  // `profile` says. Of service discovery.
+  bool region_of_default_profile = false;
   bool operator==(const Sigv4Config&) const = default;
 };
 
