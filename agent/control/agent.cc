@@ -12,6 +12,9 @@ namespace {
 // disk stays with its targets whatever the number of workers.
 constexpr uint64_t kPartitions = 8;
 
+// How long writing what is left may take.
+constexpr nanoseconds kFlushMax = seconds(5);
+
 }  // namespace
 
 Agent::Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef> workers,
@@ -146,7 +149,9 @@ void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> don
   auto pending = std::make_shared<std::function<void(bool)>>(std::move(done));
   auto finish = [this, pending](bool drained) {
     shutdown_timer_.Cancel();
-    if (auto callback = std::exchange(*pending, nullptr)) callback(drained);
+    if (auto callback = std::exchange(*pending, nullptr)) {
+      Flush([callback = std::move(callback), drained] { callback(drained); });
+    }
   };
   shutdown_timer_.SetAfter(deadline, [finish] { finish(false); });
   auto left = std::make_shared<size_t>(workers_.size());
@@ -156,6 +161,25 @@ void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> don
       worker->Drain([this, left, finish] {
         loop_.Post([left, finish] {
           if (--*left == 0) finish(true);
+        });
+      });
+    });
+  }
+}
+
+void Agent::Flush(std::function<void()> done) {
+  auto pending = std::make_shared<std::function<void()>>(std::move(done));
+  auto finish = [this, pending] {
+    shutdown_timer_.Cancel();
+    if (auto callback = std::exchange(*pending, nullptr)) callback();
+  };
+  shutdown_timer_.SetAfter(kFlushMax, finish);
+  auto left = std::make_shared<size_t>(workers_.size());
+  for (const WorkerRef& ref : workers_) {
+    ref.loop->Post([this, worker = ref.worker, left, finish] {
+      worker->Flush([this, left, finish] {
+        loop_.Post([left, finish] {
+          if (--*left == 0) finish();
         });
       });
     });

@@ -69,6 +69,8 @@ class Agent {
     uint64_t syncs = 0;
   };
 
+  // What was not delivered goes to disk, if that takes it soon.
+  void Flush(std::function<void()> done);
   Status LoadAndApply();
   void Apply(std::shared_ptr<const Config> config);
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@
 #include "common/base/units.h"
 #include "common/base/version.h"
 #include "common/dns/cares_transport.h"
+#include "common/event/io_thread.h"
 #include "common/event/system_event_loop.h"
 #include "common/file/posix_file_system.h"
 #include "common/http/curl_transport.h"
@@ -54,27 +56,38 @@ std::string Hostname() {
   return name;
 }
 
-// A worker with its thread, loop and transport.
+// A worker with its threads, loop and transport.
 class WorkerThread {
  public:
-  WorkerThread(FileSystem& files, Logger& logger, const WorkerOptions& options)
-      : hash_(HashKey::Random()),
-        transport_(loop_, CurlTransportOptions{.connections_max = kConnectionsMax}),
-        worker_(loop_, transport_, files, logger, hash_, options),
-        thread_([this] { loop_.Run(); }) {}
+  WorkerThread() : hash_(HashKey::Random()) {}
   ~WorkerThread() {
+    if (!thread_.joinable()) return;
     loop_.Stop();
     thread_.join();
   }
 
+  // `log`: null to keep samples in memory.
+  Status Start(PosixFileSystem& files, Logger& logger, const DiskLogOptions* log,
+               WorkerOptions options) {
+    if (log != nullptr) {
+      auto opened = DiskLog::Open({loop_, files, io_, logger}, *log);
+      if (!opened) return Fail(opened.error().message);
+      options.disk = std::move(*opened);
+    }
+    worker_.emplace(loop_, transport_, files, logger, hash_, std::move(options));
+    thread_ = std::thread([this] { loop_.Run(); });
+    return {};
+  }
+
   SystemEventLoop& loop() { return loop_; }
-  Worker& worker() { return worker_; }
+  Worker& worker() { return *worker_; }
 
  private:
   const HashKey hash_;
   SystemEventLoop loop_;
-  CurlTransport transport_;
-  Worker worker_;
+  IoThread io_{loop_};
+  CurlTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
+  std::optional<Worker> worker_;
   std::thread thread_;
 };
 
@@ -87,6 +100,7 @@ class Daemon {
 
  private:
   bool TakeStorage();
+  bool StartWorker();
   bool StartWeb();
   void StopWeb();
   void WatchSignals();
@@ -151,7 +165,9 @@ void Daemon::Stop(const std::string& why) {
     if (drained) {
       logger_.Info("all samples are delivered or dropped");
     } else {
-      logger_.Warn("the deadline has passed with unsent samples, which are lost",
+      logger_.Warn(options_.storage_on_disk
+                       ? "the deadline has passed: unsent samples stay on disk for the next start"
+                       : "the deadline has passed with unsent samples, which are lost",
                    {{"deadline", FormatDuration(options_.shutdown_deadline)}});
     }
     loop_.Stop();
@@ -169,6 +185,35 @@ bool Daemon::TakeStorage() {
     return false;
   }
   lock_ = std::move(*lock);
+  return true;
+}
+
+bool Daemon::StartWorker() {
+  WorkerOptions worker_options;
+  worker_options.random_seed = static_cast<uint64_t>(loop_.WallNs());
+  worker_options.log = options_.log_memory;
+  DiskLogOptions log = options_.log;
+  log.path = (std::filesystem::path(options_.storage_path) / "log").string();
+  worker_ = std::make_unique<WorkerThread>();
+  const MonotonicTime begin = loop_.Now();
+  auto started = worker_->Start(files_, logger_, options_.storage_on_disk ? &log : nullptr,
+                                std::move(worker_options));
+  if (!started) {
+    logger_.Error("cannot open the sample log", {{"err", started.error().message}});
+    return false;
+  }
+  if (!options_.storage_on_disk) {
+    logger_.Info("samples are kept in memory until they are delivered; a restart loses the rest");
+    return true;
+  }
+  const SampleLog& opened = worker_->worker().log();
+  logger_.Info("the sample log is open",
+               {{"path", log.path},
+                {"samples", std::to_string(opened.stats().recovered.samples)},
+                {"bytes", std::to_string(opened.disk()->stats().bytes)},
+                {"segments", std::to_string(opened.disk()->stats().segments)},
+                {"took", FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
+                             loop_.Now() - begin))}});
   return true;
 }
 
@@ -221,7 +266,11 @@ RuntimeInfo Daemon::Info() {
        std::filesystem::directory_iterator("/proc/self/task", ignored)) {
     info.threads++;
   }
-  info.storage_retention = "memory";
+  info.storage_retention =
+      options_.storage_on_disk
+          ? fmt::format("{} or {}", FormatDuration(options_.log.retention_time),
+                        FormatSize(options_.log.retention_bytes))
+          : "memory";
   return info;
 }
 
@@ -272,9 +321,7 @@ int Daemon::Run() {
   logger_.Info("starting Tributary", {{"version", std::string(Version())},
                                       {"revision", std::string(Revision())}});
   if (!TakeStorage()) return 1;
-  WorkerOptions worker_options;
-  worker_options.random_seed = static_cast<uint64_t>(loop_.WallNs());
-  worker_ = std::make_unique<WorkerThread>(files_, logger_, worker_options);
+  if (!StartWorker()) return 1;
   AgentOptions agent_options;
   agent_options.config_file = options_.config_file;
   agent_options.hostname = Hostname();
@@ -293,7 +340,6 @@ int Daemon::Run() {
     return 2;
   }
   if (!StartWeb()) return 1;
-  logger_.Info("samples are kept in memory until they are delivered; at a crash those are lost");
   loop_.Run();
   StopWeb();
   worker_.reset();

@@ -35,6 +35,81 @@ std::string EnableFeatures(const std::vector<std::string>& names, DaemonOptions&
   return "";
 }
 
+// The flags of the sample log, as they are given.
+struct StorageFlags {
+  std::string mode = "disk", retention_size = "2GiB", retention_time = "1d", fsync = "interval";
+  std::string memory_size;
+  double free_percent = 5;
+
+  void Register(CLI::App& app, DaemonOptions& options) {
+    app.add_option("--storage.path", options.storage_path,
+                   "The agent's own folder; one agent a folder")
+        ->capture_default_str();
+    app.add_option("--storage.mode", mode,
+                   "Where samples are until they are delivered: disk, or memory where nothing can be "
+                   "written; then a restart loses them")
+        ->check(CLI::IsMember({"disk", "memory"}))
+        ->capture_default_str();
+    app.add_option("--storage.retention.size", retention_size,
+                   "How much the sample log may take on disk; the oldest samples go first")
+        ->capture_default_str();
+    app.add_option("--storage.retention.time", retention_time,
+                   "How long samples that were not delivered are kept on disk")
+        ->capture_default_str();
+    app.add_option("--storage.free.percent", free_percent,
+                   "Below this much free space on the disk samples are kept in memory; 0: no limit")
+        ->check(CLI::Range(0.0, 99.0))
+        ->capture_default_str();
+    app.add_option("--storage.memory.size", memory_size,
+                   "How much memory samples may take that are not on disk; the oldest go first "
+                   "[64MiB, in --storage.mode=memory 256MiB]");
+    app.add_option("--storage.fsync", fsync,
+                   "When samples are safe from a loss of power: always, before a scrape counts as "
+                   "taken; interval, within a second; never, when the system pleases. The end of the "
+                   "process loses nothing in any case")
+        ->check(CLI::IsMember({"always", "interval", "never"}))
+        ->capture_default_str();
+  }
+
+  // Empty: good; else what is wrong.
+  std::string Apply(DaemonOptions& options) {
+    options.storage_on_disk = mode == "disk";
+    if (memory_size.empty()) memory_size = options.storage_on_disk ? "64MiB" : "256MiB";
+    const auto retention = ParseSize(retention_size);
+    if (!retention) return "--storage.retention.size: " + retention.error().message;
+    if (*retention < kRetentionMin) {
+      return fmt::format("--storage.retention.size: {} is less than {}", retention_size,
+                         FormatSize(kRetentionMin));
+    }
+    const auto time = ParseDuration(retention_time);
+    if (!time) return "--storage.retention.time: " + time.error().message;
+    if (*time < std::chrono::minutes(1)) {
+      return fmt::format("--storage.retention.time: {} is less than 1m", retention_time);
+    }
+    const auto memory = ParseSize(memory_size);
+    if (!memory) return "--storage.memory.size: " + memory.error().message;
+    if (*memory < kMemoryMin) {
+      return fmt::format("--storage.memory.size: {} is less than {}", memory_size,
+                         FormatSize(kMemoryMin));
+    }
+    options.log.retention_bytes = *retention;
+    options.log.segment_bytes =
+        std::clamp<uint64_t>(*retention / kSegmentsInRetention, 1 << 20, 16 << 20);
+    options.log.retention_time = *time;
+    options.log.free_min = free_percent / 100;
+    options.log.fsync = fsync == "always"  ? Fsync::kAlways
+                        : fsync == "never" ? Fsync::kNever
+                                           : Fsync::kInterval;
+    options.log_memory.memory_bytes = *memory;
+    return "";
+  }
+
+  // Each partition has a segment that is being written; a limit is kept by dropping closed ones.
+  static constexpr uint64_t kSegmentsInRetention = 4 * kLogPartitions;
+  static constexpr uint64_t kRetentionMin = 32 << 20;
+  static constexpr uint64_t kMemoryMin = 1 << 20;
+};
+
 }  // namespace
 
 std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_code) {
@@ -53,10 +128,11 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
       ->capture_default_str();
   app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
-  app.add_option("--storage.path", options.storage_path, "The agent's own folder; one agent a folder")
-      ->capture_default_str();
+  StorageFlags storage;
+  storage.Register(app, options);
   app.add_option("--shutdown.deadline", deadline,
-                 "How long, at SIGTERM, unsent samples may take to be delivered")
+                 "How long, at SIGTERM, unsent samples may take to be delivered; what is left then stays on "
+                 "disk for the next start")
       ->capture_default_str();
   app.add_option("--enable-feature", features,
                  "Features by their names in Prometheus, separated by commas: st-storage reads start "
@@ -80,7 +156,9 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
     exit_code = kBadFlags;
     return std::nullopt;
   }
-  if (const std::string problem = EnableFeatures(features, options); !problem.empty()) {
+  std::string problem = EnableFeatures(features, options);
+  if (problem.empty()) problem = storage.Apply(options);
+  if (!problem.empty()) {
     std::cerr << problem << "\n";
     exit_code = kBadFlags;
     return std::nullopt;
@@ -93,7 +171,13 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"log.format", format},
                    {"log.level", level},
                    {"shutdown.deadline", deadline},
+                   {"storage.free.percent", fmt::format("{}", storage.free_percent)},
+                   {"storage.fsync", storage.fsync},
+                   {"storage.memory.size", storage.memory_size},
+                   {"storage.mode", storage.mode},
                    {"storage.path", options.storage_path},
+                   {"storage.retention.size", storage.retention_size},
+                   {"storage.retention.time", storage.retention_time},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
                    {"web.listen-address", options.listen_address}};
   return options;

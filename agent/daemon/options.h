@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
 
 namespace tributary {
@@ -15,6 +16,9 @@ struct DaemonOptions {
   std::string config_file = "prometheus.yml";
   std::string listen_address = "127.0.0.1:9095";
   std::string storage_path = "data-tributary";
+  bool storage_on_disk = true;
+  DiskLogOptions log;           // less its path
+  SampleLogOptions log_memory;
   bool enable_lifecycle = false;
   bool start_timestamps = false;  // --enable-feature=st-storage
   std::chrono::milliseconds shutdown_deadline{20000};

@@ -7,107 +7,227 @@
 
 namespace tributary {
 
-Status SampleLog::Append(Commit commit, std::function<void()> done) {
-  if (appends_ >= options_.appends_max) {
-    stats_.appends_refused++;
-    return Fail("the sample log does not keep up: too many appends are under way");
+namespace {
+
+// So long may a write take before samples are readable without it.
+constexpr nanoseconds kStall = seconds(1);
+constexpr nanoseconds kTick = seconds(1);
+// Of one write; what it encodes is in memory twice.
+constexpr size_t kWriteBytes = 4 << 20;
+// Records that a reader may have in hand. Beyond it reads wait.
+constexpr size_t kHandedMax = 100'000;
+// Stands for samples that are not any more where they were.
+constexpr LogPosition kNowhere = 0;
+// How far a remote is, is written down once a second: so many records more may have been delivered.
+constexpr LogPosition kHandedSinceSaved = 10'000;
+
+SampleCounts Over(const SampleCounts& a, const SampleCounts& b) {
+  const auto over = [](uint64_t x, uint64_t y) { return x > y ? x - y : 0; };
+  return {over(a.samples, b.samples), over(a.histograms, b.histograms),
+          over(a.exemplars, b.exemplars)};
+}
+
+bool InRanges(const std::vector<std::pair<LogPosition, LogPosition>>& ranges,
+              LogPosition position) {
+  auto after = std::upper_bound(
+      ranges.begin(), ranges.end(), position,
+      [](LogPosition p, const auto& range) { return p < range.first; });
+  return after != ranges.begin() && std::prev(after)->second >= position;
+}
+
+}  // namespace
+
+SampleLog::SampleLog(EventLoop& loop, const SampleLogOptions& options,
+                     std::unique_ptr<DiskLog> disk)
+    : loop_(loop),
+      options_(options),
+      disk_(std::move(disk)),
+      stall_timer_(loop),
+      tick_timer_(loop) {
+  if (disk_ == nullptr) return;
+  next_ = disk_->next_position();
+  readable_ = next_ - 1;
+  for (uint32_t p = 0; p < kLogPartitions; p++) end_[p] = before_window_[p] = disk_->end(p);
+  for (uint32_t p = 0; p < kLogPartitions; p++) {
+    const auto& segments = disk_->segments(p);
+    if (segments.empty()) continue;
+    stats_.recovered += segments.back().summary.end - segments.front().header.before;
   }
-  appends_++;
-  auto shared = std::make_shared<Commit>(std::move(commit));
-  loop_.Post([self = self_, shared, done = std::move(done)] {
+  disk_->set_on_resume([this] { Pump(); });
+  tick_timer_.SetAfter(kTick, [this] { Tick(); });
+}
+
+SampleLog::~SampleLog() { *self_ = nullptr; }
+
+void SampleLog::Append(Commit commit) {
+  if (commit.groups.empty()) return;
+  const auto partition = static_cast<uint8_t>(commit.target_key % kLogPartitions);
+  Unwritten unwritten;
+  unwritten.partition = partition;
+  unwritten.first = next_;
+  unwritten.records = static_cast<uint32_t>(commit.groups.size());
+  unwritten.before = end_[partition];
+  unwritten.target_key = commit.target_key;
+  unwritten.wall_ms = loop_.WallMs();
+  for (GroupSamples& samples : commit.groups) {
+    const SampleCounts counts = samples.counts();
+    stats_.appended += counts;
+    end_[partition] += counts;
+    stats_.bytes += samples.memory_bytes();
+    window_.push_back({std::make_shared<const GroupSamples>(std::move(samples)), partition, false});
+    next_++;
+  }
+  unwritten.end = end_[partition];
+  if (disk_ != nullptr) {
+    stats_.unwritten_records += unwritten.records;
+    unwritten_.push_back(unwritten);
+  }
+  if (pump_posted_) return;
+  // Commits of one turn are written together.
+  pump_posted_ = true;
+  loop_.Post([self = self_] {
     SampleLog* log = *self;
     if (log == nullptr) return;
-    log->appends_--;
-    for (GroupSamples& samples : shared->groups) {
-      log->stats_.appended += samples.counts();
-      log->stats_.bytes += samples.memory_bytes();
-      log->records_.push_back(
-          {log->next_++, std::make_shared<const GroupSamples>(std::move(samples))});
-    }
-    log->Trim();
-    log->NotifyReaders();
-    if (log->appends_ == 0) {
-      for (auto& waiting : std::exchange(log->after_appends_, {})) {
-        log->loop_.Post(std::move(waiting));
-      }
-    }
-    done();
+    log->pump_posted_ = false;
+    log->Pump();
   });
-  return {};
+}
+
+void SampleLog::Pump() {
+  stats_.disk_failing = disk_ != nullptr && (disk_->suspended() || stalled_);
+  // Memory has to do.
+  if (disk_ == nullptr || stats_.disk_failing) MakeReadable(next_ - 1);
+  Trim();
+  RunWaiting();
+  if (disk_ == nullptr || disk_->writing() || disk_->suspended() || unwritten_.empty()) return;
+  size_t bytes = 0;
+  for (Unwritten& commit : unwritten_) {
+    if (commit.written) continue;
+    if (bytes >= kWriteBytes) break;
+    for (uint32_t i = 0; i < commit.records; i++) {
+      const LogPosition position = commit.first + i;
+      if (position >= first_in_memory()) bytes += At(position).samples->memory_bytes();
+    }
+    AddToWrite(commit);
+  }
+  stall_timer_.SetAfter(kStall, [this] {
+    stalled_ = true;
+    Pump();
+  });
+  disk_->Write([this](const DiskLog::WriteOutcome& outcome) { Written(outcome); });
+}
+
+void SampleLog::AddToWrite(Unwritten& commit) {
+  CommitView view;
+  view.mark = {commit.target_key, commit.wall_ms, commit.end};
+  view.before = commit.before;
+  for (uint32_t i = 0; i < commit.records; i++) {
+    const LogPosition position = commit.first + i;
+    if (position < first_in_memory()) continue;  // memory was full
+    view.items.push_back({position, &At(position).samples});
+  }
+  commit.in_write = true;
+  if (!view.items.empty()) disk_->Add(view, commit.partition);
+}
+
+void SampleLog::Written(const DiskLog::WriteOutcome& outcome) {
+  stall_timer_.Cancel();
+  stalled_ = false;
+  for (Unwritten& commit : unwritten_) {
+    if (!std::exchange(commit.in_write, false) || !outcome[commit.partition]) continue;
+    commit.written = true;
+    stats_.unwritten_records -= commit.records;
+    for (uint32_t i = 0; i < commit.records; i++) {
+      const LogPosition position = commit.first + i;
+      if (position >= first_in_memory()) At(position).on_disk = true;
+    }
+  }
+  LogPosition up_to = 0;
+  while (!unwritten_.empty() && unwritten_.front().written) {
+    up_to = unwritten_.front().first + unwritten_.front().records - 1;
+    unwritten_.pop_front();
+  }
+  if (up_to > 0) MakeReadable(up_to);
+  Pump();
+}
+
+void SampleLog::MakeReadable(LogPosition up_to) {
+  if (up_to <= readable_) return;
+  readable_ = up_to;
+  NotifyReaders();
+}
+
+void SampleLog::RunWaiting() {
+  if (readable_ == next_ - 1) {
+    for (auto& done : std::exchange(after_appends_, {})) loop_.Post(std::move(done));
+  }
+  if (flushes_.empty()) return;
+  if (disk_ != nullptr && !unwritten_.empty() && !stats_.disk_failing) return;
+  std::vector<std::function<void()>> flushes = std::exchange(flushes_, {});
+  if (disk_ == nullptr) {
+    for (auto& done : flushes) loop_.Post(std::move(done));
+    return;
+  }
+  SaveCursors(true);
+  for (auto& done : flushes) disk_->Flush(std::move(done));
 }
 
 void SampleLog::AfterAppends(std::function<void()> done) {
-  if (appends_ > 0) {
-    after_appends_.push_back(std::move(done));
-  } else {
-    loop_.Post(std::move(done));
-  }
+  after_appends_.push_back(std::move(done));
+  RunWaiting();
 }
 
-SampleLog::ReaderId SampleLog::AddReader(std::function<void()> on_data) {
-  Reader& reader = readers_[++last_reader_];
-  reader.next = next_;
-  reader.released = next_ - 1;
-  reader.on_data = std::move(on_data);
-  return last_reader_;
+void SampleLog::Flush(std::function<void()> done) {
+  flushes_.push_back(std::move(done));
+  RunWaiting();
 }
 
-void SampleLog::RemoveReader(ReaderId id) {
-  readers_.erase(id);
-  Trim();
-}
-
-void SampleLog::Read(ReaderId id, uint64_t samples_max, std::function<void(Batch)> done) {
-  loop_.Post([self = self_, id, samples_max, done = std::move(done)] {
-    SampleLog* log = *self;
-    if (log == nullptr) return;
-    auto it = log->readers_.find(id);
-    if (it == log->readers_.end()) return;
-    Reader& reader = it->second;
-    Batch batch;
-    batch.lost = std::exchange(reader.lost, {});
-    uint64_t samples = 0;
-    while (reader.next < log->next_ && (samples < samples_max || batch.records.empty())) {
-      const LogRecord& record = log->records_[reader.next - log->records_.front().position];
-      samples += record.samples->counts().total();
-      batch.records.push_back(record);
-      reader.next++;
-    }
-    batch.at_end = reader.next == log->next_;
-    done(std::move(batch));
-  });
-}
-
-void SampleLog::Release(ReaderId id, LogPosition position) {
-  auto it = readers_.find(id);
-  CHECK(it != readers_.end());
-  DCHECK(position < it->second.next);
-  if (position <= it->second.released) return;
-  it->second.released = position;
-  Trim();
+LogPosition SampleLog::Low() const {
+  LogPosition low = next_;
+  for (const auto& [id, reader] : readers_) low = std::min(low, LowOf(reader));
+  return low;
 }
 
 void SampleLog::PopOldest() {
-  stats_.bytes -= records_.front().samples->memory_bytes();
-  records_.pop_front();
+  const Entry& oldest = window_.front();
+  before_window_[oldest.partition] += oldest.samples->counts();
+  stats_.bytes -= oldest.samples->memory_bytes();
+  window_.pop_front();
 }
 
 void SampleLog::Trim() {
-  LogPosition released = next_ - 1;
-  for (const auto& [id, reader] : readers_) released = std::min(released, reader.released);
-  while (!records_.empty() && records_.front().position <= released) PopOldest();
-  while (stats_.bytes > options_.bytes_max && !records_.empty()) {
-    const LogRecord& oldest = records_.front();
-    const SampleCounts samples = oldest.samples->counts();
-    stats_.evicted += samples;
-    for (auto& [id, reader] : readers_) {
-      if (reader.next > oldest.position) continue;
-      reader.next = oldest.position + 1;
-      reader.lost += samples;
+  const LogPosition low = Low();
+  // What is not on disk yet is to come there, though nobody waits for it: the next process may not
+  // know that.
+  const auto spare = [&] {
+    if (disk_ == nullptr) return first_in_memory() < low;
+    return window_.front().on_disk &&
+           (first_in_memory() < low || stats_.bytes > options_.window_bytes);
+  };
+  while (!window_.empty() && first_in_memory() <= readable_ && spare()) PopOldest();
+  while (stats_.bytes > options_.memory_bytes && !window_.empty()) {
+    const LogPosition position = first_in_memory();
+    const Entry& oldest = window_.front();
+    if (!oldest.on_disk) {
+      const SampleCounts counts = oldest.samples->counts();
+      stats_.evicted += counts;
+      readable_ = std::max(readable_, position);
+      for (auto& [id, reader] : readers_) {
+        if (reader.next > position) continue;
+        if (reader.next < position) {
+          // It is still at what is on disk, and will miss this when it has read that.
+          reader.shed += counts;
+          continue;
+        }
+        reader.lost += counts;
+        Note(reader, position, oldest.partition, counts, true);
+        reader.next = position + 1;
+        Advance(reader);
+      }
     }
     PopOldest();
   }
-  stats_.records = records_.size();
+  stats_.records = window_.size();
 }
 
 void SampleLog::NotifyReaders() {
@@ -124,6 +244,353 @@ void SampleLog::NotifyReaders() {
       auto on_data = it->second.on_data;
       on_data();
     });
+  }
+}
+
+SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<void()> on_data) {
+  Reader& reader = readers_[++last_reader_];
+  reader.name = name;
+  reader.on_data = std::move(on_data);
+  reader.since_ms = loop_.WallMs();
+  reader.next = next_;
+  reader.read = end_;
+  reader.before_low = end_;
+  if (disk_ == nullptr) return last_reader_;
+  std::array<const CursorState*, kLogPartitions> known{};
+  std::optional<LogPosition> low;
+  for (uint32_t p = 0; p < kLogPartitions; p++) {
+    const auto& cursors = disk_->cursors(p);
+    auto it = cursors.find(name);
+    // A damaged file tells only its own name: then all that there is may be unsent.
+    if (it == cursors.end()) it = cursors.find(CursorName(name));
+    if (it == cursors.end()) continue;
+    known[p] = &it->second;
+    low = std::min(low.value_or(it->second.low), it->second.low);
+    if (it->second.since_ms > 0) reader.since_ms = std::min(reader.since_ms, it->second.since_ms);
+  }
+  reader.dirty.fill(true);
+  if (!low) {
+    // From here on it is owed what comes, so it must be known to the next process.
+    SaveCursors(false);
+    return last_reader_;
+  }
+  reader.next = *low;
+  for (uint32_t p = 0; p < kLogPartitions; p++) {
+    CursorState& recovered = reader.recovered[p];
+    if (known[p] != nullptr) {
+      recovered = *known[p];
+    } else {
+      // The process ended between the making of its files.
+      recovered.low = *low;
+    }
+    const auto& segments = disk_->segments(p);
+    // What was dropped while nobody of this name was there is nobody's loss.
+    const SampleCounts first = segments.empty() ? end_[p] : segments.front().header.before;
+    SampleCounts& before = recovered.before_low;
+    if (const SampleCounts gone = Over(first, before); gone.total() > 0) {
+      recovered.in_done = Over(recovered.in_done, gone);
+      before += gone;
+    }
+    reader.read[p] = reader.before_low[p] = before;
+  }
+  // It may count on what an earlier process had in memory only.
+  if (reader.next >= next_) EndDisk(reader, next_);
+  loop_.Post([self = self_, id = last_reader_] {
+    SampleLog* log = *self;
+    if (log == nullptr || !log->readers_.contains(id)) return;
+    auto tell = log->readers_.at(id).on_data;
+    tell();
+  });
+  return last_reader_;
+}
+
+void SampleLog::RenameReader(ReaderId id, const std::string& name) {
+  Reader& reader = readers_.at(id);
+  if (reader.name == name) return;
+  if (disk_ != nullptr) disk_->RemoveCursor(reader.name);
+  reader.name = name;
+  reader.dirty.fill(true);
+}
+
+void SampleLog::RemoveReader(ReaderId id) {
+  readers_.erase(id);
+  Trim();
+}
+
+void SampleLog::ForgetReader(ReaderId id) {
+  if (disk_ != nullptr) disk_->RemoveCursor(readers_.at(id).name);
+  RemoveReader(id);
+}
+
+void SampleLog::Read(ReaderId id, uint64_t samples_max, std::function<void(Batch)> done) {
+  Reader& reader = readers_.at(id);
+  CHECK(!reader.pending);
+  reader.pending = {samples_max, std::move(done)};
+  PostServe(id);
+}
+
+void SampleLog::PostServe(ReaderId id) {
+  Reader& reader = readers_.at(id);
+  if (std::exchange(reader.serving, true)) return;
+  loop_.Post([self = self_, id] {
+    SampleLog* log = *self;
+    if (log == nullptr) return;
+    auto it = log->readers_.find(id);
+    if (it == log->readers_.end()) return;
+    it->second.serving = false;
+    log->Serve(it->second, id);
+  });
+}
+
+void SampleLog::Serve(Reader& reader, ReaderId id) {
+  if (!reader.pending) return;
+  Batch batch;
+  uint64_t samples = 0;
+  Step step = Step::kTaken;
+  while (step == Step::kTaken && (samples < reader.pending->samples_max || batch.records.empty())) {
+    step = ReadOne(reader, id, batch, samples);
+  }
+  // What was passed without being handed out is over too.
+  Advance(reader);
+  Trim();
+  if (step == Step::kWaiting && batch.records.empty()) return;
+  batch.at_end = reader.next > readable_;
+  batch.lost = std::exchange(reader.lost, {});
+  batch.damaged = std::exchange(reader.damaged, {});
+  auto done = std::move(reader.pending->done);
+  reader.pending.reset();
+  done(std::move(batch));
+}
+
+SampleLog::Step SampleLog::ReadOne(Reader& reader, ReaderId id, Batch& batch, uint64_t& samples) {
+  if (reader.disk != nullptr && reader.next >= first_in_memory()) EndDisk(reader, reader.next);
+  if (reader.next > readable_) return Step::kAtEnd;
+  if (reader.handed.size() >= kHandedMax) return Step::kWaiting;
+  if (reader.next < first_in_memory()) return ReadOneFromDisk(reader, id, batch, samples);
+  const Entry& entry = At(reader.next);
+  HandOut(reader, reader.next, entry.partition, false, entry.samples, batch, samples);
+  return Step::kTaken;
+}
+
+SampleLog::Step SampleLog::ReadOneFromDisk(Reader& reader, ReaderId id, Batch& batch,
+                                           uint64_t& samples) {
+  CHECK(disk_ != nullptr);
+  if (reader.disk == nullptr) {
+    reader.disk = std::make_unique<DiskReader>(*disk_, reader.next, [this, id] { PostServe(id); });
+  }
+  // What is in memory is read from there.
+  const LogPosition limit = std::min(first_in_memory(), readable_ + 1);
+  DiskReader::Head head;
+  switch (reader.disk->Peek(limit, head)) {
+    case DiskReader::Found::kWaiting:
+      return Step::kWaiting;
+    case DiskReader::Found::kNone:
+      EndDisk(reader, limit);
+      return Step::kTaken;
+    case DiskReader::Found::kRecord:
+      break;
+  }
+  reader.disk->Pop();
+  // It was not on disk when its turn came, and is lost to the reader.
+  if (head.position < reader.next) return Step::kTaken;
+  if (SkipRecovered(reader, head)) {
+    reader.next = head.position + 1;
+  } else {
+    const bool maybe_delivered =
+        head.recovered &&
+        head.position <= reader.recovered[head.partition].handed_out + kHandedSinceSaved;
+    HandOut(reader, head.position, head.partition, maybe_delivered, std::move(head.samples), batch,
+            samples);
+  }
+  return Step::kTaken;
+}
+
+void SampleLog::HandOut(Reader& reader, LogPosition position, uint32_t partition,
+                        bool maybe_delivered, std::shared_ptr<const GroupSamples> record,
+                        Batch& batch, uint64_t& samples) {
+  const SampleCounts counts = record->counts();
+  samples += counts.total();
+  batch.records.push_back(
+      {position, reader.first_ticket + reader.handed.size(), maybe_delivered, std::move(record)});
+  Note(reader, position, partition, counts, false);
+  reader.next = position + 1;
+}
+
+void SampleLog::Note(Reader& reader, LogPosition position, uint32_t partition,
+                     const SampleCounts& counts, bool done) {
+  reader.read[partition] += counts;
+  reader.handed.push_back({position, counts, static_cast<uint8_t>(partition), done});
+  if (done) reader.dirty[partition] = true;
+}
+
+// Whether an earlier process was done with it.
+bool SampleLog::SkipRecovered(Reader& reader, const DiskReader::Head& head) {
+  CursorState& recovered = reader.recovered[head.partition];
+  if (head.position < recovered.low) return true;  // it is in before_low
+  auto& done = recovered.done;
+  if (!InRanges(done, head.position)) return false;
+  const SampleCounts counts = head.samples->counts();
+  recovered.in_done = Over(recovered.in_done, counts);
+  Note(reader, head.position, head.partition, counts, true);
+  return true;
+}
+
+// All of the disk below `limit` has been read: what did not come is damaged, or was never written.
+void SampleLog::EndDisk(Reader& reader, LogPosition limit) {
+  reader.disk.reset();
+  for (uint32_t p = 0; p < kLogPartitions; p++) {
+    const SampleCounts passed = Over(before_window_[p], reader.read[p]);
+    const SampleCounts missing = Over(passed, reader.recovered[p].in_done);
+    const SampleCounts shed = missing - Over(missing, reader.shed);
+    reader.shed -= shed;
+    reader.lost += shed;
+    reader.damaged += missing - shed;
+    // Up to there before_low counts, however far back other partitions are.
+    const LogPosition low = reader.recovered[p].low;
+    reader.recovered[p] = {};
+    reader.recovered[p].low = low;
+    if (passed.total() > 0) Note(reader, kNowhere, p, passed, true);
+  }
+  reader.shed = {};
+  reader.next = limit;
+  Advance(reader);
+}
+
+void SampleLog::Done(ReaderId id, uint64_t ticket) {
+  Reader& reader = readers_.at(id);
+  CHECK(ticket >= reader.first_ticket && ticket - reader.first_ticket < reader.handed.size());
+  Handed& handed = reader.handed[ticket - reader.first_ticket];
+  handed.done = true;
+  reader.dirty[handed.partition] = true;
+  const bool was_full = reader.handed.size() >= kHandedMax;
+  Advance(reader);
+  Trim();
+  if (was_full && reader.handed.size() < kHandedMax) PostServe(id);
+}
+
+void SampleLog::Advance(Reader& reader) {
+  while (!reader.handed.empty() && reader.handed.front().done) {
+    const Handed& handed = reader.handed.front();
+    reader.before_low[handed.partition] += handed.counts;
+    reader.dirty[handed.partition] = true;
+    reader.handed.pop_front();
+    reader.first_ticket++;
+  }
+}
+
+SampleCounts SampleLog::Unread(ReaderId id) const {
+  const Reader& reader = readers_.at(id);
+  SampleCounts unread = reader.lost + reader.damaged;
+  for (uint32_t p = 0; p < kLogPartitions; p++) {
+    unread += Over(Over(end_[p], reader.read[p]), reader.recovered[p].in_done);
+  }
+  return unread;
+}
+
+void SampleLog::Tick() {
+  tick_timer_.SetAfter(kTick, [this] { Tick(); });
+  SaveCursors(false);
+  TrimDisk();
+  disk_->Tick();
+}
+
+void SampleLog::TrimDisk() {
+  const LogPosition low = Low();
+  for (uint32_t p = 0; p < kLogPartitions; p++) {
+    LogPosition of_partition = low;
+    if (!readers_.empty()) {
+      of_partition = next_;
+      for (const auto& [id, reader] : readers_) {
+        of_partition =
+            std::min(of_partition, std::max(LowOf(reader), reader.recovered[p].low));
+      }
+    }
+    const auto& segments = disk_->segments(p);
+    while (!segments.empty() && segments.front().closed &&
+           segments.front().summary.last < of_partition) {
+      disk_->DropOldest(p, true);
+    }
+  }
+  while (const Segment* oldest = disk_->Oldest()) {
+    // Where the disk has no room, what is newest has to go to memory, which ends as well.
+    const bool no_room = disk_->suspended() && stats_.bytes > options_.memory_bytes / 2;
+    if (!no_room && !disk_->OverRetention(*oldest)) break;
+    DropSegment(*oldest);
+    disk_->DropOldest(oldest->header.partition, false);
+    if (no_room) break;
+  }
+}
+
+void SampleLog::DropSegment(const Segment& segment) {
+  const uint32_t p = segment.header.partition;
+  stats_.evicted += segment.summary.end - segment.header.before;
+  for (auto& [id, reader] : readers_) {
+    if (reader.next > segment.summary.last) continue;
+    SampleCounts unread =
+        Over(segment.summary.end, Over(reader.read[p], segment.header.before).total() > 0
+                                      ? reader.read[p]
+                                      : segment.header.before);
+    // What is in memory too is still read from there.
+    for (LogPosition at = std::max(reader.next, first_in_memory());
+         at < next_ && at <= segment.summary.last; at++) {
+      if (At(at).partition == p) unread = Over(unread, At(at).samples->counts());
+    }
+    if (unread.total() == 0) continue;
+    CursorState& recovered = reader.recovered[p];
+    const SampleCounts lost = Over(unread, recovered.in_done);
+    recovered.in_done = Over(recovered.in_done, unread);
+    reader.lost += lost;
+    Note(reader, kNowhere, p, unread, true);
+    Advance(reader);
+  }
+}
+
+CursorState SampleLog::StateOf(const Reader& reader, uint32_t partition) const {
+  const CursorState& recovered = reader.recovered[partition];
+  CursorState state;
+  state.reader = reader.name;
+  state.since_ms = reader.since_ms;
+  state.low = std::max(LowOf(reader), recovered.low);
+  state.handed_out = std::max(reader.next - 1, recovered.handed_out);
+  state.before_low = reader.before_low[partition];
+  bool extends = false;
+  for (const Handed& handed : reader.handed) {
+    if (handed.partition != partition) continue;
+    if (handed.position == kNowhere) {
+      state.in_done += handed.counts;
+      continue;
+    }
+    if (!handed.done) {
+      extends = false;
+      continue;
+    }
+    if (!extends && state.done.size() == kCursorRangesMax) break;
+    state.in_done += handed.counts;
+    if (extends) {
+      state.done.back().second = std::max(state.done.back().second, handed.position);
+    } else {
+      state.done.emplace_back(handed.position, handed.position);
+    }
+    extends = true;
+  }
+  // What an earlier process was done with, and this one has not come to.
+  state.in_done += recovered.in_done;
+  for (const auto& [first, last] : recovered.done) {
+    if (last < reader.next || state.done.size() == kCursorRangesMax) continue;
+    const LogPosition from = std::max(first, reader.next);
+    if (!state.done.empty() && state.done.back().second >= from) continue;
+    state.done.emplace_back(from, last);
+  }
+  return state;
+}
+
+void SampleLog::SaveCursors(bool all) {
+  for (auto& [id, reader] : readers_) {
+    for (uint32_t p = 0; p < kLogPartitions; p++) {
+      if (disk_->TakeUnsaved(p, reader.name)) reader.dirty[p] = true;
+      if (!std::exchange(reader.dirty[p], false) && !all) continue;
+      disk_->SaveCursor(p, StateOf(reader, p));
+    }
   }
 }
 

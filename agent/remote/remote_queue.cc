@@ -55,13 +55,13 @@ bool RemoteQueue::Group::idle() const {
 RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
     : env_(environment),
       spec_(std::move(spec)),
-      reader_(env_.log.AddReader([this] {
+      reader_(env_.log.AddReader(spec_.config->identity, [this] {
         more_to_read_ = true;
         MaybeRead();
       })),
       deadline_timer_(env_.loop),
       tick_timer_(env_.loop),
-      start_ms_(env_.loop.WallMs()),
+      start_ms_(env_.log.SinceMs(reader_)),
       filter_(*spec_.config, start_ms_),
       encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
       shards_(spec_.config->queue.min_shards),
@@ -80,7 +80,14 @@ void RemoteQueue::MakeClient() {
                                                       spec_.config, metadata_stats_);
 }
 
-RemoteQueue::~RemoteQueue() { env_.log.RemoveReader(reader_); }
+RemoteQueue::~RemoteQueue() {
+  if (!forgotten_) env_.log.RemoveReader(reader_);
+}
+
+void RemoteQueue::Forget() {
+  forgotten_ = true;
+  env_.log.ForgetReader(reader_);
+}
 
 uint64_t RemoteQueue::capacity() const {
   const QueueConfig& queue = spec_.config->queue;
@@ -99,6 +106,15 @@ void RemoteQueue::MaybeRead() {
 
 void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   reading_ = false;
+  if (const SampleCounts damaged = filter_.Wanted(batch.damaged); damaged.total() > 0) {
+    stats_.read += damaged;
+    stats_.dropped[DropReason::kLogDamaged] += damaged;
+    env_.logger.Error("a part of the sample log could not be read: its samples are lost",
+                      {{"remote_name", spec_.config->name},
+                       {"samples", std::to_string(damaged.samples)},
+                       {"histograms", std::to_string(damaged.histograms)},
+                       {"exemplars", std::to_string(damaged.exemplars)}});
+  }
   if (const SampleCounts lost = filter_.Wanted(batch.lost); lost.total() > 0) {
     stats_.read += lost;
     stats_.dropped[DropReason::kLogFull] += lost;
@@ -114,11 +130,11 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   for (LogRecord& record : batch.records) {
     NoteHighest(highest_read_ms_, record.samples->timestamp);
     Filter(record.samples, false);
-    outstanding_.push_back({record.position, 1, env_.loop.Now()});
+    outstanding_.push_back({record.ticket, 1, env_.loop.Now()});
     Accept(std::move(record.samples), &outstanding_.back());
   }
   if (batch.at_end) more_to_read_ = false;
-  AdvanceLowWater();
+  PopFinished();
   if (next_spec_ != nullptr) return ApplyPendingSpec();
   MaybeRead();
   TrySend();
@@ -152,7 +168,7 @@ void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read
 
 void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
   TargetOrder& order = targets_[samples->group->target_key()];
-  const uint32_t generation = samples->group->generation();
+  const uint64_t generation = samples->group->generation();
   if (!order.waiting.empty() || (order.unfinished > 0 && generation != order.generation)) {
     order.waiting.emplace_back(std::move(samples), record);
     return;
@@ -193,7 +209,7 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
   }
   calculator_.AddDropped(left.total());
   pending_ -= left;
-  record->unfinished--;
+  Unhold(record);
 }
 
 void RemoteQueue::Push(Lane& lane, Item item) {
@@ -212,8 +228,7 @@ void RemoteQueue::MakeReady(Lane& lane) {
 }
 
 void RemoteQueue::FinishItem(Outstanding* record, uint64_t target_key) {
-  DCHECK(record->unfinished > 0);
-  record->unfinished--;
+  Unhold(record);
   auto it = targets_.find(target_key);
   CHECK(it != targets_.end() && it->second.unfinished > 0);
   it->second.unfinished--;
@@ -231,13 +246,14 @@ void RemoteQueue::FinishItem(Outstanding* record, uint64_t target_key) {
   }
 }
 
-void RemoteQueue::AdvanceLowWater() {
-  LogPosition done = 0;
-  while (!outstanding_.empty() && outstanding_.front().unfinished == 0) {
-    done = outstanding_.front().position;
-    outstanding_.pop_front();
-  }
-  if (done > 0) env_.log.Release(reader_, done);
+// One of those that keep the record open is done with it.
+void RemoteQueue::Unhold(Outstanding* record) {
+  DCHECK(record->unfinished > 0);
+  if (--record->unfinished == 0) env_.log.Done(reader_, record->ticket);
+}
+
+void RemoteQueue::PopFinished() {
+  while (!outstanding_.empty() && outstanding_.front().unfinished == 0) outstanding_.pop_front();
 }
 
 void RemoteQueue::Tick() {
@@ -309,7 +325,7 @@ void RemoteQueue::ApplyPendingSpec() {
     for (const auto& [samples, record] : order.waiting) unsent.push_back({samples, record});
   }
   std::stable_sort(unsent.begin(), unsent.end(), [](const Unsent& a, const Unsent& b) {
-    return a.record->position < b.record->position;
+    return a.record->ticket < b.record->ticket;
   });
 
   requests_.clear();
@@ -319,6 +335,7 @@ void RemoteQueue::ApplyPendingSpec() {
   targets_.clear();
   spec_ = std::move(*next_spec_);
   next_spec_.reset();
+  env_.log.RenameReader(reader_, spec_.config->identity);
   filter_ = RecordFilter(*spec_.config, start_ms_);
   encoder_ = std::make_unique<RequestEncoder>(spec_.config->message);
   MakeClient();
@@ -330,7 +347,7 @@ void RemoteQueue::ApplyPendingSpec() {
     Filter(entry.samples, true);
   }
   for (Unsent& entry : unsent) Accept(std::move(entry.samples), entry.record);
-  AdvanceLowWater();
+  PopFinished();
   MaybeRead();
   TrySend();
   CheckDrained();

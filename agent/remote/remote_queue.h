@@ -57,6 +57,7 @@ struct RemoteEnvironment {
 class RemoteQueue {
  public:
   RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec);
+  // What it has not delivered stays in the log, for one with this entry in another process.
   ~RemoteQueue();
   RemoteQueue(const RemoteQueue&) = delete;
   RemoteQueue& operator=(const RemoteQueue&) = delete;
@@ -69,6 +70,8 @@ class RemoteQueue {
   bool Serves(const RemoteSpec& spec) const;
   // Continues under another entry: the backlog stays. Requests under way are awaited first.
   void Reconfigure(RemoteSpec spec);
+  // Its entry is gone for good: nothing is kept for it. Destroy it next.
+  void Forget();
   // Sends what there is without waiting for batches to fill; `drained` runs once the log has been
   // read to its end and everything is delivered or dropped.
   void Drain(std::function<void()> drained);
@@ -76,13 +79,15 @@ class RemoteQueue {
   // read = sent + failed + dropped + pending, for each kind.
   const RemoteQueueStats& stats() const { return stats_; }
   const SampleCounts& pending() const { return pending_; }
+  // What is in the log and was not read yet, of all kinds.
+  SampleCounts unread() const { return env_.log.Unread(reader_); }
   void Collect(MetricSink& sink) const;
 
  private:
   struct Group;
   // A record of the log of which something is not delivered yet.
   struct Outstanding {
-    LogPosition position;
+    uint64_t ticket;
     uint32_t unfinished = 0;
     MonotonicTime read{};
   };
@@ -113,7 +118,7 @@ class RemoteQueue {
   };
   // What keeps generations of a target apart.
   struct TargetOrder {
-    uint32_t generation = 0;
+    uint64_t generation = 0;
     uint64_t unfinished = 0;  // items of `generation`
     std::deque<std::pair<std::shared_ptr<const GroupSamples>, Outstanding*>> waiting;
   };
@@ -165,7 +170,8 @@ class RemoteQueue {
   void Settle(Request* request);
   void Finish(Request* request);
   void FinishItem(Outstanding* record, uint64_t target_key);
-  void AdvanceLowWater();
+  void Unhold(Outstanding* record);
+  void PopFinished();
   void CheckDrained();
   void Tick();
   void ApplyPendingSpec();
@@ -179,12 +185,13 @@ class RemoteQueue {
   MetadataSenderStats metadata_stats_;
   std::unique_ptr<MetadataSender> metadata_sender_;  // of remote write 1.0
   SampleLog::ReaderId reader_;
+  bool forgotten_ = false;
   bool reading_ = false;
   bool more_to_read_ = true;
   SampleCounts pending_;        // read and not finished
   uint64_t ready_entries_ = 0;  // in lanes that could be sent now
 
-  std::deque<Outstanding> outstanding_;  // by position
+  std::deque<Outstanding> outstanding_;  // by ticket
   boost::unordered_flat_map<uint64_t, std::unique_ptr<Group>> groups_;
   boost::unordered_flat_map<uint64_t, TargetOrder> targets_;
   std::deque<Lane*> ready_;

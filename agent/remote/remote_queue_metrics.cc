@@ -16,6 +16,7 @@ constexpr std::pair<DropReason, const char*> kReasons[] = {
     {DropReason::kBeforeStart, "before_start"},
     {DropReason::kCustomBuckets, "nhcb_in_rw1_not_supported"},
     {DropReason::kSwitchedOff, "switched_off"},
+    {DropReason::kLogDamaged, "log_damaged"},
 };
 static_assert(std::size(kReasons) == kDropReasons);
 
@@ -37,6 +38,7 @@ void RemoteQueue::Collect(MetricSink& sink) const {
   const Kind kinds[] = {{"samples", &SampleCounts::samples},
                         {"histograms", &SampleCounts::histograms},
                         {"exemplars", &SampleCounts::exemplars}};
+  const SampleCounts unread = this->unread();
   for (const auto& [name, count] : kinds) {
     counter(name + "_total", "Delivered " + name + ".", stats_.sent.*count);
     counter(name + "_failed_total", "What the receiver refused for good, of " + name + ".",
@@ -57,6 +59,9 @@ void RemoteQueue::Collect(MetricSink& sink) const {
     gauge(name + "_pending",
           "What was read from the log and neither sent nor dropped, of " + name + ".",
           static_cast<double>(pending_.*count));
+    sink.AddGauge("tributary_remote_" + name + "_unread",
+                  "In the log, and not read from it yet, of " + name + ".", labels,
+                  static_cast<double>(unread.*count));
     sink.AddCounter("tributary_remote_" + name + "_read_total",
                     "Taken from the log and sent, failed, dropped or pending, of " + name + ".",
                     labels, static_cast<double>(stats_.read.*count));

@@ -229,7 +229,7 @@ void RemoteQueue::Settle(Request* request) {
   for (const Part& part : finished->parts) {
     if (part.last) FinishItem(part.record, part.lane->group->target_key);
   }
-  AdvanceLowWater();
+  PopFinished();
 }
 
 void RemoteQueue::Finish(Request* request) {

@@ -17,8 +17,9 @@ enum class DropReason : uint8_t {
   kBeforeStart,    // from before the queue's start
   kCustomBuckets,  // a histogram that remote write 1.0 cannot carry
   kSwitchedOff,    // a reload says that the remote takes no more of its kind
+  kLogDamaged,     // could not be read from the log
 };
-inline constexpr size_t kDropReasons = 6;
+inline constexpr size_t kDropReasons = 7;
 
 class DropCounts {
  public:

@@ -39,7 +39,6 @@ class ScratchPool {
 struct ScrapeStats {
   uint64_t scrapes = 0, scrapes_failed = 0;
   SampleCounts appended;
-  uint64_t commits_refused = 0;
   uint64_t skipped_clock = 0;   // not later than the target's last scrape
   uint64_t skipped_ticks = 0;   // due while the one before was still under way
   uint64_t over_sample_limit = 0, over_body_limit = 0, over_label_limit = 0;

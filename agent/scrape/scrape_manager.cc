@@ -170,9 +170,6 @@ void ScrapeManager::Collect(MetricSink& sink) const {
           stats.exemplars_invalid);
   counter("tributary_scrapes_total", "Scrapes begun.", stats.scrapes);
   counter("tributary_scrapes_failed_total", "Scrapes that reported up 0.", stats.scrapes_failed);
-  counter("tributary_scrape_commits_refused_total",
-          "Scrapes thrown away whole because the sample log did not keep up.",
-          stats.commits_refused);
   counter("tributary_scrapes_skipped_clock_total",
           "Scrapes not made because the clock was not later than at the target's last one.",
           stats.skipped_clock);

@@ -354,11 +354,8 @@ void TargetScraper::Append(Commit commit) {
   SampleCounts counts;
   for (const GroupSamples& group : commit.groups) counts += group.counts();
   if (counts.total() == 0) return;
-  if (auto appended = env_.log.Append(std::move(commit), [] {}); !appended) {
-    env_.stats.commits_refused++;
-  } else {
-    env_.stats.appended += counts;
-  }
+  env_.log.Append(std::move(commit));
+  env_.stats.appended += counts;
 }
 
 TargetStatus TargetScraper::status() const {

@@ -3,6 +3,7 @@
 #include <snappy.h>
 
 #include <atomic>
+#include <utility>
 
 #include "common/base/assert.h"
 #include "common/base/varint.h"
@@ -16,11 +17,17 @@ uint64_t NextId() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::string_view TakeText(std::string_view& in) {
+bool TryTakeText(std::string_view& in, std::string_view& text) {
   uint64_t size = 0;
-  CHECK(TakeVarint(in, size) && size <= in.size());
-  std::string_view text = in.substr(0, size);
+  if (!TakeVarint(in, size) || size > in.size()) return false;
+  text = in.substr(0, size);
   in.remove_prefix(size);
+  return true;
+}
+
+std::string_view TakeText(std::string_view& in) {
+  std::string_view text;
+  CHECK(TryTakeText(in, text));
   return text;
 }
 
@@ -56,7 +63,7 @@ Labels UnpackLabels(std::string_view packed) {
   return Labels(std::move(labels));
 }
 
-GroupDefinition::GroupDefinition(uint64_t target_key, uint32_t generation,
+GroupDefinition::GroupDefinition(uint64_t target_key, uint64_t generation,
                                  const std::vector<std::string_view>& packed)
     : target_key_(target_key),
       id_(NextId()),
@@ -67,6 +74,32 @@ GroupDefinition::GroupDefinition(uint64_t target_key, uint32_t generation,
   for (std::string_view labels : packed) PutText(raw, labels);
   snappy::Compress(raw.data(), raw.size(), &compressed_);
   compressed_.shrink_to_fit();
+}
+
+GroupDefinition::GroupDefinition(uint64_t target_key, uint64_t generation, uint32_t series,
+                                 std::string compressed)
+    : target_key_(target_key),
+      id_(NextId()),
+      generation_(generation),
+      series_(series),
+      compressed_(std::move(compressed)) {}
+
+Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
+    uint64_t target_key, uint64_t generation, uint32_t series, std::string_view compressed) {
+  std::string raw;
+  bool good = series > 0 && series <= kGroupSeriesMax &&
+              snappy::Uncompress(compressed.data(), compressed.size(), &raw);
+  std::string_view rest = raw;
+  for (uint32_t i = 0; good && i < series; i++) {
+    std::string_view labels, text;
+    good = TryTakeText(rest, labels);
+    while (good && !labels.empty()) {
+      good = TryTakeText(labels, text) && TryTakeText(labels, text);
+    }
+  }
+  if (!good || !rest.empty()) return Fail("the definition of a group is malformed");
+  return std::shared_ptr<const GroupDefinition>(
+      new GroupDefinition(target_key, generation, series, std::string(compressed)));
 }
 
 std::vector<std::string_view> GroupDefinition::Packed(std::string& buffer) const {

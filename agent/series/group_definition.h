@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/status.h"
 #include "common/labels/labels.h"
 
 namespace tributary {
@@ -18,8 +19,7 @@ namespace tributary {
 inline constexpr size_t kGroupSeriesMax = 500;
 
 // Labels in one piece of bytes: [varint length][name][varint length][value]..., sorted by name but
-// with
-// __name__ last. Comparing such bytes orders series by similarity: what differs only in the
+// with __name__ last. Comparing such bytes orders series by similarity: what differs only in the
 // metric's name ends up side by side, which is what compression wants.
 void PackLabels(const Labels& labels, std::string& out);
 Labels UnpackLabels(std::string_view packed);
@@ -27,12 +27,18 @@ Labels UnpackLabels(std::string_view packed);
 class GroupDefinition {
  public:
   // `packed` holds PackLabels of each series, at most kGroupSeriesMax.
-  GroupDefinition(uint64_t target_key, uint32_t generation,
+  GroupDefinition(uint64_t target_key, uint64_t generation,
                   const std::vector<std::string_view>& packed);
+  // From what compressed() gave, perhaps to another process; an error if it is not that.
+  static Result<std::shared_ptr<const GroupDefinition>> FromCompressed(uint64_t target_key,
+                                                                       uint64_t generation,
+                                                                       uint32_t series,
+                                                                       std::string_view compressed);
 
   uint64_t target_key() const { return target_key_; }
-  // Counts the regroupings of the target: samples of a generation are sent after those of the last.
-  uint32_t generation() const { return generation_; }
+  // Another one for each regrouping of the target: samples of one are sent after those of the last,
+  // in the order of the log.
+  uint64_t generation() const { return generation_; }
   // Unique within the process.
   uint64_t id() const { return id_; }
   uint32_t series() const { return series_; }
@@ -40,12 +46,16 @@ class GroupDefinition {
   // The packed labels of all series, in order. `buffer` holds what the views point into.
   std::vector<std::string_view> Packed(std::string& buffer) const;
   std::vector<Labels> Decode() const;
+  const std::string& compressed() const { return compressed_; }
   size_t memory_bytes() const { return sizeof(*this) + compressed_.capacity(); }
 
  private:
+  GroupDefinition(uint64_t target_key, uint64_t generation, uint32_t series,
+                  std::string compressed);
+
   uint64_t target_key_;
   uint64_t id_;
-  uint32_t generation_;
+  uint64_t generation_;
   uint32_t series_;
   std::string compressed_;  // snappy of [varint length][packed] for each series
 };

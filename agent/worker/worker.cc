@@ -1,17 +1,18 @@
 #include "agent/worker/worker.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tributary {
 
 Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Logger& logger,
-               const HashKey& hash, const WorkerOptions& options)
+               const HashKey& hash, WorkerOptions options)
     : loop_(loop),
       transport_(transport),
       files_(files),
       logger_(logger),
       random_(options.random_seed),
-      log_(loop, options.log),
+      log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
       environment_{loop, transport, files,   log_, metadata_, logger,  hash,
@@ -58,6 +59,9 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
       remotes_[i]->Reconfigure(std::move(spec));
     }
   }
+  for (const auto& queue : old) {
+    if (queue != nullptr) queue->Forget();
+  }
 }
 
 void Worker::ApplyTargets(std::shared_ptr<const ScrapeJob> job,
@@ -92,19 +96,47 @@ void Worker::Collect(MetricSink& sink) const {
           stats.appended.histograms);
   counter("prometheus_remote_storage_exemplars_in_total", "Exemplars put into the sample log.",
           stats.appended.exemplars);
-  sink.AddGauge("tributary_log_bytes", "Bytes of samples in the log.", {},
-                static_cast<double>(stats.bytes));
-  sink.AddGauge("tributary_log_records", "Records in the log.", {},
-                static_cast<double>(stats.records));
-  counter("tributary_log_evicted_samples_total", "Samples that left the log because it was full.",
+  counter("tributary_log_evicted_samples_total",
+          "Samples that left the log because it was full or they were too old.",
           stats.evicted.samples);
   counter("tributary_log_evicted_histograms_total",
-          "Histograms that left the log because it was full.", stats.evicted.histograms);
+          "Histograms that left the log because it was full or they were too old.",
+          stats.evicted.histograms);
   counter("tributary_log_evicted_exemplars_total",
-          "Exemplars that left the log because it was full.", stats.evicted.exemplars);
-  sink.AddCounter("tributary_log_appends_refused_total",
-                  "Commits refused because too many were under way.", {},
-                  static_cast<double>(stats.appends_refused));
+          "Exemplars that left the log because it was full or they were too old.",
+          stats.evicted.exemplars);
+  auto gauge = [&](const char* name, const char* help, double value) {
+    sink.AddGauge(name, help, {}, value);
+  };
+  gauge("tributary_log_memory_bytes", "Bytes of samples of the log in memory.",
+        static_cast<double>(stats.bytes));
+  gauge("tributary_log_memory_records", "Records of the log in memory.",
+        static_cast<double>(stats.records));
+  if (log_.disk() == nullptr) return;
+  const DiskLogStats& disk = log_.disk()->stats();
+  counter("tributary_log_recovered_samples_total", "Samples found in the log at the start.",
+          stats.recovered.samples);
+  gauge("tributary_log_unwritten_records", "Records in memory that are not on disk yet.",
+        static_cast<double>(stats.unwritten_records));
+  gauge("tributary_log_disk_failing",
+        "1 while the disk is full, fails or stalls, and samples are kept in memory.",
+        stats.disk_failing ? 1 : 0);
+  gauge("tributary_log_disk_bytes", "Bytes of the log on disk.", static_cast<double>(disk.bytes));
+  gauge("tributary_log_segments", "Segments of the log on disk.",
+        static_cast<double>(disk.segments));
+  counter("tributary_log_segments_removed_total", "Segments that every remote was done with.",
+          disk.segments_removed);
+  counter("tributary_log_segments_dropped_total", "Segments dropped at a limit.",
+          disk.segments_dropped);
+  counter("tributary_log_damaged_bytes_total", "Bytes of the log that could not be read.",
+          disk.damaged_bytes);
+  counter("tributary_log_unfinished_bytes_total",
+          "Bytes of commits that had not ended when a process died.", disk.unfinished_bytes);
+  counter("tributary_log_foreign_files_total", "Files in the log's folder that are none of its.",
+          disk.foreign_files);
+  counter("tributary_log_write_failures_total", "Writes that failed.", disk.write_failures);
+  counter("tributary_log_sync_failures_total", "Syncs that failed.", disk.sync_failures);
+  counter("tributary_log_read_failures_total", "Reads that failed.", disk.read_failures);
 }
 
 }  // namespace tributary

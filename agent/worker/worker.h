@@ -8,6 +8,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/log/sample_log.h"
@@ -21,6 +22,7 @@ namespace tributary {
 
 struct WorkerOptions {
   SampleLogOptions log;
+  std::unique_ptr<DiskLog> disk;  // null: samples are kept in memory only
   uint64_t random_seed = 0;  // of jitter
 };
 
@@ -28,7 +30,7 @@ class Worker {
  public:
   // All outlive the worker.
   Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Logger& logger,
-         const HashKey& hash, const WorkerOptions& options);
+         const HashKey& hash, WorkerOptions options);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -44,6 +46,8 @@ class Worker {
   // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
   // what is left of the traces has been exported or has had its time.
   void Drain(std::function<void()> drained);
+  // Runs `done` when what is left is on disk, as far as the disk takes it.
+  void Flush(std::function<void()> done) { log_.Flush(std::move(done)); }
 
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
   void Collect(MetricSink& sink) const;

@@ -142,7 +142,14 @@ void Loader::CheckRemotes(const SectionValue& global, const Value& remotes, Chec
 // new one does not make a new remote. Entries that are alike are told apart by their order.
 void Loader::NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& remotes) {
   std::set<std::string> names;
-  for (const RemoteWriteConfig& remote : remotes) names.insert(remote.name);
+  std::map<std::string, int> unnamed;  // by URL
+  for (RemoteWriteConfig& remote : remotes) {
+    names.insert(remote.name);
+    const std::string url = RedactUrl(remote.url);
+    remote.identity = remote.name.empty()
+                          ? "url " + url + " " + std::to_string(unnamed[url]++)
+                          : "name " + remote.name;
+  }
   for (size_t i = 0; i < remotes.size(); ++i) {
     if (!remotes[i].name.empty()) continue;
     std::string entry = DumpYaml(sections.sections[i]);

@@ -254,6 +254,9 @@ struct Sigv4Config {
 struct RemoteWriteConfig {
   std::string url;   // as given, with userinfo; show RedactUrl(url)
   std::string name;  // given or first 6 hex digits of a hash over the entry
+  // What stays when other things about the entry change: its name if given, else its URL without
+  // secrets, and which of those with that URL it is.
+  std::string identity;
   std::chrono::milliseconds remote_timeout{30000};
   std::map<std::string, std::string> headers;
   std::vector<RelabelConfig> write_relabel_configs;

@@ -1,5 +1,5 @@
-// Files, as the agent uses them. The seam between the agent and disks; the simulator's twin injects
-// faults. Operations of the sample log on disk join here when the log moves to disk.
+// Files of others, as the agent reads them: the seam between the agent and what configures it. Files
+// of its own are on a Disk (disk.h).
 //
 // Threading: PosixFileSystem may be used from any thread; Watch callbacks run on the loop given.
 // Errors name the path and the system's reason.

@@ -198,7 +198,7 @@ TEST_CASE(
 
 TEST_CASE("a full log: the oldest samples go, and are counted to the last one") {
   SampleLogOptions log;
-  log.bytes_max = 20'000;
+  log.memory_bytes = 20'000;
   DeliveryWorld sim(7, 5, 45, log);
   SimRemote& dead = sim.world.AddRemote("dead");
   dead.server().refusing = true;

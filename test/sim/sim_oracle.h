@@ -32,7 +32,8 @@ class Oracle {
   // Scrapes come at even intervals, each target's at the offset where it began, and none is missed.
   void CheckSchedule();
   // `remote` was there all the time, took everything and changed nothing: it has exactly what the
-  // scrapes gave, with the times at which they were due.
+  // scrapes gave, with the times at which they were due. As many samples as the agent says that it
+  // lost for it (World::CountedLosses) may be missing, and what is in doubt.
   void CheckWitness(const SimRemote& remote);
   // `remote` was there all the time: it has all that the witness has but for what `may_lack`, and
   // nothing else.
@@ -44,10 +45,14 @@ class Oracle {
   struct Expected {
     double value;
     bool ambiguous;  // the clock went back: the same time twice
+    bool in_doubt;   // its process or the power ended before it was surely on disk
   };
+  using Missing = std::vector<std::string>;
 
   void ExpectScrapes(const TargetLife& life);
-  void Expect(const std::string& key, TimestampMs timestamp, double value);
+  void Expect(const std::string& key, const ScrapeTrace& trace, double value);
+  bool IsExpected(const std::string& key, TimestampMs timestamp) const;
+  void ReportMissing(const SimRemote& remote, const Missing& missing);
   const TargetLife* Life(uint32_t target) const;
 
   World& world_;

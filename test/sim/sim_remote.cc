@@ -49,15 +49,31 @@ StoredSeries& SimRemote::SeriesOf(const Labels& labels) {
   return series;
 }
 
-void SimRemote::Store(const DecodedSample& sample, bool sure, MonotonicTime now) {
+void SimRemote::SenderEnded(MonotonicTime now, bool orderly) {
+  sender_ends_.push_back(now);
+  if (!orderly) forgotten_until_ = now;
+  in_flight_until_.clear();
+}
+
+bool SimRemote::MayComeAgain(const Taken& taken) const {
+  return !taken.sure || taken.came <= forgotten_until_ ||
+         std::any_of(sender_ends_.begin(), sender_ends_.end(), [&](MonotonicTime end) {
+           return taken.came <= end && end <= taken.answered;
+         });
+}
+
+void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {
   StoredSeries& series = SeriesOf(sample.labels);
   auto where = [&] { return fmt::format("{}: {} at {}", host_, series.key, sample.timestamp); };
   if (auto it = series.samples.find(sample.timestamp); it != series.samples.end()) {
     StoredSeries::Sample& stored = it->second;
     if (std::bit_cast<uint64_t>(stored.value) == std::bit_cast<uint64_t>(sample.value)) {
-      if (stored.sure && !clock_went_back)
+      if (!clock_went_back && !MayComeAgain({stored.sure, stored.came, stored.answered})) {
         problem_(where() + " came twice though it was acknowledged");
-      stored.sure |= sure;
+      }
+      stored.sure |= taken.sure;
+      stored.came = taken.came;
+      stored.answered = taken.answered;
       duplicates_++;
       return;
     }
@@ -82,12 +98,13 @@ void SimRemote::Store(const DecodedSample& sample, bool sure, MonotonicTime now)
     series.latest_scrape = std::max(series.latest_scrape, value.scrape);
   }
   series.latest = std::max(series.latest, sample.timestamp);
-  const StoredSeries::Sample stored{sample.timestamp, sample.value, sure, now};
+  const StoredSeries::Sample stored{sample.timestamp, sample.value, taken.sure,
+                                    taken.came,       taken.came,   taken.answered};
   series.samples.insert_or_assign(sample.timestamp, stored);
   if (on_stored) on_stored(series, stored);
 }
 
-void SimRemote::Store(const DecodedHistogram& sample, bool sure) {
+void SimRemote::Store(const DecodedHistogram& sample, const Taken& taken) {
   StoredSeries& series = SeriesOf(sample.labels);
   auto where = [&] { return fmt::format("{}: {} at {}", host_, series.key, sample.timestamp); };
   if (auto it = series.histograms.find(sample.timestamp); it != series.histograms.end()) {
@@ -95,8 +112,13 @@ void SimRemote::Store(const DecodedHistogram& sample, bool sure) {
     // A stale marker is not equal to itself.
     const bool same = it->second.histogram == sample.histogram || IsStaleNan(sample.histogram.sum);
     if (!same) problem_(where() + " came with two histograms");
-    if (it->second.sure) problem_(where() + " (a histogram) came twice though acknowledged");
-    it->second.sure |= sure;
+    StoredSeries::Histogram& stored = it->second;
+    if (!MayComeAgain({stored.sure, stored.came, stored.answered})) {
+      problem_(where() + " (a histogram) came twice though acknowledged");
+    }
+    stored.sure |= taken.sure;
+    stored.came = taken.came;
+    stored.answered = taken.answered;
     duplicates_++;
     return;
   }
@@ -104,7 +126,7 @@ void SimRemote::Store(const DecodedHistogram& sample, bool sure) {
     problem_(fmt::format("{} (a histogram) came after {}", where(), series.latest));
   }
   series.latest = std::max(series.latest, sample.timestamp);
-  series.histograms[sample.timestamp] = {sample.histogram, sure};
+  series.histograms[sample.timestamp] = {sample.histogram, taken.sure, taken.came, taken.answered};
 }
 
 void SimRemote::Store(const DecodedExemplar& exemplar) {
@@ -116,12 +138,12 @@ void SimRemote::Store(const DecodedExemplar& exemplar) {
   if (!known) stored.push_back(exemplar);
 }
 
-void SimRemote::StoreAll(const DecodedRequest& request, bool sure, MonotonicTime now) {
+void SimRemote::StoreAll(const DecodedRequest& request, const Taken& taken) {
   for (const DecodedSample& sample : request.samples) {
-    Store(sample, sure, now);
+    Store(sample, taken);
     if (request.is_v2) SeriesOf(sample.labels).metadata = sample.metadata;
   }
-  for (const DecodedHistogram& sample : request.histograms) Store(sample, sure);
+  for (const DecodedHistogram& sample : request.histograms) Store(sample, taken);
   for (const DecodedExemplar& exemplar : request.exemplars) Store(exemplar);
   for (const DecodedMetadata& entry : request.metadata) metadata_[entry.family] = entry;
 }
@@ -207,7 +229,8 @@ ScriptedReply SimRemote::Serve(const ServedRequest& served) {
   }
   if (request.act == RemoteAct::kStore || IsAmbiguous(request.act)) {
     const bool sure = request.act == RemoteAct::kStore;
-    StoreAll(decoded, sure, served.time);
+    // And the way back.
+    StoreAll(decoded, {sure, served.time, served.time + reply.before_head + milliseconds(1)});
     if (sure) acknowledged_ += decoded.samples.size();
   }
   if (request.act == RemoteAct::kReject || request.act == RemoteAct::kBusy) {

@@ -3,8 +3,9 @@
 //
 // It checks what must hold for every single request, whatever the agent goes through: that it can
 // be decoded; that no series goes back (in scrape numbers, and in time while the world's clock does
-// not step back); that a sample comes twice only if the answer to the first was not clear; that
-// requests in flight and samples in them keep to the bounds.
+// not step back); that a sample comes twice only if the answer to the first was not clear, or its
+// sender's process ended before it could write down that it was; that requests in flight and samples
+// in them keep to the bounds.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,8 @@ struct StoredSeries {
     double value;
     bool sure;  // its sender was told
     MonotonicTime stored;
+    MonotonicTime came;      // the last time
+    MonotonicTime answered;  // that
   };
   std::string key;
   std::string name;
@@ -58,6 +61,8 @@ struct StoredSeries {
   struct Histogram {
     NativeHistogram histogram;
     bool sure;
+    MonotonicTime came;
+    MonotonicTime answered;
   };
   std::map<TimestampMs, Sample> samples;
   std::map<TimestampMs, Histogram> histograms;
@@ -102,6 +107,8 @@ class SimRemote {
   // The header Retry-After of 429 and 503; nullopt: none.
   void SetRetryAfter(std::optional<int> delay_s) { retry_after_s_ = delay_s; }
   void KeepRequests() { keep_requests_ = true; }
+  // The agent's process has ended. `orderly`: having written down what was acknowledged.
+  void SenderEnded(MonotonicTime now, bool orderly);
 
   Bounds bounds;
   // The world's clock has stepped back: times say nothing about order from now on.
@@ -124,9 +131,15 @@ class SimRemote {
   ScriptedReply Serve(const ServedRequest& request);
   void CheckBounds(const Request& request);
   void CheckHeaders(const ServedRequest& request);
-  void StoreAll(const DecodedRequest& request, bool sure, MonotonicTime now);
-  void Store(const DecodedSample& sample, bool sure, MonotonicTime now);
-  void Store(const DecodedHistogram& sample, bool sure);
+  // How a request was taken.
+  struct Taken {
+    bool sure;
+    MonotonicTime came, answered;
+  };
+  void StoreAll(const DecodedRequest& request, const Taken& taken);
+  void Store(const DecodedSample& sample, const Taken& taken);
+  void Store(const DecodedHistogram& sample, const Taken& taken);
+  bool MayComeAgain(const Taken& taken) const;
   void Store(const DecodedExemplar& exemplar);
   StoredSeries& SeriesOf(const Labels& labels);
   RemoteAct Act(const Request& request);
@@ -147,6 +160,8 @@ class SimRemote {
   std::set<std::pair<std::string, TimestampMs>> rejected_;
   std::vector<Request> requests_;
   std::vector<MonotonicTime> in_flight_until_;
+  std::vector<MonotonicTime> sender_ends_;
+  MonotonicTime forgotten_until_{};  // what came before its sender may have forgotten
   uint64_t acknowledged_ = 0, rejected_count_ = 0, duplicates_ = 0;
   std::map<std::string, DecodedMetadata> metadata_;
 };

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/base/assert.h"
+#include "test/sim/sim_world_process.h"
 
 namespace tributary {
 
@@ -14,53 +15,16 @@ namespace {
 constexpr nanoseconds kStep = milliseconds(500);
 constexpr size_t kProblemsMax = 20;
 
-// Keeps the gauges of one remote.
-class GaugeSink : public MetricSink {
- public:
-  GaugeSink(std::string family, std::string url)
-      : family_(std::move(family)), url_(std::move(url)) {}
-  void AddCounter(std::string_view, std::string_view, const MetricLabels&, double) override {}
-  void AddHistogram(std::string_view, std::string_view, const MetricLabels&,
-                    const Histogram&) override {}
-  void AddSummary(std::string_view, std::string_view, const MetricLabels&, uint64_t,
-                  double) override {}
-  void AddGauge(std::string_view name, std::string_view, const MetricLabels& labels,
-                double value) override {
-    const std::pair<std::string, std::string> wanted{"url", url_};
-    if (name == family_ && std::find(labels.begin(), labels.end(), wanted) != labels.end()) {
-      sum += value;
-    }
-  }
-  double sum = 0;
-
- private:
-  std::string family_, url_;
-};
-
 }  // namespace
-
-struct World::WorkerProcess {
-  WorkerProcess(World& world, size_t index)
-      : loop(world.time_),
-        transport(world.network_, loop, "agent"),
-        hash(HashKey::FromSeed(world.options_.seed + index)),
-        worker(loop, transport, world.files_, world.logger_, hash,
-               {world.options_.log, world.options_.seed * 31 + index}) {}
-
-  SimProcess loop;
-  SimTransport transport;
-  HashKey hash;
-  Worker worker;
-};
 
 World::World(const WorldOptions& options)
     : options_(options),
       random_(options.seed),
       network_(options.seed),
-      logger_(Logger::Silent()),
-      control_(time_),
-      control_http_(network_, control_, "control"),
-      control_dns_(dns_, control_) {
+      disk_(options.seed),
+      disk_latency_(options.disk_latency),
+      doubts_(options.disk ? options.disk->fsync : Fsync::kNever),
+      logger_(Logger::Silent()) {
   network_.set_latency(kLatency);
   wall_offsets_.emplace_back(MonotonicTime{}, time_.WallNs());
   // Not at a round moment.
@@ -93,27 +57,9 @@ void World::WriteTargets(const std::string& path, const std::vector<uint32_t>& i
   files_.WriteFile(path, text + "]\n");
 }
 
-Status World::Start(const std::string& config) {
-  files_.WriteFile(kConfigFile, config);
-  std::vector<Agent::WorkerRef> refs;
-  for (size_t i = 0; i < options_.workers; i++) {
-    workers_.push_back(std::make_unique<WorkerProcess>(*this, i));
-    refs.push_back({&workers_.back()->loop, &workers_.back()->worker});
-  }
-  AgentOptions agent_options;
-  agent_options.config_file = kConfigFile;
-  agent_options.hostname = "sim";
-  agent_ = std::make_unique<Agent>(
-      DiscoverySeams{control_, files_, control_http_, control_dns_}, logger_, std::move(refs),
-      agent_options);
-  Status started = agent_->Start();
-  time_.RunDue();
-  return started;
-}
-
 Status World::Reload(const std::string& config) {
   files_.WriteFile(kConfigFile, config);
-  Status reloaded = agent_->Reload();
+  Status reloaded = process_->agent->Reload();
   time_.RunDue();
   return reloaded;
 }
@@ -133,6 +79,18 @@ bool World::RunUntil(const std::function<bool()>& holds, nanoseconds limit) {
   return holds();
 }
 
+void World::RunUntilDiskBusy(nanoseconds limit) {
+  time_.RunUntil(
+      [&] {
+        const std::vector<WorkerProcess*> processes = WorkerProcesses();
+        return std::any_of(processes.begin(), processes.end(),
+                           [](const WorkerProcess* process) { return process->io.waiting() > 0; });
+      },
+      limit);
+  FollowScrapes();
+  CheckAccounts();
+}
+
 void World::StepWall(nanoseconds by) {
   FollowScrapes();
   time_.StepWall(by);
@@ -140,86 +98,6 @@ void World::StepWall(nanoseconds by) {
   if (by < nanoseconds(0)) {
     for (const auto& remote : remotes_) remote->clock_went_back = true;
   }
-}
-
-World::End World::Shutdown(nanoseconds deadline) {
-  End end;
-  const MonotonicTime begin = time_.Now();
-  agent_->Shutdown(deadline, [&](bool drained) {
-    if (end.done) Problem("Shutdown called back twice");
-    end.done = true;
-    end.drained = drained;
-    end.took = time_.Now() - begin;
-  });
-  const MonotonicTime limit = begin + deadline + seconds(60);
-  while (!end.done && time_.Now() < limit) {
-    time_.RunUntil([&] { return end.done; }, kStep);
-    FollowScrapes();
-    CheckAccounts();
-  }
-  return end;
-}
-
-const Worker& World::worker(size_t i) const { return workers_[i]->worker; }
-
-RemoteTotals World::Totals(const SimRemote& remote) const {
-  RemoteTotals totals;
-  for (const auto& process : workers_) {
-    for (const auto& queue : process->worker.remotes()) {
-      if (queue->config().url != remote.url()) continue;
-      const RemoteQueueStats& stats = queue->stats();
-      totals.queues++;
-      totals.pending += queue->pending().total();
-      totals.stats += stats;
-    }
-  }
-  return totals;
-}
-
-double World::Gauge(const SimRemote& remote, const std::string& name) const {
-  GaugeSink sink(name, remote.url());
-  for (const auto& process : workers_) process->worker.Collect(sink);
-  return sink.sum;
-}
-
-uint64_t World::appended_samples() const {
-  uint64_t samples = 0;
-  for (const auto& process : workers_) samples += process->worker.log().stats().appended.samples;
-  return samples;
-}
-
-uint64_t World::evicted_samples() const {
-  uint64_t samples = 0;
-  for (const auto& process : workers_) samples += process->worker.log().stats().evicted.samples;
-  return samples;
-}
-
-ScrapeStats World::scrape_stats() const {
-  ScrapeStats sum;
-  for (const auto& process : workers_) {
-    const ScrapeStats& stats = process->worker.scrape_stats();
-    sum.scrapes += stats.scrapes;
-    sum.scrapes_failed += stats.scrapes_failed;
-    sum.appended += stats.appended;
-    sum.commits_refused += stats.commits_refused;
-    sum.skipped_clock += stats.skipped_clock;
-    sum.skipped_ticks += stats.skipped_ticks;
-    sum.out_of_order += stats.out_of_order;
-  }
-  return sum;
-}
-
-bool World::AllSent() const {
-  const uint64_t appended = appended_samples();
-  return std::all_of(remotes_.begin(), remotes_.end(),
-                     [&](const auto& remote) {
-                       const RemoteTotals totals = Totals(*remote);
-                       return totals.queues == 0 ||
-                              (totals.pending == 0 && totals.stats.read.samples <= appended);
-                     }) &&
-         std::all_of(workers_.begin(), workers_.end(), [](const auto& process) {
-           return process->worker.log().stats().records == 0;
-         });
 }
 
 int64_t World::WallNsAt(MonotonicTime time) const {
@@ -249,6 +127,7 @@ void World::FollowScrapes() {
     if (target == targets_.end()) continue;
     const uint32_t id = (*target)->id();
     ScrapeTrace trace;
+    trace.process = processes_;
     trace.started = exchange.started;
     trace.ended = exchange.ended;
     trace.due_ms = WallNsAt(exchange.started) / 1'000'000;
@@ -263,23 +142,6 @@ void World::FollowScrapes() {
       Problem(fmt::format("two scrapes of target {} at a time", id));
     }
     traces.push_back(trace);
-  }
-}
-
-void World::CheckQueue(const RemoteQueue& queue) {
-  const SampleCounts& read = queue.stats().read;
-  const SampleCounts accounted = queue.stats().finished() + queue.pending();
-  if (read == accounted) return;
-  Problem(fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
-                      queue.config().url, read.samples, read.histograms, read.exemplars,
-                      accounted.samples, accounted.histograms, accounted.exemplars));
-}
-
-void World::CheckAccounts() {
-  for (const auto& process : workers_) {
-    const SampleLogStats& log = process->worker.log().stats();
-    if (log.bytes > options_.log.bytes_max) Problem("the log is over its limit");
-    for (const auto& queue : process->worker.remotes()) CheckQueue(*queue);
   }
 }
 

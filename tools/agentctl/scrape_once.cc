@@ -32,7 +32,7 @@ Groups RunScrape(SystemEventLoop& loop, ScrapeEnvironment& env,
     loop.Stop();
   };
   reader =
-      env.log.AddReader([&] { env.log.Read(reader, std::numeric_limits<uint64_t>::max(), take); });
+      env.log.AddReader("agentctl", [&] { env.log.Read(reader, std::numeric_limits<uint64_t>::max(), take); });
   ScrapeManager manager(env);
   manager.Apply(job, {target});
   loop.Run();
@@ -66,7 +66,7 @@ ScrapeOutcome ScrapeOnce(FileSystem& files, const ScrapeRequest& request) {
   SystemEventLoop loop;
   CurlTransport curl(loop, {});
   RecordingTransport transport(loop, curl, request.keeps_body);
-  SampleLog log(loop, {.bytes_max = std::numeric_limits<size_t>::max()});
+  SampleLog log(loop, {.memory_bytes = std::numeric_limits<size_t>::max()});
   MetadataPool metadata;
   Logger logger = Logger::Silent();
   const HashKey hash = HashKey::Random();

@@ -245,7 +245,7 @@ TEST_CASE("remote kinds: requests are bounded in bytes, however large the histog
 }
 
 TEST_CASE("remote kinds: what a full log drops is counted by kind") {
-  KindsWorld world({8000, 1000});
+  KindsWorld world({.memory_bytes = 8000});
   RemoteWriteConfig config = ConfigOf(RemoteWriteMessage::kV1);
   config.send_exemplars = GENERATE(false, true);
   config.queue.capacity = 20;

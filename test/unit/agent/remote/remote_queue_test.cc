@@ -327,7 +327,7 @@ TEST_CASE("remote queue: reads ahead no more than capacity and one batch") {
 }
 
 TEST_CASE("remote queue: what a full log drops before it was read is counted to the sample") {
-  RemoteWorld world({4000, 1000});
+  RemoteWorld world({.memory_bytes = 4000});
   RemoteWriteConfig config = RemoteWorld::RemoteConfig();
   config.queue.capacity = 20;
   const auto queue = world.MakeQueue(config);

@@ -16,7 +16,7 @@ ScrapeWorld::ScrapeWorld(SampleLogOptions log_options)
                   .scratch = {},
                   .stats = {}},
       manager(environment),
-      reader_(log.AddReader([this] { ReadLog(); })) {}
+      reader_(log.AddReader("r", [this] { ReadLog(); })) {}
 
 ScrapeConfig ScrapeWorld::JobConfig(const std::string& name) {
   ScrapeConfig config;
@@ -62,7 +62,7 @@ void ScrapeWorld::ReadLog() {
       for (const OwnSample& own : samples.own) {
         logged[labels[own.index]].push_back({own.timestamp, own.value});
       }
-      log.Release(reader_, record.position);
+      log.Done(reader_, record.ticket);
     }
   });
 }

@@ -206,16 +206,5 @@ TEST_CASE(
   CHECK(EndsStale(world.Of("m", kA)));
 }
 
-TEST_CASE("target scraper: when the log takes no more, whole scrapes are refused and counted") {
-  ScrapeWorld full({1 << 20, 0});
-  full.Serve(kA, "m 1\n");
-  full.Apply(ScrapeWorld::JobConfig("j"), {kA});
-  full.Run(seconds(30));
-  CHECK(full.logged.empty());
-  CHECK(full.environment.stats.commits_refused == 3);
-  CHECK(full.environment.stats.appended.total() == 0);
-  CHECK(full.log.stats().appends_refused == 3);
-}
-
 }  // namespace
 }  // namespace tributary

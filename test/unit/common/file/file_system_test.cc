@@ -3,26 +3,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "common/file/posix_file_system.h"
 #include "test/support/catch.h"
 #include "test/support/sim/sim_files.h"
+#include "test/unit/common/file/temporary_folder.h"
 
 namespace tributary {
 namespace {
-
-// A folder that goes with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "tributary-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 class Machine {
  public:

@@ -1,0 +1,181 @@
+#include "agent/log/recovery.h"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/log/record_stream.h"
+
+namespace tributary {
+
+std::string SegmentName(uint64_t sequence) { return fmt::format("{:020}.seg", sequence); }
+
+bool ParseSegmentName(const std::string& name, uint64_t& sequence) {
+  constexpr size_t kDigits = 20;
+  if (name.size() != kDigits + 4 || name.substr(kDigits) != ".seg") return false;
+  const char* end = name.data() + kDigits;
+  const auto parsed = std::from_chars(name.data(), end, sequence);
+  return parsed.ec == std::errc() && parsed.ptr == end && sequence > 0;
+}
+
+namespace {
+
+constexpr size_t kReadBytes = 1 << 20;
+
+class Opener {
+ public:
+  Opener(Disk& disk, RecoveredPartition& partition) : disk_(disk), partition_(partition) {}
+
+  // Adds it, unless there is nothing in it.
+  Status Open(Segment segment) {
+    auto file = disk_.Open(segment.path, FileMode::kWrite);
+    const bool writable = file.has_value();
+    if (!file) file = disk_.Open(segment.path, FileMode::kRead);
+    auto size = file ? (*file)->Size() : Result<uint64_t>(Fail(file.error().message));
+    if (!size) {
+      Warn("a segment of the sample log cannot be read: " + size.error().message);
+      return {};
+    }
+    segment.file_bytes = *size;
+    std::string head(SegmentHeader::kBytes, '\0');
+    auto read = (*file)->ReadAt(0, head.data(), head.size());
+    head.resize(read.value_or(0));
+    const uint64_t sequence = segment.header.sequence;
+    switch (DecodeSegmentHeader(head, segment.header)) {
+      case HeaderOutcome::kNewer:
+        return Fail(fmt::format(
+            "{} was written by a newer version of Tributary: use that, or another --storage.path",
+            segment.path));
+      case HeaderOutcome::kForeign:
+        partition_.foreign_files++;
+        Warn(segment.path + " is no segment of the sample log: it is left alone");
+        return {};
+      case HeaderOutcome::kDamaged:
+        if (*size > SegmentHeader::kBytes) {
+          partition_.damaged_bytes += SegmentHeader::kBytes;
+          Warn(segment.path + ": the header is damaged");
+        }
+        segment.header = {segment.header.partition, sequence, 0, {}};
+        break;
+      case HeaderOutcome::kRead:
+        break;
+    }
+    segment.header.sequence = sequence;
+    partition_.epoch = std::max(partition_.epoch, segment.header.epoch);
+    if (!ReadFooter(**file, segment)) Scan(**file, segment, writable);
+    segment.closed = true;
+    if (segment.summary.records == 0) {
+      // It held no commit: nobody was told that anything in it was safe.
+      if (writable) static_cast<void>(disk_.Remove(segment.path));
+    } else {
+      partition_.segments.push_back(std::move(segment));
+    }
+    return {};
+  }
+
+ private:
+  void Warn(std::string text) { partition_.warnings.push_back(std::move(text)); }
+
+  bool ReadFooter(File& file, Segment& segment) {
+    if (segment.file_bytes < SegmentHeader::kBytes + kFooterBytes) return false;
+    std::string tail(kFooterBytes, '\0');
+    auto read = file.ReadAt(segment.file_bytes - kFooterBytes, tail.data(), tail.size());
+    if (!read || *read != tail.size()) return false;
+    auto footer = DecodeFooter(tail, segment.file_bytes);
+    if (!footer) return false;
+    segment.summary = footer->summary;
+    segment.bytes = footer->offset;
+    return true;
+  }
+
+  // Finds the last whole commit, and closes the segment behind it.
+  void Scan(File& file, Segment& segment, bool writable) {
+    RecordStream stream(SegmentHeader::kBytes);
+    std::string buffer;
+    SegmentSummary summary;  // with samples whose commit has not ended yet
+    summary.end = segment.header.before;
+    segment.bytes = SegmentHeader::kBytes;
+    segment.summary = {};
+    segment.summary.end = segment.header.before;
+    uint64_t damaged = 0, damages = 0;  // before the last commit
+    Record record;
+    for (bool at_end = false; !at_end;) {
+      buffer.resize(kReadBytes);
+      auto read = file.ReadAt(stream.end(), buffer.data(), buffer.size());
+      if (!read) {
+        Warn("a segment of the sample log cannot be read: " + read.error().message);
+        writable = false;  // what cannot be read now is not cut off
+      }
+      buffer.resize(read.value_or(0));
+      at_end = buffer.size() < kReadBytes;
+      stream.Push(buffer, at_end);
+      while (stream.Next(record)) {
+        if (record.type == RecordType::kSamples) {
+          auto head = DecodeSamplesHead(record.payload);
+          if (!head) continue;
+          if (summary.first == 0) summary.first = head->position;
+          summary.last = std::max(summary.last, head->position);
+          summary.records++;
+        } else if (record.type == RecordType::kCommit) {
+          auto mark = DecodeCommit(record.payload);
+          if (!mark) continue;
+          summary.last_ms = mark->wall_ms;
+          summary.end = mark->end;
+          segment.summary = summary;
+          segment.bytes = stream.offset();
+          damaged = stream.damaged_bytes();
+          damages = stream.damages();
+        }
+      }
+    }
+    if (damages > 0) {
+      partition_.damaged_bytes += damaged;
+      Warn(fmt::format("{}: {} bytes in {} places are damaged and are left out", segment.path,
+                       damaged, damages));
+    }
+    const uint64_t behind = segment.file_bytes - std::min(segment.file_bytes, segment.bytes);
+    partition_.unfinished_bytes += behind;
+    if (behind > 0 && segment.summary.records > 0) {
+      Warn(fmt::format("{}: a commit was not finished when the process ended: {} bytes are left out",
+                       segment.path, behind));
+    }
+    if (writable && segment.summary.records > 0) Close(file, segment);
+  }
+
+  // If it fails the segment is read through again next time.
+  void Close(File& file, Segment& segment) {
+    if (!file.Truncate(segment.bytes)) return;
+    segment.file_bytes = segment.bytes;
+    const std::string footer = EncodeFooter({segment.summary, segment.bytes});
+    if (!file.WriteAt(segment.bytes, footer)) return;
+    segment.file_bytes += footer.size();
+  }
+
+  Disk& disk_;
+  RecoveredPartition& partition_;
+};
+
+}  // namespace
+
+Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folder,
+                                            uint32_t partition) {
+  RecoveredPartition recovered;
+  auto names = disk.List(folder);
+  if (!names) return Fail(names.error().message);
+  Opener opener(disk, recovered);
+  std::sort(names->begin(), names->end());
+  for (const std::string& name : *names) {
+    Segment segment;
+    segment.header.partition = partition;
+    if (!ParseSegmentName(name, segment.header.sequence)) continue;
+    segment.path = folder + "/" + name;
+    recovered.next_sequence = segment.header.sequence + 1;
+    if (auto opened = opener.Open(std::move(segment)); !opened) return Fail(opened.error().message);
+  }
+  return recovered;
+}
+
+}  // namespace tributary

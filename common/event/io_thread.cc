@@ -1,0 +1,80 @@
+#include "common/event/io_thread.h"
+
+#include <pthread.h>
+
+#include <csignal>
+#include <utility>
+
+namespace tributary {
+
+IoThread::IoThread(EventLoop& loop) : loop_(loop) {
+  // A thread begins with the mask of the one that makes it: signals are for the control thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { Loop(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+IoThread::~IoThread() {
+  finished_->alive = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  // Now, as a post may lie in the loop's inbox for ever. Unlocked: what they hold may do anything.
+  std::deque<std::function<void()>> unrun;
+  const std::lock_guard lock(finished_->mutex);
+  unrun.swap(finished_->waiting);
+}
+
+void IoThread::Run(std::function<void()> work, std::function<void()> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    pieces_.push_back({std::move(work), std::move(done)});
+  }
+  wake_.notify_one();
+}
+
+void IoThread::Loop() {
+  pthread_setname_np(pthread_self(), "io");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stop_ || !pieces_.empty(); });
+    if (pieces_.empty()) return;
+    Piece piece = std::move(pieces_.front());
+    pieces_.pop_front();
+    lock.unlock();
+    piece.work();
+    piece.work = nullptr;
+    Finish(std::move(piece.done));
+    lock.lock();
+  }
+}
+
+void IoThread::Finish(std::function<void()> done) {
+  bool first;
+  {
+    const std::lock_guard lock(finished_->mutex);
+    first = finished_->waiting.empty();
+    finished_->waiting.push_back(std::move(done));
+  }
+  // A post that has not run yet takes all with it.
+  if (first) loop_.Post([finished = finished_] { finished->RunAll(); });
+}
+
+void IoThread::Finished::RunAll() {
+  std::deque<std::function<void()>> batch;
+  {
+    const std::lock_guard lock(mutex);
+    batch.swap(waiting);
+  }
+  for (std::function<void()>& done : batch) {
+    if (!alive) return;
+    std::exchange(done, nullptr)();
+  }
+}
+
+}  // namespace tributary

@@ -1,0 +1,19 @@
+// Work that may block for long (a disk may stall for minutes), done apart from a loop: one piece at a
+// time, in the order in which it was handed in. The seam between the agent and its I/O threads; the
+// simulator's twin takes virtual time.
+#pragma once
+
+#include <functional>
+
+namespace tributary {
+
+class WorkQueue {
+ public:
+  virtual ~WorkQueue() = default;
+  // From the loop's thread. `work` runs on another thread, then `done` on the loop, also if the
+  // owner of both is gone by then: what they need they must own, or ask for. Destroying the queue
+  // lets what was handed in finish, but runs no `done`.
+  virtual void Run(std::function<void()> work, std::function<void()> done) = 0;
+};
+
+}  // namespace tributary
