@@ -6,6 +6,7 @@
 #include "agent/discovery/dns_provider.h"
 #include "agent/discovery/file_provider.h"
 #include "agent/discovery/http_provider.h"
+#include "agent/discovery/kubernetes_provider.h"
 
 namespace tributary {
 
@@ -20,6 +21,7 @@ std::vector<SdConfig> SdConfigs(const ScrapeConfig& config) {
   append(config.file_sd_configs);
   append(config.http_sd_configs);
   append(config.dns_sd_configs);
+  append(config.kubernetes_sd_configs);
   return all;
 }
 
@@ -34,6 +36,9 @@ std::unique_ptr<Provider> MakeProvider(const SdConfig& config, const std::string
     }
     std::unique_ptr<Provider> operator()(const DnsSdConfig& dns) const {
       return std::make_unique<DnsProvider>(environment, dns, job, changed);
+    }
+    std::unique_ptr<Provider> operator()(const KubernetesSdConfig& kubernetes) const {
+      return std::make_unique<KubernetesProvider>(environment, kubernetes, changed);
     }
     const std::string& job;
     SdEnvironment& environment;

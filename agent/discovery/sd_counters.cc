@@ -20,6 +20,7 @@ void SdCounters::Collect(MetricSink& sink) const {
   add("prometheus_sd_dns_lookups_total", "Names looked up for targets.", dns_lookups);
   add("prometheus_sd_dns_lookup_failures_total", "Names whose records could not be found out.",
       dns_lookup_failures);
+  kubernetes.Collect(sink);
   for (const auto& [mechanism, seconds] : refresh_seconds) {
     sink.AddHistogram("prometheus_sd_refresh_duration_histogram_seconds",
                       "How long a mechanism's refreshes take.", {{"mechanism", mechanism}},

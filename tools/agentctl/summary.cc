@@ -34,6 +34,9 @@ std::string JobText(const ScrapeConfig& job) {
   for (const DnsSdConfig& sd : job.dns_sd_configs) {
     for (const std::string& name : sd.names) out += ", name " + name;
   }
+  for (const KubernetesSdConfig& sd : job.kubernetes_sd_configs) {
+    out += fmt::format(", kubernetes {}", KubeRoleName(sd.role));
+  }
   if (!job.relabel_configs.empty() || !job.metric_relabel_configs.empty()) {
     out += fmt::format("; rules: {} target, {} metric", job.relabel_configs.size(),
                        job.metric_relabel_configs.size());
@@ -70,6 +73,10 @@ Json JobJson(const ScrapeConfig& job) {
   for (const DnsSdConfig& sd : job.dns_sd_configs) {
     for (const std::string& name : sd.names) names.push_back(name);
   }
+  Json roles = Json::array();
+  for (const KubernetesSdConfig& sd : job.kubernetes_sd_configs) {
+    roles.push_back(KubeRoleName(sd.role));
+  }
   return {{"job_name", job.job_name},
           {"scrape_interval", FormatDuration(job.scrape_interval)},
           {"scrape_timeout", FormatDuration(job.scrape_timeout)},
@@ -79,6 +86,7 @@ Json JobJson(const ScrapeConfig& job) {
           {"file_sd_files", std::move(files)},
           {"http_sd_urls", std::move(urls)},
           {"dns_sd_names", std::move(names)},
+          {"kubernetes_sd_roles", std::move(roles)},
           {"relabel_rules", job.relabel_configs.size()},
           {"metric_relabel_rules", job.metric_relabel_configs.size()},
           {"auth", AuthName(job.http)}};
