@@ -58,8 +58,8 @@ Discovery::Discovery(const DiscoverySeams& seams, OnUpdate on_update, Warn warn)
       resolver_(seams.loop, seams.files, seams.dns),
       folders_(seams.loop, seams.files, counters_),
       kubernetes_(seams.loop, seams.http, seams.files, counters_.kubernetes, warn),
-      environment_{seams.loop, seams.files, seams.http, resolver_,
-                   folders_,   kubernetes_, counters_,  std::move(warn)} {}
+      environment_{seams.loop,  seams.files, seams.http,      resolver_,   folders_,
+                   kubernetes_, counters_,   std::move(warn), seams.getenv} {}
 
 Discovery::~Discovery() = default;
 

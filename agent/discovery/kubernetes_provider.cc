@@ -1,7 +1,6 @@
 #include "agent/discovery/kubernetes_provider.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 namespace tributary {
@@ -54,8 +53,7 @@ void KubernetesProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
 }
 
 void KubernetesProvider::FindAccess() {
-  const auto getenv = [](const char* name) { return std::getenv(name); };
-  Result<KubeAccess> access = FindKubeAccess(config_, environment_.files, getenv);
+  Result<KubeAccess> access = FindKubeAccess(config_, environment_.files, environment_.getenv);
   if (access) {
     error_.clear();
     return Begin(*access);

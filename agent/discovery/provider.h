@@ -51,7 +51,8 @@ class Provider {
   virtual void Collect(MetricSink& sink) const = 0;
 };
 
-using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig, KubernetesSdConfig>;
+using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig, Ec2SdConfig, EcsSdConfig,
+                              KubernetesSdConfig>;
 
 // All of a job but static_configs; equal ones once.
 std::vector<SdConfig> SdConfigs(const ScrapeConfig& config);
@@ -66,6 +67,7 @@ struct SdEnvironment {
   KubeApis& kubernetes;
   SdCounters& counters;
   std::function<void(std::string)> warn;
+  std::function<const char*(const char* name)> getenv;  // null: not set
 };
 
 // `job` is the first that asks for it. `changed` is called when AppendGroups would append something

@@ -24,6 +24,12 @@ class LastTimes {
 
   // Null: it is not kept here.
   const TimestampMs* Find(uint32_t place) const { return FindIn(*this, place); }
+  // Says that the place's time will soon be asked for. False: there are few times, or none for it.
+  bool Prefetch(uint32_t place) const {
+    if (!dense_ || place >= array_.size()) return false;
+    __builtin_prefetch(&array_[place]);
+    return true;
+  }
   // Makes the time that is kept no earlier than `time`; false: none is kept.
   bool Raise(uint32_t place, TimestampMs time) {
     TimestampMs* kept = FindIn(*this, place);

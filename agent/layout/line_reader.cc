@@ -188,6 +188,7 @@ const char* LineReader<Format>::ReadExpectedLine(const char* begin, const char* 
   const KnownLines& lines = intake_.lines();
   const uint32_t line = intake_.cursor();
   if (line >= lines.size() || !intake_.trusts_lines()) return nullptr;
+  intake_.PrefetchAhead();
   const size_t length = lines.length(line);
   if (length == 0 || length >= static_cast<size_t>(end - begin)) return nullptr;
   const char* rest = begin + length;

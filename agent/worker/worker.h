@@ -15,6 +15,7 @@
 #include "agent/remote/remote_queue.h"
 #include "agent/scrape/scrape_manager.h"
 #include "agent/series/metadata_pool.h"
+#include "agent/tracing/tracer.h"
 
 namespace tributary {
 
@@ -40,7 +41,8 @@ class Worker {
 
   // Ends scraping; what is in the log can still be sent.
   void StopScraping() { scrapes_.Stop(); }
-  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it.
+  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
+  // what is left of the traces has been exported or has had its time.
   void Drain(std::function<void()> drained);
 
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
@@ -48,6 +50,7 @@ class Worker {
 
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
+  const Tracer& tracer() const { return tracer_; }
   const std::vector<std::unique_ptr<RemoteQueue>>& remotes() const { return remotes_; }
 
  private:
@@ -63,6 +66,7 @@ class Worker {
   MetadataPool metadata_;
   MetadataPool series_families_;  // those of series that are gone included
   SampleLog log_;
+  Tracer tracer_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;
   std::vector<std::unique_ptr<RemoteQueue>> remotes_;

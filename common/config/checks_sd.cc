@@ -153,12 +153,49 @@ void CheckKubernetesSd(SectionValue& section, CheckContext& context) {
   }
 }
 
-void CheckFilters(SectionValue& section, CheckContext& context) {
+namespace {
+
+// One of them alone is not used, as in Prometheus.
+void CheckAwsKeys(const SectionValue& section, CheckContext& context) {
+  if (Set(section, "access_key") == Set(section, "secret_key")) return;
+  const Value& key = section.Get(Set(section, "access_key") ? "access_key" : "secret_key");
+  context.Warning(key.key_line, key.key_column,
+                  "'" + std::string(key.option->name) +
+                      "' has no effect without the other of access_key and secret_key");
+}
+
+void WarnOfNoEffect(const SectionValue& section, CheckContext& context, std::string_view name) {
+  const Value& value = section.Get(name);
+  if (!Set(section, name)) return;
+  context.Warning(
+      value.key_line, value.key_column,
+      "'" + std::string(name) + "' has no effect with the role " + section.Text("role"));
+}
+
+}  // namespace
+
+// Here 0 means the default of refresh_interval and port, and filters may be without values.
+void CheckAwsSd(SectionValue& section, CheckContext& context) {
+  if (section.Text("role") == "ec2") WarnOfNoEffect(section, context, "clusters");
+  if (section.Text("role") == "ecs") WarnOfNoEffect(section, context, "filters");
+  CheckAwsKeys(section, context);
+  CheckHttpClient(section, context);
+}
+
+void CheckEc2Sd(SectionValue& section, CheckContext& context) {
   for (const SectionValue& filter : section.Get("filters").sections) {
     if (filter.Get("values").items.empty()) {
       context.Error(filter, "'values' of a filter cannot be empty");
     }
   }
+  CheckRefreshInterval(section, context);
+  CheckAwsKeys(section, context);
+  CheckHttpClient(section, context);
+}
+
+void CheckEcsSd(SectionValue& section, CheckContext& context) {
+  CheckRefreshInterval(section, context);
+  CheckAwsKeys(section, context);
   CheckHttpClient(section, context);
 }
 
