@@ -98,6 +98,7 @@ class Discovery {
   SdCounters counters_;
   Resolver resolver_;
   FolderWatcher folders_;
+  KubeApis kubernetes_;
   SdEnvironment environment_;
   std::map<std::string, std::unique_ptr<Job>> jobs_;
   Sources sources_;

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/discovery/host_port.h"
+#include "common/base/host_port.h"
 
 namespace tributary {
 namespace {

@@ -8,6 +8,7 @@
 #include "agent/discovery/dns_provider.h"
 #include "agent/discovery/file_provider.h"
 #include "agent/discovery/http_provider.h"
+#include "agent/discovery/kubernetes_provider.h"
 
 namespace tributary {
 
@@ -24,6 +25,7 @@ std::vector<SdConfig> SdConfigs(const ScrapeConfig& config) {
   append(config.dns_sd_configs);
   append(config.ec2_sd_configs);
   append(config.ecs_sd_configs);
+  append(config.kubernetes_sd_configs);
   return all;
 }
 
@@ -44,6 +46,9 @@ std::unique_ptr<Provider> MakeProvider(const SdConfig& config, const std::string
     }
     std::unique_ptr<Provider> operator()(const EcsSdConfig& ecs) const {
       return std::make_unique<EcsProvider>(environment, ecs, job, changed);
+    }
+    std::unique_ptr<Provider> operator()(const KubernetesSdConfig& kubernetes) const {
+      return std::make_unique<KubernetesProvider>(environment, kubernetes, changed);
     }
     const std::string& job;
     SdEnvironment& environment;

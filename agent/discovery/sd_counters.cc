@@ -29,6 +29,7 @@ void SdCounters::Collect(MetricSink& sink) const {
   add("tributary_sd_aws_clock_corrections_total",
       "How often the clock was off by so much that AWS' APIs refused a signature.",
       aws.clock_corrections);
+  kubernetes.Collect(sink);
   for (const auto& [mechanism, histogram] : refresh_seconds) {
     sink.AddHistogram("prometheus_sd_refresh_duration_histogram_seconds",
                       "How long a mechanism's refreshes take.", {{"mechanism", mechanism}},

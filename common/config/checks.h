@@ -54,6 +54,8 @@ void CheckServerUrl(SectionValue& section, CheckContext& context);
 
 // Of "SRV", "a" and so on; nullopt for any other text.
 std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
+// Of "pod" and so on.
+std::optional<KubeRole> ParseKubeRole(const std::string& text);
 
 // These look at files, as far as promtool and Prometheus' start do: LoadOptions::check_files.
 // A remote is whatever has a tls_config: `tracing` too.

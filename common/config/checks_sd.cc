@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/config/checks.h"
+#include "common/config/kubernetes_selector.h"
 #include "common/config/url.h"
 
 namespace tributary {
@@ -20,6 +21,20 @@ std::optional<DnsSdType> ParseDnsSdType(const std::string& text) {
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const auto found = kTypes.find(upper);
   return found == kTypes.end() ? std::nullopt : std::optional<DnsSdType>(found->second);
+}
+
+const char* KubeRoleName(KubeRole role) {
+  constexpr const char* kNames[] = {"node",      "pod",           "service",
+                                    "endpoints", "endpointslice", "ingress"};
+  return kNames[static_cast<size_t>(role)];
+}
+
+std::optional<KubeRole> ParseKubeRole(const std::string& text) {
+  for (const KubeRole role : {KubeRole::kNode, KubeRole::kPod, KubeRole::kService,
+                              KubeRole::kEndpoints, KubeRole::kEndpointSlice, KubeRole::kIngress}) {
+    if (text == KubeRoleName(role)) return role;
+  }
+  return std::nullopt;
 }
 
 namespace {
@@ -126,6 +141,14 @@ void CheckKubernetesSd(SectionValue& section, CheckContext& context) {
     }
     if (allowed != kSelectors.end() && role.valid && !IsListed(allowed->second, role.text)) {
       context.Error(role, selector, "the role " + allowed->first + " has no such selector");
+    }
+    const Value& label = selector.Get("label");
+    if (Status good = CheckLabelSelector(label.text); !good) {
+      context.Error(label, selector, "'label': " + good.error().message);
+    }
+    const Value& field = selector.Get("field");
+    if (Status good = CheckFieldSelector(field.text); !good) {
+      context.Error(field, selector, "'field': " + good.error().message);
     }
   }
 }

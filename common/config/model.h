@@ -165,6 +165,33 @@ struct EcsSdConfig {
   bool operator==(const EcsSdConfig&) const = default;
 };
 
+enum class KubeRole : uint8_t { kNode, kPod, kService, kEndpoints, kEndpointSlice, kIngress };
+// "node", "pod" and so on.
+const char* KubeRoleName(KubeRole role);
+
+// Which objects of a kind the API is asked for; "": all.
+struct KubeSelector {
+  std::string label, field;
+  bool operator==(const KubeSelector&) const = default;
+};
+
+struct KubernetesSdConfig {
+  KubeRole role = KubeRole::kPod;
+  // "" for both: from inside the cluster, with the pod's service account.
+  std::string api_server;  // as given, with userinfo; show RedactUrl(api_server)
+  std::string kubeconfig_file;
+  HttpClientConfig http;                // with api_server only
+  std::vector<std::string> namespaces;  // empty, with own_namespace false: all
+  bool own_namespace = false;
+  std::map<KubeRole, KubeSelector> selectors;
+  bool attach_node = false;
+  bool attach_namespace = false;
+  bool attach_deployment = false;
+  bool attach_job = false;
+  bool attach_cronjob = false;
+  bool operator==(const KubernetesSdConfig&) const = default;
+};
+
 struct ScrapeConfig {
   std::string job_name;
   std::chrono::milliseconds scrape_interval{0};  // resolved against global
@@ -205,6 +232,7 @@ struct ScrapeConfig {
   std::vector<DnsSdConfig> dns_sd_configs;
   std::vector<Ec2SdConfig> ec2_sd_configs;
   std::vector<EcsSdConfig> ecs_sd_configs;
+  std::vector<KubernetesSdConfig> kubernetes_sd_configs;
   std::vector<RelabelConfig> relabel_configs;
   std::vector<RelabelConfig> metric_relabel_configs;
   bool operator==(const ScrapeConfig&) const = default;

@@ -346,6 +346,28 @@ GlobalConfig MakeGlobal(const SectionValue& global) {
   return config;
 }
 
+KubernetesSdConfig MakeKubernetesSd(const SectionValue& sd) {
+  KubernetesSdConfig config;
+  config.role = ParseKubeRole(sd.Text("role")).value_or(KubeRole::kPod);
+  config.api_server = sd.Text("api_server");
+  config.kubeconfig_file = sd.Text("kubeconfig_file");
+  config.http = MakeHttp(sd);
+  const SectionValue& namespaces = *sd.Sub("namespaces");
+  config.namespaces = namespaces.Get("names").Texts();
+  config.own_namespace = namespaces.Flag("own_namespace");
+  for (const SectionValue& selector : sd.Get("selectors").sections) {
+    const std::optional<KubeRole> role = ParseKubeRole(selector.Text("role"));
+    if (role) config.selectors[*role] = {selector.Text("label"), selector.Text("field")};
+  }
+  const SectionValue& attach = *sd.Sub("attach_metadata");
+  config.attach_node = attach.Flag("node");
+  config.attach_namespace = attach.Flag("namespace");
+  config.attach_deployment = attach.Flag("deployment");
+  config.attach_job = attach.Flag("job");
+  config.attach_cronjob = attach.Flag("cronjob");
+  return config;
+}
+
 ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options,
                               const std::string& file) {
   ScrapeConfig config;
@@ -401,6 +423,9 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
     config.ecs_sd_configs.push_back(MakeEcsSd(sd));
   }
   for (const SectionValue& sd : job.Get("aws_sd_configs").sections) AddAwsSd(sd, config);
+  for (const SectionValue& sd : job.Get("kubernetes_sd_configs").sections) {
+    config.kubernetes_sd_configs.push_back(MakeKubernetesSd(sd));
+  }
   config.relabel_configs = MakeRelabels(job.Get("relabel_configs"), file);
   config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"), file);
   return config;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,8 @@ struct ScriptedReply {
   std::vector<HttpHeader> trailers;
   nanoseconds before_head{};   // from the request's arrival to the head
   nanoseconds before_chunk{};  // before each chunk
+  // Simulator only: asked for another chunk after those, until it gives none; "" is one to wait for.
+  std::function<std::optional<std::string>()> more;
   enum class End {
     kComplete,  // all is sent
     kClose,     // the connection is closed in order, short of the end

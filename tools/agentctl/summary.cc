@@ -40,6 +40,9 @@ std::string JobText(const ScrapeConfig& job) {
   }
   for (const Ec2SdConfig& sd : job.ec2_sd_configs) out += ", ec2 of " + RegionName(sd.access);
   for (const EcsSdConfig& sd : job.ecs_sd_configs) out += ", ecs of " + RegionName(sd.access);
+  for (const KubernetesSdConfig& sd : job.kubernetes_sd_configs) {
+    out += fmt::format(", kubernetes {}", KubeRoleName(sd.role));
+  }
   if (!job.relabel_configs.empty() || !job.metric_relabel_configs.empty()) {
     out += fmt::format("; rules: {} target, {} metric", job.relabel_configs.size(),
                        job.metric_relabel_configs.size());
@@ -80,6 +83,10 @@ Json JobJson(const ScrapeConfig& job) {
   for (const Ec2SdConfig& sd : job.ec2_sd_configs) ec2.push_back(sd.access.region);
   Json ecs = Json::array();
   for (const EcsSdConfig& sd : job.ecs_sd_configs) ecs.push_back(sd.access.region);
+  Json roles = Json::array();
+  for (const KubernetesSdConfig& sd : job.kubernetes_sd_configs) {
+    roles.push_back(KubeRoleName(sd.role));
+  }
   return {{"job_name", job.job_name},
           {"scrape_interval", FormatDuration(job.scrape_interval)},
           {"scrape_timeout", FormatDuration(job.scrape_timeout)},
@@ -91,6 +98,7 @@ Json JobJson(const ScrapeConfig& job) {
           {"dns_sd_names", std::move(names)},
           {"ec2_sd_regions", std::move(ec2)},
           {"ecs_sd_regions", std::move(ecs)},
+          {"kubernetes_sd_roles", std::move(roles)},
           {"relabel_rules", job.relabel_configs.size()},
           {"metric_relabel_rules", job.metric_relabel_configs.size()},
           {"auth", AuthName(job.http)}};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "agent/discovery/host_port.h"
+#include "common/base/host_port.h"
 
 namespace tributary {
 namespace {

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "agent/discovery/aws/ec2_targets.h"
-#include "agent/discovery/host_port.h"
+#include "common/base/host_port.h"
 
 namespace tributary {
 namespace {

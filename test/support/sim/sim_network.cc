@@ -265,10 +265,23 @@ class SimTransport::Exchange {
       After(reply_.before_chunk, &Exchange::Break);
     } else if (chunk_ < reply_.chunks.size()) {
       After(reply_.before_chunk, &Exchange::Chunk);
+    } else if (reply_.more != nullptr) {
+      After(reply_.before_chunk, &Exchange::More);
     } else if (broken) {
       Break();
     } else {
       After(nanoseconds(0), &Exchange::Complete);
+    }
+  }
+
+  void More() {
+    std::optional<std::string> chunk = reply_.more();
+    if (chunk) {
+      reply_.chunks.push_back(*std::move(chunk));
+      Chunk();
+    } else {
+      reply_.more = nullptr;
+      NextChunk();
     }
   }
 

@@ -94,6 +94,15 @@ TEST_CASE("config: a job says all it can") {
   - {url: "http://u:p@sd/list", refresh_interval: 5s, authorization: {credentials_file: t}, follow_redirects: false}
   - url: https://sd
   dns_sd_configs: [{names: [a, b.c], type: mX, port: 80, refresh_interval: 2m}, {names: [s]}]
+  kubernetes_sd_configs:
+  - role: endpointslice
+    api_server: https://k
+    basic_auth: {username: u}
+    namespaces: {names: [a, b]}
+    selectors: [{role: pod, label: "a=b", field: "c=d"}, {role: service, label: e}]
+    attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}
+  - {role: node, kubeconfig_file: k}
+  - {role: ingress, namespaces: {own_namespace: true}}
   relabel_configs: [{source_labels: [a, b], separator: "-", regex: 5, target_label: c, replacement: "", action: REPLACE}]
   metric_relabel_configs: [{source_labels: [a], modulus: 8, target_label: c, action: hashmod}, {action: keep}])"));
   const ScrapeConfig& job = config->scrape_configs.at(0);
@@ -132,6 +141,21 @@ TEST_CASE("config: a job says all it can") {
                               {"https://sd", minutes(1), {}}};
   expected.dns_sd_configs = {{{"a", "b.c"}, minutes(2), DnsSdType::kMx, 80},
                              {{"s"}, seconds(30), DnsSdType::kSrv, 0}};
+  KubernetesSdConfig slices;
+  slices.role = KubeRole::kEndpointSlice;
+  slices.api_server = "https://k";
+  slices.http.basic_auth = BasicAuth{"u", "", {""}, ""};
+  slices.namespaces = {"a", "b"};
+  slices.selectors = {{KubeRole::kPod, {"a=b", "c=d"}}, {KubeRole::kService, {"e", ""}}};
+  slices.attach_node = slices.attach_namespace = true;
+  slices.attach_deployment = slices.attach_job = slices.attach_cronjob = true;
+  KubernetesSdConfig nodes;
+  nodes.role = KubeRole::kNode;
+  nodes.kubeconfig_file = "/etc/agent/k";
+  KubernetesSdConfig ingresses;
+  ingresses.role = KubeRole::kIngress;
+  ingresses.own_namespace = true;
+  expected.kubernetes_sd_configs = {slices, nodes, ingresses};
   RelabelConfig replace;
   replace.source_labels = {"a", "b"};
   replace.separator = "-";
@@ -366,6 +390,12 @@ TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint
       {Job("dns_sd_configs: [{names: [a], type: PTR}]"), "has to be SRV, A, AAAA, MX or NS"},
       {Job("dns_sd_configs: [{names: [a], refresh_interval: 0s}]"),
        "'refresh_interval' has to be above 0"},
+      {Job("kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, label: \"a b\"}]}]"),
+       "3:70: error: 'label': found 'b' where one of"},
+      {Job("kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, field: a}]}]"),
+       "3:70: error: 'field': 'a' has none of the operators"},
+      {Job("kubernetes_sd_configs: [{role: pod, api_server: \"http://a\", kubeconfig_file: b}]"),
+       "exclude each other"},
       {Job("nosuch_sd_configs: [{}]"), "file_sd_configs or http_sd_configs"},
       {Job("relabel_configs: [{action: kep}]"), "(did you mean 'keep'?)"},
       {Job("relabel_configs: [{regex: \"(\", action: keep}]"), "3:29: error: 'regex': "},
@@ -476,7 +506,6 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
       "fallback_scrape_protocol: OpenMetricsText2.0.0",
       "scrape_failure_log_file: f",
       "consul_sd_configs: [{}]",
-      "kubernetes_sd_configs: [{role: pod}]",
   };
   for (const char* line : kRefused) {
     CAPTURE(line);
