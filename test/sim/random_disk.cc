@@ -89,7 +89,6 @@ void RandomWorld::EndProcess() {
     world_.Exit();
   } else if (how == 1) {
     world_.Note("the power is lost");
-    lost_power_ = true;
     world_.LosePower();
   } else {
     world_.Note("kill");

@@ -81,7 +81,7 @@ void RandomWorld::CheckCounts(const RemotePlan& plan) {
                                world_.evicted_samples()));
   }
   const uint64_t damaged = stats.dropped[DropReason::kLogDamaged].samples;
-  if (damaged > 0 && !lost_power_) {
+  if (damaged > 0 && !world_.lost_any()) {
     world_.Problem(fmt::format("{}: {} damaged, though nobody damaged them", host, damaged));
   }
 }

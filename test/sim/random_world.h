@@ -85,7 +85,6 @@ class RandomWorld {
   bool on_disk_ = false;
   bool tiny_log_ = false;
   bool tiny_window_ = false;
-  bool lost_power_ = false;
   bool steps_clock_ = false;
   std::string cluster_ = "a";
   std::vector<JobPlan> jobs_;

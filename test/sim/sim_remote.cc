@@ -55,6 +55,14 @@ void SimRemote::SenderEnded(MonotonicTime now, bool orderly) {
   in_flight_until_.clear();
 }
 
+void SimRemote::SenderForgot() {
+  for (auto& [key, series] : series_) series.may_go_back = true;
+}
+
+bool SimRemote::EndedSince(MonotonicTime time) const {
+  return !sender_ends_.empty() && sender_ends_.back() >= time;
+}
+
 bool SimRemote::MayComeAgain(const Taken& taken) const {
   return !taken.sure || taken.came <= forgotten_until_ ||
          std::any_of(sender_ends_.begin(), sender_ends_.end(), [&](MonotonicTime end) {
@@ -71,7 +79,7 @@ void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {
       if (!clock_went_back && !MayComeAgain({stored.sure, stored.came, stored.answered})) {
         problem_(where() + " came twice though it was acknowledged");
       }
-      stored.sure |= taken.sure;
+      stored.sure = taken.sure || (stored.sure && !EndedSince(stored.came));
       stored.came = taken.came;
       stored.answered = taken.answered;
       duplicates_++;
@@ -82,7 +90,11 @@ void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {
           fmt::format("{} came with the values {} and {}", where(), stored.value, sample.value));
     }
   }
-  if (!clock_went_back && sample.timestamp <= series.latest) {
+  if (sample.timestamp > series.latest) series.may_go_back = false;
+  // What was refused may be offered again by a sender that forgot that.
+  const bool again = !sender_ends_.empty() && Rejected(series.key, sample.timestamp);
+  const bool checks_order = !clock_went_back && !series.may_go_back && !again;
+  if (checks_order && sample.timestamp <= series.latest) {
     problem_(fmt::format("{} came after {}", where(), series.latest));
   }
   const bool is_page = series.sid != 0 && !IsStaleNan(sample.value);
@@ -91,7 +103,7 @@ void SimRemote::Store(const DecodedSample& sample, const Taken& taken) {
     if (value.target != series.target || value.series != series.sid) {
       problem_(fmt::format("{} has the value of another series: {}", where(), sample.value));
     }
-    if (value.scrape <= series.latest_scrape) {
+    if (value.scrape <= series.latest_scrape && !series.may_go_back && !again) {
       problem_(
           fmt::format("{}: scrape {} came after {}", where(), value.scrape, series.latest_scrape));
     }
@@ -116,7 +128,7 @@ void SimRemote::Store(const DecodedHistogram& sample, const Taken& taken) {
     if (!MayComeAgain({stored.sure, stored.came, stored.answered})) {
       problem_(where() + " (a histogram) came twice though acknowledged");
     }
-    stored.sure |= taken.sure;
+    stored.sure = taken.sure || (stored.sure && !EndedSince(stored.came));
     stored.came = taken.came;
     stored.answered = taken.answered;
     duplicates_++;

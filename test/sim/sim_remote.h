@@ -70,6 +70,8 @@ struct StoredSeries {
   DecodedMetadata metadata;                                       // the latest, by 2.0
   TimestampMs latest = 0;                                         // of samples and histograms
   uint32_t latest_scrape = 0;
+  // SimRemote::SenderForgot, and nothing newer came since.
+  bool may_go_back = false;
 };
 
 class SimRemote {
@@ -109,6 +111,9 @@ class SimRemote {
   void KeepRequests() { keep_requests_ = true; }
   // The agent's process has ended. `orderly`: having written down what was acknowledged.
   void SenderEnded(MonotonicTime now, bool orderly);
+  // And it may not know any more how far it was, nor what it was not to send: until something newer
+  // comes, what is older than the latest may come for the first time.
+  void SenderForgot();
 
   Bounds bounds;
   // The world's clock has stepped back: times say nothing about order from now on.
@@ -140,6 +145,7 @@ class SimRemote {
   void Store(const DecodedSample& sample, const Taken& taken);
   void Store(const DecodedHistogram& sample, const Taken& taken);
   bool MayComeAgain(const Taken& taken) const;
+  bool EndedSince(MonotonicTime time) const;
   void Store(const DecodedExemplar& exemplar);
   StoredSeries& SeriesOf(const Labels& labels);
   RemoteAct Act(const Request& request);

@@ -138,6 +138,8 @@ class World {
   ScrapeStats scrape_stats() const;
   // What the agent says that this remote will never get: gone at a bound, damaged.
   uint64_t CountedLosses(const SimRemote& remote) const;
+  // A process or the power has ended while something was not on disk, or not synced.
+  bool lost_any() const { return past_.lost_any; }
   // Every remote has, or has dropped, all that is in the logs.
   bool AllSent() const;
   // What the wall clock showed at a moment that is past or present.
@@ -157,7 +159,7 @@ class World {
   struct Process;
   // Of processes that have ended.
   struct Past {
-    bool lost_power = false;
+    bool lost_any = false;  // what was not on disk, or not synced
     uint64_t evicted = 0;
     ScrapeStats scrapes;
     std::map<std::string, RemoteQueueStats> remotes;  // by URL

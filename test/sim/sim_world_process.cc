@@ -67,7 +67,6 @@ Status World::Start(const std::string& config) {
       std::move(refs), agent_options);
   Status started = process_->agent->Start();
   time_.RunDue();
-  if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s START w%zu %s pending %lu unread %lu finished %lu recovered %lu damaged %lu unfinished %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), q->stats().finished().total(), p->worker->log().stats().recovered.total(), p->worker->log().disk()?p->worker->log().disk()->stats().damaged_bytes:0, p->worker->log().disk()?p->worker->log().disk()->stats().unfinished_bytes:0);
   if (started) CheckLeft();
   return started;
 }
@@ -103,8 +102,10 @@ void World::LosePower() {
   EndProcess(false);
   disk_.LosePower();
   past_.left.clear();
-  past_.lost_power = true;
+  past_.lost_any = true;
   doubts_.PowerLost(time_.Now());
+  if (!options_.disk || options_.disk->fsync == Fsync::kAlways) return;
+  for (const auto& remote : remotes_) remote->SenderForgot();
 }
 
 // What the disk is doing for the process at its end is done in part.
@@ -124,25 +125,34 @@ void World::EndProcess(bool orderly) {
   if (!running()) return;
   FollowScrapes();
   past_.left.clear();
-  if (AllWritten()) {
+  if (!AllWritten()) {
+    past_.lost_any = true;
+  } else {
     doubts_.Written(time_.Now());
     for (const auto& remote : remotes_) {
       const RemoteTotals totals = Totals(*remote);
       // What was lost and is not counted yet is in `unread`.
-      if (totals.queues > 0 && evicted_samples() == 0 && !past_.lost_power) {
+      if (totals.queues > 0 && evicted_samples() == 0 && !past_.lost_any) {
         past_.left[remote->url()] = totals.unread + totals.pending;
       }
     }
   }
-  for (const auto& remote : remotes_) past_.remotes[remote->url()] += Totals(*remote).stats;
+  std::map<std::string, uint64_t> pending;
+  for (const auto& remote : remotes_) {
+    const RemoteTotals totals = Totals(*remote);
+    past_.remotes[remote->url()] += totals.stats;
+    pending[remote->url()] = totals.pending;
+  }
   past_.evicted = evicted_samples();
   past_.scrapes = scrape_stats();
-  if (getenv("DBG")) for (auto* p : WorkerProcesses()) for (auto& q : p->worker->remotes()) fprintf(stderr,"%s END w%zu %s pending %lu unread %lu appended %lu read %lu evicted %lu recovered %lu\n", AtNow("").c_str(), p->index, q->config().url.c_str(), q->pending().total(), q->unread().total(), p->worker->log().stats().appended.samples, q->stats().read.total(), p->worker->log().stats().evicted.total(), p->worker->log().stats().recovered.total());
   process_.reset();
   // What was cut off.
   FollowScrapes();
   doubts_.ProcessEnded(time_.Now());
-  for (const auto& remote : remotes_) remote->SenderEnded(time_.Now(), orderly);
+  // A record of which the remote has a part is sent again as a whole.
+  for (const auto& remote : remotes_) {
+    remote->SenderEnded(time_.Now(), orderly && pending[remote->url()] == 0);
+  }
 }
 
 Agent& World::agent() {
