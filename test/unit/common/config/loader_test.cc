@@ -225,8 +225,26 @@ TEST_CASE("config: a remote gets Prometheus' defaults") {
   RemoteWriteConfig expected;
   expected.url = "http://u:p@a/w";
   expected.name = "n";
+  expected.identity = "name n";
   expected.http.enable_http2 = false;
   CHECK(config->remote_write.at(0) == expected);
+}
+
+TEST_CASE("config: a remote stays what it is by its name, else by its URL without secrets") {
+  auto config = Good(R"(
+remote_write:
+- url: http://u:p@a/w
+- {url: "http://u:other@a/w", remote_timeout: 5s}
+- {url: http://a/w, name: n}
+- url: http://b/w
+)");
+  std::vector<std::string> identities;
+  for (const RemoteWriteConfig& remote : config->remote_write) {
+    identities.push_back(remote.identity);
+  }
+  CHECK(identities == std::vector<std::string>{"url http://u:xxxxx@a/w 0",
+                                               "url http://u:xxxxx@a/w 1", "name n",
+                                               "url http://b/w 0"});
 }
 
 TEST_CASE("config: a remote says all it can") {
@@ -251,6 +269,7 @@ storage: {tsdb: {out_of_order_time_window: 10m}}
   RemoteWriteConfig expected;
   expected.url = "http://a";
   expected.name = "n";
+  expected.identity = "name n";
   expected.remote_timeout = seconds(5);
   expected.headers = {{"X-A", "b"}, {"X-Scope-OrgID", "1"}};
   RelabelConfig drop;
