@@ -57,8 +57,9 @@ Discovery::Discovery(const DiscoverySeams& seams, OnUpdate on_update, Warn warn)
       on_update_(std::move(on_update)),
       resolver_(seams.loop, seams.files, seams.dns),
       folders_(seams.loop, seams.files, counters_),
-      environment_{seams.loop, seams.files, seams.http,     resolver_,
-                   folders_,   counters_,   std::move(warn)} {}
+      kubernetes_(seams.loop, seams.http, seams.files, counters_.kubernetes, warn),
+      environment_{seams.loop,  seams.files, seams.http,      resolver_,   folders_,
+                   kubernetes_, counters_,   std::move(warn), seams.getenv} {}
 
 Discovery::~Discovery() = default;
 
@@ -195,8 +196,11 @@ void Discovery::Collect(MetricSink& sink) const {
                   "When the job's targets were last told to the scraper.", job_labels,
                   static_cast<double>(job->delivered_wall_ns) / 1e9);
   }
+  const auto failed = std::count_if(sources_.begin(), sources_.end(),
+                                    [](const auto& source) { return source->provider->failed(); });
   sink.AddGauge("prometheus_sd_failed_configs",
-                "Discovery configurations that could not be started.", labels, 0);
+                "Discovery configurations that could not be started.", labels,
+                static_cast<double>(failed));
   sink.AddCounter("prometheus_sd_updates_total", "Updates of a job's targets told to the scraper.",
                   labels, static_cast<double>(sent_updates_));
   sink.AddCounter("prometheus_sd_updates_delayed_total", "Updates that were held back for a while.",

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,6 +38,10 @@ struct DiscoverySeams {
   FileSystem& files;
   HttpTransport& http;
   DnsTransport& dns;
+  // Of a variable of the environment; null: not set.
+  std::function<const char*(const char* name)> getenv = [](const char* name) {
+    return std::getenv(name);
+  };
 };
 
 class Discovery {
@@ -93,6 +98,7 @@ class Discovery {
   SdCounters counters_;
   Resolver resolver_;
   FolderWatcher folders_;
+  KubeApis kubernetes_;
   SdEnvironment environment_;
   std::map<std::string, std::unique_ptr<Job>> jobs_;
   Sources sources_;

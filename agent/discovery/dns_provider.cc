@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "common/base/host_port.h"
+
 namespace tributary {
 namespace {
 
@@ -30,12 +32,6 @@ DnsType RecordType(DnsSdType type) {
       break;
   }
   return DnsType::kSrv;
-}
-
-// As Go's net.JoinHostPort.
-std::string JoinHostPort(std::string_view host, int64_t port) {
-  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
-                                                  : fmt::format("[{}]:{}", host, port);
 }
 
 std::string_view WithoutLastDots(std::string_view name) {

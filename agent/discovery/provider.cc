@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/discovery/aws/ec2_provider.h"
+#include "agent/discovery/aws/ecs_provider.h"
 #include "agent/discovery/dns_provider.h"
 #include "agent/discovery/file_provider.h"
 #include "agent/discovery/http_provider.h"
+#include "agent/discovery/kubernetes_provider.h"
 
 namespace tributary {
 
@@ -20,6 +23,9 @@ std::vector<SdConfig> SdConfigs(const ScrapeConfig& config) {
   append(config.file_sd_configs);
   append(config.http_sd_configs);
   append(config.dns_sd_configs);
+  append(config.ec2_sd_configs);
+  append(config.ecs_sd_configs);
+  append(config.kubernetes_sd_configs);
   return all;
 }
 
@@ -34,6 +40,15 @@ std::unique_ptr<Provider> MakeProvider(const SdConfig& config, const std::string
     }
     std::unique_ptr<Provider> operator()(const DnsSdConfig& dns) const {
       return std::make_unique<DnsProvider>(environment, dns, job, changed);
+    }
+    std::unique_ptr<Provider> operator()(const Ec2SdConfig& ec2) const {
+      return std::make_unique<Ec2Provider>(environment, ec2, job, changed);
+    }
+    std::unique_ptr<Provider> operator()(const EcsSdConfig& ecs) const {
+      return std::make_unique<EcsProvider>(environment, ecs, job, changed);
+    }
+    std::unique_ptr<Provider> operator()(const KubernetesSdConfig& kubernetes) const {
+      return std::make_unique<KubernetesProvider>(environment, kubernetes, changed);
     }
     const std::string& job;
     SdEnvironment& environment;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/discovery/folder_watcher.h"
+#include "agent/discovery/kubernetes/apis.h"
 #include "agent/discovery/sd_counters.h"
 #include "agent/telemetry/metric_sink.h"
 #include "common/config/model.h"
@@ -39,6 +40,9 @@ class Provider {
   // Whether it has found what there is, or failed to: false until its first answers are in.
   virtual bool settled() const = 0;
 
+  // Whether it could not even begin to look.
+  virtual bool failed() const { return false; }
+
   // Appends what was found last, in an order of its own that does not change by itself. No group is
   // empty. What cannot be asked for again stays.
   virtual void AppendGroups(std::vector<TargetGroup>& groups) const = 0;
@@ -47,7 +51,8 @@ class Provider {
   virtual void Collect(MetricSink& sink) const = 0;
 };
 
-using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig>;
+using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig, Ec2SdConfig, EcsSdConfig,
+                              KubernetesSdConfig>;
 
 // All of a job but static_configs; equal ones once.
 std::vector<SdConfig> SdConfigs(const ScrapeConfig& config);
@@ -59,8 +64,10 @@ struct SdEnvironment {
   HttpTransport& http;
   Resolver& dns;
   FolderWatcher& folders;
+  KubeApis& kubernetes;
   SdCounters& counters;
   std::function<void(std::string)> warn;
+  std::function<const char*(const char* name)> getenv;  // null: not set
 };
 
 // `job` is the first that asks for it. `changed` is called when AppendGroups would append something

@@ -20,10 +20,20 @@ void SdCounters::Collect(MetricSink& sink) const {
   add("prometheus_sd_dns_lookups_total", "Names looked up for targets.", dns_lookups);
   add("prometheus_sd_dns_lookup_failures_total", "Names whose records could not be found out.",
       dns_lookup_failures);
-  for (const auto& [mechanism, seconds] : refresh_seconds) {
+  add("tributary_sd_aws_requests_total", "Requests to AWS' APIs for targets.", aws.requests);
+  add("tributary_sd_aws_retries_total", "Of these, those that asked once more.", aws.retries);
+  add("tributary_sd_aws_throttled_total", "Answers of AWS' APIs that there were too many requests.",
+      aws.throttled);
+  add("tributary_sd_aws_credential_failures_total",
+      "Failures to get credentials for AWS' APIs of discovery.", aws.credential_failures);
+  add("tributary_sd_aws_clock_corrections_total",
+      "How often the clock was off by so much that AWS' APIs refused a signature.",
+      aws.clock_corrections);
+  kubernetes.Collect(sink);
+  for (const auto& [mechanism, histogram] : refresh_seconds) {
     sink.AddHistogram("prometheus_sd_refresh_duration_histogram_seconds",
                       "How long a mechanism's refreshes take.", {{"mechanism", mechanism}},
-                      seconds);
+                      histogram);
   }
 }
 

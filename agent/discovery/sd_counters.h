@@ -6,7 +6,9 @@
 #include <map>
 #include <string>
 
+#include "agent/discovery/kubernetes/counters.h"
 #include "agent/telemetry/metric_sink.h"
+#include "common/aws/api_client.h"
 
 namespace tributary {
 
@@ -17,6 +19,8 @@ struct SdCounters {
   uint64_t http_failures = 0;
   uint64_t dns_lookups = 0;
   uint64_t dns_lookup_failures = 0;
+  AwsApiCounters aws;
+  KubeCounters kubernetes;
   std::map<std::string, Histogram> refresh_seconds;  // by mechanism
 
   void Collect(MetricSink& sink) const;

@@ -54,7 +54,8 @@ void MetadataSender::Collect() {
 void MetadataSender::SendNext() {
   if (batches_.empty()) return;
   send_ = client_.Send(batches_.front().body, attempt_,
-                       [this](const SendOutcome& outcome) { OnOutcome(outcome); });
+                       [this](const SendOutcome& outcome) { OnOutcome(outcome); },
+                       {{}, batches_.front().entries});
 }
 
 void MetadataSender::OnOutcome(const SendOutcome& outcome) {

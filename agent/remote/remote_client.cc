@@ -58,14 +58,17 @@ std::optional<nanoseconds> ParseRetryAfter(std::string_view value, TimestampMs n
 
 class RemoteClient::Exchange : public HttpHandler {
  public:
-  Exchange(RemoteClient& client, uint64_t send, Done done)
-      : client_(client), send_(send), done_(std::move(done)) {}
+  Exchange(RemoteClient& client, uint64_t send, Done done, std::unique_ptr<SendSpans> spans)
+      : client_(client), send_(send), done_(std::move(done)), spans_(std::move(spans)) {}
   // After `done`, which may have ended the client; then nothing is under way.
   ~Exchange() override {
     if (request_ != 0) client_.http_->Cancel(request_);
   }
 
-  void Start(HttpRequest request) { request_ = client_.http_->Start(std::move(request), this); }
+  void Start(HttpRequest request) {
+    RequestWatcher* const watcher = spans_ != nullptr ? spans_->watcher() : nullptr;
+    request_ = client_.http_->Start(std::move(request), this, watcher);
+  }
   Done TakeDone() { return std::move(done_); }
 
   void OnHead(const HttpResponseHead& head) override {
@@ -80,6 +83,7 @@ class RemoteClient::Exchange : public HttpHandler {
     request_ = 0;
     SendOutcome result = client_.Classify(outcome, body_, retry_after_);
     result.written = written_;
+    if (spans_ != nullptr) spans_->End(result.message);
     client_.Finish(send_, std::move(result));
   }
 
@@ -87,6 +91,7 @@ class RemoteClient::Exchange : public HttpHandler {
   RemoteClient& client_;
   const uint64_t send_;
   Done done_;
+  const std::unique_ptr<SendSpans> spans_;  // null: none
   HttpRequestId request_ = 0;
   std::string body_;
   std::string retry_after_;
@@ -94,8 +99,8 @@ class RemoteClient::Exchange : public HttpHandler {
 };
 
 RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
-                           std::shared_ptr<const RemoteWriteConfig> config)
-    : loop_(loop), config_(std::move(config)) {
+                           std::shared_ptr<const RemoteWriteConfig> config, Tracer* tracer)
+    : loop_(loop), config_(std::move(config)), tracer_(tracer) {
   std::unique_ptr<Sigv4Signer> signer;
   if (config_->sigv4) {
     signer = std::make_unique<Sigv4Signer>(
@@ -109,10 +114,13 @@ RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem
 
 RemoteClient::~RemoteClient() = default;
 
-uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt, Done done) {
+uint64_t RemoteClient::Send(std::shared_ptr<const std::string> body, int attempt, Done done,
+                            const SendContents& contents) {
   const uint64_t send = ++last_send_;
+  auto spans = SendSpans::Begin(tracer_, *config_, {contents, body->size(), attempt});
   auto& exchange =
-      exchanges_.emplace(send, std::make_unique<Exchange>(*this, send, std::move(done)))
+      exchanges_
+          .emplace(send, std::make_unique<Exchange>(*this, send, std::move(done), std::move(spans)))
           .first->second;
   const bool is_v1 = config_->message == RemoteWriteMessage::kV1;
   HttpRequest request;

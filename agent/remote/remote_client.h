@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/remote/send_spans.h"
 #include "agent/remote/written_stats.h"
 #include "common/aws/sigv4_signer.h"
 #include "common/config/model.h"
@@ -50,14 +51,16 @@ class RemoteClient {
   using Done = std::function<void(SendOutcome)>;
 
   RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
-               std::shared_ptr<const RemoteWriteConfig> config);
+               std::shared_ptr<const RemoteWriteConfig> config, Tracer* tracer = nullptr);
   ~RemoteClient();  // cancels what is under way
   RemoteClient(const RemoteClient&) = delete;
   RemoteClient& operator=(const RemoteClient&) = delete;
 
   // Posts a compressed request of the version that the config says. `attempt` counts from 0. `done`
-  // runs later on the loop, once; not after Cancel or the client's end.
-  uint64_t Send(std::shared_ptr<const std::string> body, int attempt, Done done);
+  // runs later on the loop, once; not after Cancel or the client's end. `contents`: what traces say
+  // of the request.
+  uint64_t Send(std::shared_ptr<const std::string> body, int attempt, Done done,
+                const SendContents& contents = {});
   void Cancel(uint64_t send);
   // Nullopt: nothing is signed.
   std::optional<SigningStats> signing_stats() const;
@@ -70,6 +73,7 @@ class RemoteClient {
 
   EventLoop& loop_;
   std::shared_ptr<const RemoteWriteConfig> config_;
+  Tracer* const tracer_;                 // null: nothing is traced
   const Sigv4Signer* signer_ = nullptr;  // the HTTP client's; null: nothing is signed
   std::unique_ptr<HttpClient> http_;
   std::map<uint64_t, std::unique_ptr<Exchange>> exchanges_;

@@ -72,7 +72,8 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
 
 void RemoteQueue::MakeClient() {
   metadata_sender_.reset();
-  client_ = std::make_unique<RemoteClient>(env_.loop, env_.transport, env_.files, spec_.config);
+  client_ = std::make_unique<RemoteClient>(env_.loop, env_.transport, env_.files, spec_.config,
+                                           env_.tracer);
   // Remote write 2.0 has metadata beside each series.
   if (spec_.config->message != RemoteWriteMessage::kV1 || draining_) return;
   metadata_sender_ = std::make_unique<MetadataSender>(env_.loop, *client_, env_.metadata,

@@ -51,6 +51,7 @@ struct RemoteEnvironment {
   MetadataPool& metadata;
   Logger& logger;
   std::function<uint64_t()> random;  // for jitter
+  Tracer* tracer = nullptr;          // null: nothing is traced
 };
 
 class RemoteQueue {

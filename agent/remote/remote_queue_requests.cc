@@ -121,7 +121,8 @@ void RemoteQueue::Attempt(Request* request) {
   request->started = env_.loop.Now();
   request->send = client_->Send(
       request->body, request->attempt,
-      [this, request](SendOutcome outcome) { OnOutcome(request, std::move(outcome)); });
+      [this, request](SendOutcome outcome) { OnOutcome(request, std::move(outcome)); },
+      {request->in_body, 0});
 }
 
 void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {

@@ -11,6 +11,7 @@
 #include "agent/logging/logger.h"
 #include "agent/series/metadata_pool.h"
 #include "agent/telemetry/metric_sink.h"
+#include "agent/tracing/tracer.h"
 #include "common/base/hash.h"
 #include "common/compress/inflate.h"
 #include "common/event/event_loop.h"
@@ -65,6 +66,7 @@ struct ScrapeEnvironment {
   MetadataPool* series_families = nullptr;
   ScratchPool scratch;
   ScrapeStats stats;
+  Tracer* tracer = nullptr;  // null: nothing is traced
 };
 
 }  // namespace tributary

@@ -186,6 +186,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_->job = job_;
   scrape_->client = client_;
   scrape_->scratch = env_.scratch.Take();
+  scrape_->spans = ScrapeSpans::Begin(env_.tracer);
   scrape_->started = env_.loop.Now();
   scrape_->timestamp = timestamp;
   if (env_.series_families != nullptr) layout_.TellFamiliesOfLines();
@@ -208,10 +209,13 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
       {"Accept-Encoding", job_->accept_encoding},
       {"X-Prometheus-Scrape-Timeout-Seconds", fmt::format("{}", Seconds(target_->timeout))}};
   request.timeout = target_->timeout;
-  scrape_->request = client_->Start(std::move(request), this);
+  RequestWatcher* const watcher =
+      scrape_->spans != nullptr ? scrape_->spans->BeginRequest(target_->url) : nullptr;
+  scrape_->request = client_->Start(std::move(request), this, watcher);
 }
 
 void TargetScraper::OnHead(const HttpResponseHead& head) {
+  if (scrape_->spans != nullptr) scrape_->spans->OnHead();
   if (head.status != 200) {
     scrape_->error = fmt::format("server returned HTTP status {}", head.status);
     return;
@@ -276,6 +280,7 @@ void TargetScraper::OnDone(const HttpOutcome& outcome) {
       scrape_->error = std::move(whole.error().message);
     }
   }
+  if (scrape_->spans != nullptr) scrape_->spans->OnDone(scrape_->error);
   FinishScrape();
 }
 
@@ -308,6 +313,7 @@ void TargetScraper::FinishScrape() {
   env_.stats.body_bytes += scrape->body_bytes;
   CountTotals(reader.totals());
   Append(reader.MakeCommit(report));
+  if (scrape->spans != nullptr) EndSpans(*scrape, error, report);
 
   last_scrape_ms_ = scrape->timestamp;
   last_duration_seconds_ = report.duration_seconds;
@@ -323,6 +329,14 @@ void TargetScraper::FinishScrape() {
   if (std::exchange(tick_waits_, false)) {
     ScrapeFor(AlignedTimestamp(due_wall_ns_ - nanoseconds(target_->interval).count()));
   }
+}
+
+void TargetScraper::EndSpans(const Scrape& scrape, const std::string& error,
+                             const ScrapeReport& report) {
+  if (!scrape.job->forced_error.empty()) return scrape.spans->EndUnmade();
+  const PageTotals& totals = scrape.reader->totals();
+  scrape.spans->End({totals.lines_total, totals.samples_added, totals.series_added,
+                     static_cast<int64_t>(report.body_bytes), error});
 }
 
 void TargetScraper::CountTotals(const PageTotals& totals) {

@@ -10,6 +10,7 @@
 #include "agent/layout/page_reader.h"
 #include "agent/scrape/scrape_environment.h"
 #include "agent/scrape/scrape_job.h"
+#include "agent/scrape/scrape_spans.h"
 #include "agent/target/target.h"
 #include "agent/telemetry/status.h"
 #include "common/http_client/http_client.h"
@@ -58,6 +59,7 @@ class TargetScraper : private HttpHandler {
     std::shared_ptr<HttpClient> client;
     std::unique_ptr<ScrapeScratch> scratch;
     std::optional<PageReader> reader;
+    std::unique_ptr<ScrapeSpans> spans;  // null: none
     MonotonicTime started{};
     TimestampMs timestamp = 0;
     HttpRequestId request = 0;
@@ -84,6 +86,7 @@ class TargetScraper : private HttpHandler {
   bool CheckBodySize(uint64_t bytes);
   void FinishScrape();
   void CountTotals(const PageTotals& totals);
+  static void EndSpans(const Scrape& scrape, const std::string& error, const ScrapeReport& report);
   void Append(Commit commit);
   void NoteInterval();
 

@@ -13,7 +13,10 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       logger_(logger),
       random_(options.random_seed),
       log_(loop, options.log, std::move(options.disk)),
-      environment_{loop, transport, files, log_, metadata_, logger, hash, 0, 1, nullptr, {}, {}},
+      // Ids that nobody can guess, and that are others in each process.
+      tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
+      environment_{loop, transport, files,   log_, metadata_, logger,  hash,
+                   0,    1,         nullptr, {},   {},        &tracer_},
       scrapes_(environment_) {}
 
 std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
@@ -28,6 +31,7 @@ std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<Remot
 
 void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed) {
   environment_.offset_seed = offset_seed;
+  tracer_.Apply(config->tracing);
   const auto wants_families = [](const RemoteWriteConfig& remote) {
     return remote.message == RemoteWriteMessage::kV2;
   };
@@ -49,7 +53,7 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
     if (remotes_[i] == nullptr) {
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
-                            [this] { return random_(); }},
+                            [this] { return random_(); }, &tracer_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));
@@ -71,7 +75,7 @@ void Worker::Drain(std::function<void()> drained) {
     // One more than the remotes, so that a worker without any is drained too.
     auto left = std::make_shared<size_t>(remotes_.size() + 1);
     auto one_done = [this, left, drained] {
-      if (--*left == 0) loop_.Post(drained);
+      if (--*left == 0) tracer_.Finish(drained);
     };
     for (const auto& remote : remotes_) remote->Drain(one_done);
     one_done();
@@ -81,6 +85,7 @@ void Worker::Drain(std::function<void()> drained) {
 void Worker::Collect(MetricSink& sink) const {
   scrapes_.Collect(sink);
   for (const auto& remote : remotes_) remote->Collect(sink);
+  tracer_.Collect(sink);
   const SampleLogStats& stats = log_.stats();
   auto counter = [&](const char* name, const char* help, uint64_t value) {
     sink.AddCounter(name, help, {}, static_cast<double>(value));

@@ -16,6 +16,7 @@
 #include "agent/remote/remote_queue.h"
 #include "agent/scrape/scrape_manager.h"
 #include "agent/series/metadata_pool.h"
+#include "agent/tracing/tracer.h"
 
 namespace tributary {
 
@@ -42,7 +43,8 @@ class Worker {
 
   // Ends scraping; what is in the log can still be sent.
   void StopScraping() { scrapes_.Stop(); }
-  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it.
+  // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
+  // what is left of the traces has been exported or has had its time.
   void Drain(std::function<void()> drained);
   // Runs `done` when what is left is on disk, as far as the disk takes it.
   void Flush(std::function<void()> done) { log_.Flush(std::move(done)); }
@@ -52,6 +54,7 @@ class Worker {
 
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
+  const Tracer& tracer() const { return tracer_; }
   const std::vector<std::unique_ptr<RemoteQueue>>& remotes() const { return remotes_; }
 
  private:
@@ -67,6 +70,7 @@ class Worker {
   MetadataPool metadata_;
   MetadataPool series_families_;  // those of series that are gone included
   SampleLog log_;
+  Tracer tracer_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;
   std::vector<std::unique_ptr<RemoteQueue>> remotes_;

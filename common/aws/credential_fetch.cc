@@ -29,10 +29,17 @@ HttpClientConfig DirectConfig() {
   return config;
 }
 
-HttpClientConfig StsConfig(const AwsGetenv& getenv) {
+HttpClientConfig StsConfig(const AwsGetenv& getenv, const HttpClientConfig* given) {
   HttpClientConfig config = DirectConfig();
-  config.proxy.proxy_from_environment = true;
-  config.tls.ca_file = AwsVariable(getenv, "AWS_CA_BUNDLE");
+  if (given != nullptr) {
+    config.proxy = given->proxy;
+    config.tls = given->tls;
+  } else {
+    config.proxy.proxy_from_environment = true;
+  }
+  if (config.tls.ca.empty() && config.tls.ca_file.empty()) {
+    config.tls.ca_file = AwsVariable(getenv, "AWS_CA_BUNDLE");
+  }
   return config;
 }
 
@@ -65,12 +72,13 @@ Form RoleForm(const AwsRole& role, TimestampMs now) {
 }  // namespace
 
 CredentialFetch::CredentialFetch(EventLoop& loop, HttpTransport& transport, FileSystem& files,
-                                 const AwsGetenv& getenv, AwsClock& clock)
+                                 const AwsGetenv& getenv, AwsClock& clock,
+                                 const HttpClientConfig* sts)
     : loop_(loop),
       files_(files),
       clock_(clock),
       direct_(loop, transport, files, DirectConfig()),
-      sts_(loop, transport, files, StsConfig(getenv)),
+      sts_(loop, transport, files, StsConfig(getenv, sts)),
       later_(loop) {}
 
 CredentialFetch::~CredentialFetch() = default;

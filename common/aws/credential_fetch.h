@@ -3,8 +3,9 @@
 // the Query API of STS, 2011-06-15.
 //
 // The metadata services of instance (IMDSv2 only) and container are asked directly, within 1 s and
-// 5 s; STS through the proxy that the environment names, with the roots of AWS_CA_BUNDLE, within
-// 30 s. Bodies of at most 64 KiB; no redirects. Files of tokens are read each time.
+// 5 s; STS within 30 s, through the proxy that the environment names and with the roots of
+// AWS_CA_BUNDLE, or as a configuration says. Bodies of at most 64 KiB; no redirects. Files of
+// tokens are read each time.
 //
 // One thread (the loop's). Errors say who was asked and what it answered, never a key or a token.
 #pragma once
@@ -33,8 +34,9 @@ class CredentialFetch : private HttpHandler {
  public:
   using Done = std::function<void(Result<AwsIdentity>)>;
 
+  // `sts`: whose proxy and TLS settings count towards STS; null: those of the environment.
   CredentialFetch(EventLoop& loop, HttpTransport& transport, FileSystem& files,
-                  const AwsGetenv& getenv, AwsClock& clock);
+                  const AwsGetenv& getenv, AwsClock& clock, const HttpClientConfig* sts = nullptr);
   ~CredentialFetch() override;
   CredentialFetch(const CredentialFetch&) = delete;
   CredentialFetch& operator=(const CredentialFetch&) = delete;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/aws/endpoint.h"
 #include "common/http/http_url.h"
 #include "common/http/transport.h"
 
@@ -22,6 +23,7 @@ class Planner {
  public:
   Planner(const AwsGetenv& getenv, CredentialPlan& plan) : getenv_(getenv), plan_(plan) {}
 
+  const AwsGetenv& getenv() const { return getenv_; }
   std::string Variable(const char* name) const { return AwsVariable(getenv_, name); }
   AwsCredentials KeysOfEnvironment() const;
   Status UseProfile(const AwsProfile& profile);
@@ -182,26 +184,21 @@ std::string InstanceEndpoint(const Planner& planner) {
   return endpoint;
 }
 
-Status PlanEndpoints(const Sigv4Config& config, const AwsProfile& profile, const Planner& planner,
+Status PlanEndpoints(const Sigv4Config& config, const AwsProfile& profile,
+                     const std::string& profile_region, const Planner& planner,
                      CredentialPlan& plan) {
   plan.instance_endpoint = InstanceEndpoint(planner);
   plan.fips = config.use_fips_sts_endpoint;
   for (const std::string& region : {config.region, planner.Variable("AWS_REGION"),
-                                    planner.Variable("AWS_DEFAULT_REGION"), profile.region}) {
+                                    planner.Variable("AWS_DEFAULT_REGION"), profile_region}) {
     if (plan.region.empty()) plan.region = region;
   }
   if (plan.region.empty() && plan.instance_endpoint.empty()) {
     return Fail(
-        "there is no AWS region: not in sigv4, AWS_REGION or the profile, and "
+        "there is no AWS region: not in the configuration, AWS_REGION or the profile, and "
         "AWS_EC2_METADATA_DISABLED forbids to ask the instance");
   }
-  if (!SameHeaderName(planner.Variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true")) {
-    for (const std::string& endpoint :
-         {planner.Variable("AWS_ENDPOINT_URL_STS"), planner.Variable("AWS_ENDPOINT_URL"),
-          profile.endpoint_url}) {
-      if (plan.sts_endpoint.empty()) plan.sts_endpoint = endpoint;
-    }
-  }
+  plan.sts_endpoint = ConfiguredAwsEndpoint("STS", profile, planner.getenv());
   if (plan.fips && !plan.sts_endpoint.empty()) {
     return Fail("use_fips_sts_endpoint and an endpoint URL of one's own exclude each other");
   }
@@ -216,7 +213,13 @@ Result<CredentialPlan> PlanCredentials(const Sigv4Config& config, const AwsGeten
   if (!profile) return tl::unexpected(profile.error());
   CredentialPlan plan;
   Planner planner(getenv, plan);
-  Status planned = PlanEndpoints(config, *profile, planner, plan);
+  std::string profile_region = profile->region;
+  if (config.region_of_default_profile && config.region.empty() && !config.profile.empty()) {
+    const Result<AwsProfile> other = LoadAwsProfile("", getenv, files);
+    if (!other) return tl::unexpected(other.error());
+    profile_region = other->region;
+  }
+  Status planned = PlanEndpoints(config, *profile, profile_region, planner, plan);
   if (!planned) return tl::unexpected(planned.error());
 
   if (const std::string token_file = planner.Variable("AWS_WEB_IDENTITY_TOKEN_FILE");
@@ -250,21 +253,8 @@ Result<CredentialPlan> PlanCredentials(const Sigv4Config& config, const AwsGeten
 }
 
 Result<std::string> StsUrl(const std::string& region, bool fips) {
-  const bool good = !region.empty() && region.size() <= 63 && region.front() != '-' &&
-                    region.back() != '-' && std::all_of(region.begin(), region.end(), [](char c) {
-                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-                    });
-  if (!good) return Fail("'" + region + "' is no AWS region");
-  constexpr std::pair<std::string_view, std::string_view> kPartitions[] = {
-      {"cn-", "amazonaws.com.cn"},    {"us-iso-", "c2s.ic.gov"},      {"us-isob-", "sc2s.sgov.gov"},
-      {"us-isof-", "csp.hci.ic.gov"}, {"eu-isoe-", "cloud.adc-e.uk"}, {"eusc-", "amazonaws.eu"}};
-  std::string_view domain = "amazonaws.com";
-  for (const auto& [prefix, other] : kPartitions) {
-    if (region.starts_with(prefix)) domain = other;
-  }
   const bool own_name = fips && !region.starts_with("us-gov-");  // all of GovCloud's are FIPS
-  return std::string("https://") + (own_name ? "sts-fips." : "sts.") + region + "." +
-         std::string(domain);
+  return AwsServiceUrl(own_name ? "sts-fips" : "sts", region);
 }
 
 }  // namespace tributary

@@ -28,14 +28,14 @@ milliseconds RenewAfter(const AwsCredentials& keys, milliseconds left) {
 
 CredentialSource::CredentialSource(EventLoop& loop, HttpTransport& transport, FileSystem& files,
                                    AwsGetenv getenv, AwsClock& clock, const Sigv4Config& config,
-                                   Fetched fetched)
+                                   Fetched fetched, const HttpClientConfig* sts)
     : loop_(loop),
       files_(files),
       getenv_(std::move(getenv)),
       clock_(clock),
       config_(config),
       fetched_(std::move(fetched)),
-      fetch_(loop, transport, files, getenv_, clock) {}
+      fetch_(loop, transport, files, getenv_, clock, sts) {}
 
 bool CredentialSource::IsUsable() const {
   return identity_ &&
@@ -48,6 +48,10 @@ Result<const AwsIdentity*> CredentialSource::Current() {
   if (IsUsable()) return &*identity_;
   if (fetching_) return nullptr;
   return Fail("sigv4: " + error_);
+}
+
+void CredentialSource::Refuse(const std::string& access_key_id) {
+  if (identity_ && identity_->credentials.access_key_id == access_key_id) identity_.reset();
 }
 
 void CredentialSource::Begin() {

@@ -24,14 +24,18 @@ class CredentialSource {
   // Ran at the end of each fetch that somebody may be waiting for; must not end the source.
   using Fetched = std::function<void(const Status& fetched)>;
 
+  // `sts`: as CredentialFetch's.
   CredentialSource(EventLoop& loop, HttpTransport& transport, FileSystem& files, AwsGetenv getenv,
-                   AwsClock& clock, const Sigv4Config& config, Fetched fetched);
+                   AwsClock& clock, const Sigv4Config& config, Fetched fetched,
+                   const HttpClientConfig* sts = nullptr);
   CredentialSource(const CredentialSource&) = delete;
   CredentialSource& operator=(const CredentialSource&) = delete;
 
   // Valid until the loop goes on. Null: a fetch is under way and will tell. An error: there is
   // none, and the last fetch has failed a moment ago.
   Result<const AwsIdentity*> Current();
+  // A service has refused keys: they are used no more, if they still are what Current would give.
+  void Refuse(const std::string& access_key_id);
   uint64_t failures() const { return failures_total_; }
 
  private:

@@ -49,7 +49,7 @@ void OnEnd(void* data, const char* /*name*/) {
   auto& open = static_cast<Building*>(data)->open;
   XmlElement element = std::move(open.back());
   open.pop_back();
-  element.text = Trim(element.text);
+  if (!element.children.empty()) element.text = Trim(element.text);
   open.back().children.push_back(std::move(element));
 }
 
@@ -73,7 +73,7 @@ const XmlElement* XmlElement::Find(std::string_view child) const {
 
 std::string XmlElement::Text(std::string_view child) const {
   const XmlElement* element = Find(child);
-  return element == nullptr ? "" : element->text;
+  return element == nullptr ? "" : Trim(element->text);
 }
 
 Result<XmlElement> ParseXml(const std::string& text) {

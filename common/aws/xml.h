@@ -15,12 +15,13 @@ namespace tributary {
 
 struct XmlElement {
   std::string name;
-  std::string text;  // of the element itself, without white space around it
+  // Of the element itself; of one with children without white space around it.
+  std::string text;
   std::vector<XmlElement> children;
 
   // The first child of that name; null: none.
   const XmlElement* Find(std::string_view child) const;
-  // Of the first child of that name; "": none.
+  // Of the first child of that name, without white space around it; "": none.
   std::string Text(std::string_view child) const;
 };
 

@@ -44,6 +44,10 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
+std::string ToValidUtf8(std::string_view text) {
+  return MapRunes(text, [](char32_t rune) { return rune; });
+}
+
 std::string ToLowerUtf8(std::string_view text) { return MapRunes(text, ToLowerRune); }
 
 std::string ToUpperUtf8(std::string_view text) { return MapRunes(text, ToUpperRune); }

@@ -7,6 +7,8 @@
 namespace tributary {
 
 bool IsValidUtf8(std::string_view text);
+// Each invalid byte becomes U+FFFD.
+std::string ToValidUtf8(std::string_view text);
 // Maps rune by rune like Go's unicode.ToLower/ToUpper (simple mappings, no locale, no special casing:
 // "ß" stays "ß" in upper case). Invalid bytes become U+FFFD as in Go.
 std::string ToLowerUtf8(std::string_view text);

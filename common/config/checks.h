@@ -30,13 +30,17 @@ void CheckAzureAd(SectionValue& section, CheckContext& context);
 
 void CheckRetention(SectionValue& section, CheckContext& context);
 void CheckTracing(SectionValue& section, CheckContext& context);
+// The endpoint as an address: without the "dns:///" that gRPC's clients take, and with a host.
+std::string TracingAddress(const SectionValue& tracing);
 void CheckOtlp(SectionValue& section, CheckContext& context);
 
 void CheckFileSd(SectionValue& section, CheckContext& context);
 void CheckHttpSd(SectionValue& section, CheckContext& context);
 void CheckDnsSd(SectionValue& section, CheckContext& context);
 void CheckKubernetesSd(SectionValue& section, CheckContext& context);
-void CheckFilters(SectionValue& section, CheckContext& context);
+void CheckAwsSd(SectionValue& section, CheckContext& context);
+void CheckEc2Sd(SectionValue& section, CheckContext& context);
+void CheckEcsSd(SectionValue& section, CheckContext& context);
 void CheckConsulSd(SectionValue& section, CheckContext& context);
 void CheckAzureSd(SectionValue& section, CheckContext& context);
 void CheckMarathonSd(SectionValue& section, CheckContext& context);
@@ -50,8 +54,11 @@ void CheckServerUrl(SectionValue& section, CheckContext& context);
 
 // Of "SRV", "a" and so on; nullopt for any other text.
 std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
+// Of "pod" and so on.
+std::optional<KubeRole> ParseKubeRole(const std::string& text);
 
 // These look at files, as far as promtool and Prometheus' start do: LoadOptions::check_files.
+// A remote is whatever has a tls_config: `tracing` too.
 void CheckJobFiles(const SectionValue& job, FileSystem& files, CheckContext& context);
 void CheckRemoteFiles(const SectionValue& remote, FileSystem& files, CheckContext& context);
 

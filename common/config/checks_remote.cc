@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/config/checks.h"
+#include "common/config/url.h"
 
 namespace tributary {
 namespace {
@@ -132,6 +133,28 @@ void CheckRetention(SectionValue& section, CheckContext& context) {
 
 void CheckTracing(SectionValue& section, CheckContext& context) {
   CheckHttpHeaders(section.Get("headers"), context);
+  const Value& endpoint = section.Get("endpoint");
+  // Prometheus takes anything here, and then never reaches it.
+  const std::string address = TracingAddress(section);
+  const bool is_address = address.find_first_of("/?#@") == std::string::npos &&
+                          ParseUrl("http://" + address).has_value();
+  if (!endpoint.IsZero() && endpoint.valid && !is_address) {
+    context.Error(endpoint, section, "'endpoint' has to be a host and its port",
+                  "as in collector.example:4317, without scheme and path");
+  }
+  if (section.Flag("insecure") && !section.Get("tls_config").IsZero()) {
+    const Value& tls = section.Get("tls_config");
+    context.Warning(tls.key_line, tls.key_column,
+                    "'tls_config' has no effect where 'insecure' is set");
+  }
+}
+
+std::string TracingAddress(const SectionValue& tracing) {
+  constexpr std::string_view kDns = "dns:///";
+  const std::string endpoint = tracing.Text("endpoint");
+  const bool named = tracing.Text("client_type") == "grpc" && endpoint.starts_with(kDns);
+  const std::string address = named ? endpoint.substr(kDns.size()) : endpoint;
+  return address.starts_with(':') ? "localhost" + address : address;
 }
 
 void CheckOtlp(SectionValue& section, CheckContext& context) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/config/checks.h"
+#include "common/config/kubernetes_selector.h"
 #include "common/config/url.h"
 
 namespace tributary {
@@ -20,6 +21,20 @@ std::optional<DnsSdType> ParseDnsSdType(const std::string& text) {
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const auto found = kTypes.find(upper);
   return found == kTypes.end() ? std::nullopt : std::optional<DnsSdType>(found->second);
+}
+
+const char* KubeRoleName(KubeRole role) {
+  constexpr const char* kNames[] = {"node",      "pod",           "service",
+                                    "endpoints", "endpointslice", "ingress"};
+  return kNames[static_cast<size_t>(role)];
+}
+
+std::optional<KubeRole> ParseKubeRole(const std::string& text) {
+  for (const KubeRole role : {KubeRole::kNode, KubeRole::kPod, KubeRole::kService,
+                              KubeRole::kEndpoints, KubeRole::kEndpointSlice, KubeRole::kIngress}) {
+    if (text == KubeRoleName(role)) return role;
+  }
+  return std::nullopt;
 }
 
 namespace {
@@ -127,15 +142,60 @@ void CheckKubernetesSd(SectionValue& section, CheckContext& context) {
     if (allowed != kSelectors.end() && role.valid && !IsListed(allowed->second, role.text)) {
       context.Error(role, selector, "the role " + allowed->first + " has no such selector");
     }
+    const Value& label = selector.Get("label");
+    if (Status good = CheckLabelSelector(label.text); !good) {
+      context.Error(label, selector, "'label': " + good.error().message);
+    }
+    const Value& field = selector.Get("field");
+    if (Status good = CheckFieldSelector(field.text); !good) {
+      context.Error(field, selector, "'field': " + good.error().message);
+    }
   }
 }
 
-void CheckFilters(SectionValue& section, CheckContext& context) {
+namespace {
+
+// One of them alone is not used, as in Prometheus.
+void CheckAwsKeys(const SectionValue& section, CheckContext& context) {
+  if (Set(section, "access_key") == Set(section, "secret_key")) return;
+  const Value& key = section.Get(Set(section, "access_key") ? "access_key" : "secret_key");
+  context.Warning(key.key_line, key.key_column,
+                  "'" + std::string(key.option->name) +
+                      "' has no effect without the other of access_key and secret_key");
+}
+
+void WarnOfNoEffect(const SectionValue& section, CheckContext& context, std::string_view name) {
+  const Value& value = section.Get(name);
+  if (!Set(section, name)) return;
+  context.Warning(
+      value.key_line, value.key_column,
+      "'" + std::string(name) + "' has no effect with the role " + section.Text("role"));
+}
+
+}  // namespace
+
+// Here 0 means the default of refresh_interval and port, and filters may be without values.
+void CheckAwsSd(SectionValue& section, CheckContext& context) {
+  if (section.Text("role") == "ec2") WarnOfNoEffect(section, context, "clusters");
+  if (section.Text("role") == "ecs") WarnOfNoEffect(section, context, "filters");
+  CheckAwsKeys(section, context);
+  CheckHttpClient(section, context);
+}
+
+void CheckEc2Sd(SectionValue& section, CheckContext& context) {
   for (const SectionValue& filter : section.Get("filters").sections) {
     if (filter.Get("values").items.empty()) {
       context.Error(filter, "'values' of a filter cannot be empty");
     }
   }
+  CheckRefreshInterval(section, context);
+  CheckAwsKeys(section, context);
+  CheckHttpClient(section, context);
+}
+
+void CheckEcsSd(SectionValue& section, CheckContext& context) {
+  CheckRefreshInterval(section, context);
+  CheckAwsKeys(section, context);
   CheckHttpClient(section, context);
 }
 

@@ -173,6 +173,9 @@ LoadResult Loader::Load(const std::string& path) {
     if (!file->Given("global")) global_.Set("metric_name_escaping_scheme").text = "allow-utf-8";
     ResolveJobs(global_, file->Set("scrape_configs"), context, path);
     CheckRemotes(global_, file->Get("remote_write"), context);
+    if (const SectionValue* tracing = file->Sub("tracing"); tracing && options_.check_files) {
+      CheckRemoteFiles(*tracing, files_, context);
+    }
     ExpandExternalLabels(global_, options_, context);
     file->Set("global").sections.assign(1, global_);
     if (!HasErrors()) {
@@ -187,6 +190,9 @@ LoadResult Loader::Load(const std::string& path) {
         config->remote_write.push_back(MakeRemoteWrite(remote, path));
       }
       NameRemotes(file->Get("remote_write"), config->remote_write);
+      if (const SectionValue* tracing = file->Sub("tracing")) {
+        config->tracing = MakeTracing(*tracing);
+      }
       if (const SectionValue* tsdb = file->Sub("storage")->Sub("tsdb")) {
         config->out_of_order_time_window = tsdb->Duration("out_of_order_time_window");
       }

@@ -128,6 +128,70 @@ struct DnsSdConfig {
   bool operator==(const DnsSdConfig&) const = default;
 };
 
+// How a mechanism of discovery reaches AWS. What is empty comes from AWS' chain (common/aws).
+struct AwsSdAccess {
+  std::string region;
+  std::string endpoint;  // of the mechanism's own API; "": the region's
+  std::string access_key;
+  Secret secret_key;
+  std::string profile;
+  std::string role_arn, external_id;
+  HttpClientConfig http;
+  bool operator==(const AwsSdAccess&) const = default;
+};
+
+struct SdFilter {
+  std::string name;
+  std::vector<std::string> values;
+  bool operator==(const SdFilter&) const = default;
+};
+
+// Also of aws_sd_configs with the role ec2.
+struct Ec2SdConfig {
+  AwsSdAccess access;
+  int64_t port = 80;
+  std::chrono::milliseconds refresh_interval = std::chrono::minutes(1);
+  std::vector<SdFilter> filters;
+  bool operator==(const Ec2SdConfig&) const = default;
+};
+
+// Also of aws_sd_configs with the role ecs.
+struct EcsSdConfig {
+  AwsSdAccess access;
+  int64_t port = 80;
+  std::chrono::milliseconds refresh_interval = std::chrono::minutes(1);
+  std::vector<std::string> clusters;  // names or ARNs; empty: all
+  int64_t request_concurrency = 20;
+  bool operator==(const EcsSdConfig&) const = default;
+};
+
+enum class KubeRole : uint8_t { kNode, kPod, kService, kEndpoints, kEndpointSlice, kIngress };
+// "node", "pod" and so on.
+const char* KubeRoleName(KubeRole role);
+
+// Which objects of a kind the API is asked for; "": all.
+struct KubeSelector {
+  std::string label, field;
+  bool operator==(const KubeSelector&) const = default;
+};
+
+struct KubernetesSdConfig {
+  KubeRole role = KubeRole::kPod;
+  // "" for both: from inside the cluster, with the pod's service account.
+  std::string api_server;  // as given, with userinfo; show RedactUrl(api_server)
+  std::string kubeconfig_file;
+  HttpClientConfig http;                // with api_server only
+  std::vector<std::string> namespaces;  // empty, with own_namespace false: all
+  bool own_namespace = false;
+  std::map<KubeRole, KubeSelector> selectors;
+  bool attach_node = false;
+  bool attach_namespace = false;
+  bool attach_deployment = false;
+  bool attach_job = false;
+  bool attach_cronjob = false;
+  bool operator==(const KubernetesSdConfig&) const = default;
+};
+
 struct ScrapeConfig {
   std::string job_name;
   std::chrono::milliseconds scrape_interval{0};  // resolved against global
@@ -166,6 +230,9 @@ struct ScrapeConfig {
   std::vector<FileSdConfig> file_sd_configs;
   std::vector<HttpSdConfig> http_sd_configs;
   std::vector<DnsSdConfig> dns_sd_configs;
+  std::vector<Ec2SdConfig> ec2_sd_configs;
+  std::vector<EcsSdConfig> ecs_sd_configs;
+  std::vector<KubernetesSdConfig> kubernetes_sd_configs;
   std::vector<RelabelConfig> relabel_configs;
   std::vector<RelabelConfig> metric_relabel_configs;
   bool operator==(const ScrapeConfig&) const = default;
@@ -206,6 +273,9 @@ struct Sigv4Config {
   std::map<std::string, std::string> tags;  // of the role's session
   bool use_fips_sts_endpoint = false;
   std::string service_name = "aps";
+  // Where no region is given: that of the profile which AWS_PROFILE names, or default, whatever
+  // `profile` says. Of service discovery.
+  bool region_of_default_profile = false;
   bool operator==(const Sigv4Config&) const = default;
 };
 
@@ -228,6 +298,21 @@ struct RemoteWriteConfig {
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 
+enum class TracingProtocol : uint8_t { kGrpc, kHttp };  // of OTLP
+
+// Where the agent's own traces go.
+struct TracingConfig {
+  TracingProtocol protocol = TracingProtocol::kGrpc;
+  std::string endpoint;          // host, and port if it is not the protocol's own
+  double sampling_fraction = 0;  // of the traces; 0 or less: none, 1 or more: all
+  bool insecure = false;         // without TLS
+  TlsConfig tls;
+  std::map<std::string, Secret> headers;
+  bool gzip = false;
+  std::chrono::milliseconds timeout{0};  // of an export; 0: the exporter's default
+  bool operator==(const TracingConfig&) const = default;
+};
+
 struct GlobalConfig {
   std::chrono::milliseconds scrape_interval{60000};
   std::chrono::milliseconds scrape_timeout{10000};
@@ -241,6 +326,7 @@ struct Config {
   std::chrono::milliseconds out_of_order_time_window{0};
   std::vector<ScrapeConfig> scrape_configs;  // those of scrape_config_files included
   std::vector<RemoteWriteConfig> remote_write;
+  std::optional<TracingConfig> tracing;
   // The file as it is in force, all defaults said, secrets as <secret>: for /api/v1/status/config.
   std::string yaml;
   // The files that were read (main, scrape_config_files): what auto-reload and messages speak of.

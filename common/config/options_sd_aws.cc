@@ -13,8 +13,7 @@ const Section& FilterSection() {
           {.name = "name", .doc = "What to look at."},
           {.name = "values", .type = OptionType::kStrings, .doc = "What it may be."},
       },
-      nullptr,
-      Support::kNotBuilt};
+      nullptr};
   return section;
 }
 
@@ -78,6 +77,7 @@ const Section& AwsSdSection() {
                                           .type = OptionType::kEnum,
                                           .doc = "What to look for.",
                                           .values = "ec2|ecs|elasticache|lightsail|msk|rds",
+                                          .unbuilt_values = "elasticache|lightsail|msk|rds",
                                           .required = true},
                                      },
                                      AwsApiOptions(),
@@ -88,7 +88,7 @@ const Section& AwsSdSection() {
                                          FiltersOption(),
                                      },
                                      HttpClientOptions(true)}),
-                               CheckHttpClient, Support::kNotBuilt};
+                               CheckAwsSd};
   return section;
 }
 
@@ -101,7 +101,7 @@ const Section& Ec2SdSection() {
                                          FiltersOption(),
                                      },
                                      HttpClientOptions(true)}),
-                               CheckFilters, Support::kNotBuilt};
+                               CheckEc2Sd};
   return section;
 }
 
@@ -115,7 +115,7 @@ const Section& EcsSdSection() {
                                          RequestConcurrencyOption("20"),
                                      },
                                      HttpClientOptions(true)}),
-                               CheckHttpClient, Support::kNotBuilt};
+                               CheckEcsSd};
   return section;
 }
 

@@ -15,25 +15,23 @@ const Section& NamespacesSection() {
                                     .type = OptionType::kBool,
                                     .doc = "The one that the agent runs in."},
                                    {.name = "names", .type = OptionType::kStrings, .doc = "These."},
-                               },
-                               nullptr,
-                               Support::kNotBuilt};
+                               }};
   return section;
 }
 
 const Section& SelectorSection() {
-  static const Section section{"selector",
-                               "Which objects of a role to take.",
-                               {
-                                   {.name = "role",
-                                    .type = OptionType::kEnum,
-                                    .doc = "The role.",
-                                    .values = "node|pod|service|endpoints|endpointslice|ingress"},
-                                   {.name = "label", .doc = "Label selector."},
-                                   {.name = "field", .doc = "Field selector."},
-                               },
-                               nullptr,
-                               Support::kNotBuilt};
+  static const Section section{
+      "selector",
+      "Which objects of a role to take.",
+      {
+          {.name = "role",
+           .type = OptionType::kEnum,
+           .doc = "Of these objects. Which ones a role looks at: pod (also node), endpoints and "
+                  "endpointslice (also pod and service).",
+           .values = "node|pod|service|endpoints|endpointslice|ingress"},
+          {.name = "label", .doc = "Label selector: \"app=web,tier!=db\"."},
+          {.name = "field", .doc = "Field selector: \"spec.nodeName=n1\"."},
+      }};
   return section;
 }
 
@@ -47,9 +45,7 @@ const Section& AttachMetadataSection() {
           {.name = "deployment", .type = OptionType::kBool, .doc = "Of its deployment."},
           {.name = "job", .type = OptionType::kBool, .doc = "Of its job."},
           {.name = "cronjob", .type = OptionType::kBool, .doc = "Of its cron job."},
-      },
-      nullptr,
-      Support::kNotBuilt};
+      }};
   return section;
 }
 
@@ -213,7 +209,8 @@ const Section& KubernetesSdSection() {
                  .required = true},
                 {.name = "kubeconfig_file",
                  .type = OptionType::kPath,
-                 .doc = "File of the access to the API."},
+                 .doc = "File of the access to the API, as kubectl has it. Its exec and "
+                        "auth-provider plugins are refused."},
             },
             HttpClientOptions(true),
             {
@@ -230,7 +227,7 @@ const Section& KubernetesSdSection() {
                  .doc = "Labels of objects that a target belongs to.",
                  .section = &AttachMetadataSection()},
             }}),
-      CheckKubernetesSd, Support::kNotBuilt};
+      CheckKubernetesSd, Support::kBuilt};
   return section;
 }
 

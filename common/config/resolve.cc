@@ -189,6 +189,51 @@ HttpClientConfig MakeHttp(const SectionValue& section) {
   return http;
 }
 
+AwsSdAccess MakeAwsAccess(const SectionValue& section) {
+  AwsSdAccess access;
+  access.region = section.Text("region");
+  access.endpoint = section.Text("endpoint");
+  access.access_key = section.Text("access_key");
+  access.secret_key = {section.Text("secret_key")};
+  access.profile = section.Text("profile");
+  access.role_arn = section.Text("role_arn");
+  access.external_id = section.Text("external_id");
+  access.http = MakeHttp(section);
+  return access;
+}
+
+Ec2SdConfig MakeEc2Sd(const SectionValue& section) {
+  Ec2SdConfig config{MakeAwsAccess(section),
+                     section.Get("port").integer,
+                     section.Duration("refresh_interval"),
+                     {}};
+  for (const SectionValue& filter : section.Get("filters").sections) {
+    config.filters.push_back({filter.Text("name"), filter.Get("values").Texts()});
+  }
+  return config;
+}
+
+EcsSdConfig MakeEcsSd(const SectionValue& section) {
+  EcsSdConfig config{MakeAwsAccess(section), section.Get("port").integer,
+                     section.Duration("refresh_interval"), section.Get("clusters").Texts()};
+  if (section.Has("request_concurrency")) {
+    config.request_concurrency = section.Get("request_concurrency").integer;
+  }
+  return config;
+}
+
+// In the words of the other mechanisms, for which 0 is a value of its own.
+void AddAwsSd(const SectionValue& section, ScrapeConfig& config) {
+  const auto add = [](auto made, auto& list) {
+    const typename std::decay_t<decltype(made)> defaults;
+    if (made.port == 0) made.port = defaults.port;
+    if (made.refresh_interval.count() == 0) made.refresh_interval = defaults.refresh_interval;
+    list.push_back(std::move(made));
+  };
+  if (section.Text("role") == "ec2") add(MakeEc2Sd(section), config.ec2_sd_configs);
+  if (section.Text("role") == "ecs") add(MakeEcsSd(section), config.ecs_sd_configs);
+}
+
 Labels MakeLabels(const Value& value) {
   std::vector<Label> labels;
   for (const auto& [name, text] : value.entries) labels.push_back({name, text.text});
@@ -301,6 +346,28 @@ GlobalConfig MakeGlobal(const SectionValue& global) {
   return config;
 }
 
+KubernetesSdConfig MakeKubernetesSd(const SectionValue& sd) {
+  KubernetesSdConfig config;
+  config.role = ParseKubeRole(sd.Text("role")).value_or(KubeRole::kPod);
+  config.api_server = sd.Text("api_server");
+  config.kubeconfig_file = sd.Text("kubeconfig_file");
+  config.http = MakeHttp(sd);
+  const SectionValue& namespaces = *sd.Sub("namespaces");
+  config.namespaces = namespaces.Get("names").Texts();
+  config.own_namespace = namespaces.Flag("own_namespace");
+  for (const SectionValue& selector : sd.Get("selectors").sections) {
+    const std::optional<KubeRole> role = ParseKubeRole(selector.Text("role"));
+    if (role) config.selectors[*role] = {selector.Text("label"), selector.Text("field")};
+  }
+  const SectionValue& attach = *sd.Sub("attach_metadata");
+  config.attach_node = attach.Flag("node");
+  config.attach_namespace = attach.Flag("namespace");
+  config.attach_deployment = attach.Flag("deployment");
+  config.attach_job = attach.Flag("job");
+  config.attach_cronjob = attach.Flag("cronjob");
+  return config;
+}
+
 ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options,
                               const std::string& file) {
   ScrapeConfig config;
@@ -348,6 +415,16 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
     config.dns_sd_configs.push_back({sd.Get("names").Texts(), sd.Duration("refresh_interval"),
                                      ParseDnsSdType(sd.Text("type")).value_or(DnsSdType::kSrv),
                                      sd.Get("port").integer});
+  }
+  for (const SectionValue& sd : job.Get("ec2_sd_configs").sections) {
+    config.ec2_sd_configs.push_back(MakeEc2Sd(sd));
+  }
+  for (const SectionValue& sd : job.Get("ecs_sd_configs").sections) {
+    config.ecs_sd_configs.push_back(MakeEcsSd(sd));
+  }
+  for (const SectionValue& sd : job.Get("aws_sd_configs").sections) AddAwsSd(sd, config);
+  for (const SectionValue& sd : job.Get("kubernetes_sd_configs").sections) {
+    config.kubernetes_sd_configs.push_back(MakeKubernetesSd(sd));
   }
   config.relabel_configs = MakeRelabels(job.Get("relabel_configs"), file);
   config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"), file);
@@ -402,6 +479,22 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string&
   config.metadata.max_samples_per_send = count(metadata, "max_samples_per_send");
   config.http = MakeHttp(remote);
   if (const SectionValue* sigv4 = remote.Sub("sigv4")) config.sigv4 = MakeSigv4(*sigv4);
+  return config;
+}
+
+TracingConfig MakeTracing(const SectionValue& tracing) {
+  TracingConfig config;
+  const bool is_http = tracing.Text("client_type") == "http";
+  config.protocol = is_http ? TracingProtocol::kHttp : TracingProtocol::kGrpc;
+  config.endpoint = TracingAddress(tracing);
+  config.sampling_fraction = tracing.Get("sampling_fraction").real;
+  config.insecure = tracing.Flag("insecure");
+  config.tls = MakeTls(*tracing.Sub("tls_config"));
+  for (const auto& [name, value] : tracing.Get("headers").entries) {
+    config.headers[name] = {value.text};
+  }
+  config.gzip = tracing.Text("compression") == "gzip";
+  config.timeout = tracing.Duration("timeout");
   return config;
 }
 

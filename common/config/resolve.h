@@ -29,6 +29,7 @@ GlobalConfig MakeGlobal(const SectionValue& global);
 ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options,
                               const std::string& file);
 RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string& file);
+TracingConfig MakeTracing(const SectionValue& tracing);
 std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file);
 NameValidation ValidationOf(const SectionValue& section);
 

@@ -23,6 +23,18 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
+void AddHeader(std::string_view line, std::vector<HttpHeader>& headers) {
+  if (line.empty()) return;
+  if (line.front() == ' ' || line.front() == '\t') {  // folded, RFC 9112 5.2
+    if (!headers.empty()) headers.back().value.append(" ").append(Trim(line));
+    return;
+  }
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  headers.push_back(
+      {std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
+}
+
 }  // namespace
 
 bool HeadersAreSendable(const std::vector<HttpHeader>& headers) {
@@ -63,13 +75,14 @@ size_t CurlExchange::OnHeaderLine(char* data, size_t size, size_t count, void* s
 }
 
 bool CurlExchange::HeaderLine(std::string_view line) {
-  if (head_delivered_) return true;  // trailers
   head_bytes_ += line.size();
   if (head_bytes_ > kHeadBytesMax) {
     head_too_large_ = true;
     return false;
   }
-  if (!in_head_) {
+  if (head_delivered_) {
+    AddHeader(line, trailers_);
+  } else if (!in_head_) {
     head_ = HttpResponseHead{};
     in_head_ = true;
     head_.status = static_cast<int>(LongInfo(easy_, CURLINFO_RESPONSE_CODE));
@@ -77,20 +90,9 @@ bool CurlExchange::HeaderLine(std::string_view line) {
     in_head_ = false;
     EndOfHead();
   } else {
-    AddHeader(line);
+    AddHeader(line, head_.headers);
   }
   return true;
-}
-
-void CurlExchange::AddHeader(std::string_view line) {
-  if (line.front() == ' ' || line.front() == '\t') {  // folded, RFC 9112 5.2
-    if (!head_.headers.empty()) head_.headers.back().value.append(" ").append(Trim(line));
-    return;
-  }
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return;
-  head_.headers.push_back(
-      {std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
 }
 
 void CurlExchange::EndOfHead() {

@@ -45,6 +45,7 @@ class CurlExchange {
   HttpRequestId id() const { return id_; }
   const HttpRequest& request() const { return request_; }
   HttpHandler& handler() { return *handler_; }
+  const std::vector<HttpHeader>& trailers() const { return trailers_; }
   Timer& timeout() { return timeout_; }
   CURL* easy() const { return easy_; }
 
@@ -69,13 +70,13 @@ class CurlExchange {
   bool HasHttpsProxy() const;
   void SetOptions();
   void SetConnectionOptions();
+  void SetHttpVersion();
   void SetTls();
   void SetServerName(const std::string& name);
   void SetProxy();
   void SetMethodAndBody();
   void SetHeaders();
   bool HeaderLine(std::string_view line);
-  void AddHeader(std::string_view line);
   void EndOfHead();
   HttpFailure FailureOf(CURLcode code) const;
   bool Passed(CURLINFO time) const;
@@ -93,6 +94,7 @@ class CurlExchange {
   std::array<char, CURL_ERROR_SIZE> error_{};
 
   HttpResponseHead head_;
+  std::vector<HttpHeader> trailers_;
   size_t head_bytes_ = 0;
   bool in_head_ = false;  // between a status line and its empty line
   bool head_delivered_ = false;

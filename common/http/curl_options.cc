@@ -86,8 +86,7 @@ void CurlExchange::SetConnectionOptions() {
   Set(easy_, CURLOPT_QUICK_EXIT, 1L);
   Set(easy_, CURLOPT_PATH_AS_IS, 1L);
   Set(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
-  Set(easy_, CURLOPT_HTTP_VERSION,
-      static_cast<long>(request_.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  SetHttpVersion();
   Set(easy_, CURLOPT_HTTP09_ALLOWED, 0L);
   Set(easy_, CURLOPT_HTTP_CONTENT_DECODING, 0L);
   Set(easy_, CURLOPT_TCP_NODELAY, 1L);
@@ -106,6 +105,20 @@ void CurlExchange::SetConnectionOptions() {
   } else if (!socket.empty()) {
     Set(easy_, CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
   }
+}
+
+void CurlExchange::SetHttpVersion() {
+  long version = CURL_HTTP_VERSION_1_1;
+  if (request_.http2_only && !url_.https) {
+    version = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    // libcurl 7.88 greets a server of HTTP/2 anew on a connection that it has used before (its pull
+    // request 10643): each request has one of its own.
+    Set(easy_, CURLOPT_FRESH_CONNECT, 1L);
+    Set(easy_, CURLOPT_FORBID_REUSE, 1L);
+  } else if (request_.http2_only || request_.http2) {
+    version = CURL_HTTP_VERSION_2TLS;
+  }
+  Set(easy_, CURLOPT_HTTP_VERSION, version);
 }
 
 // Roots and certificates come onto OpenSSL's context already parsed, in OnTlsContext: libcurl would

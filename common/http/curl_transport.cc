@@ -145,7 +145,9 @@ void CurlTransport::Impl::CollectDone() {
 void CurlTransport::Impl::Finish(HttpRequestId id, const HttpOutcome& outcome) {
   auto node = entries.extract(id);
   Release(node.mapped(), outcome.ok());
-  node.mapped().exchange->handler().OnDone(outcome);
+  CurlExchange& exchange = *node.mapped().exchange;
+  if (!exchange.trailers().empty()) exchange.handler().OnTrailers(exchange.trailers());
+  exchange.handler().OnDone(outcome);
 }
 
 // Takes the exchange off libcurl and off the gate. A handle that stopped halfway may hold on to its

@@ -1,9 +1,10 @@
 // HttpTransport over libcurl's multi interface, driven by SystemEventLoop
 // (curl_multi_socket_action).
 //
-// HTTP/1.1, and HTTP/2 where a request permits it and the server chooses it; a connection has one
-// request at a time in either. Keep-alive connections are shared by all requests of the transport.
-// A request that finds its idle connection closed by the server takes a fresh one; one that is sent
+// HTTP/1.1, and HTTP/2 where a request permits it and the server chooses it, or where a request
+// demands it. A connection has one request at a time in either. Keep-alive connections are shared
+// by all requests of the transport, but those of HTTP/2 without TLS, which serve one request. A
+// request that finds its idle connection closed by the server takes a fresh one; one that is sent
 // and then meets the close is sent again if it is a GET, HEAD or OPTIONS, and ends as kClosed
 // otherwise. Easy handles are pooled per request in flight. CURLOPT_QUICK_EXIT keeps a timed-out
 // name look-up from blocking the loop.

@@ -53,6 +53,9 @@ struct HttpRequest {
   std::string unix_socket;
   // Offers HTTP/2 to https servers.
   bool http2 = false;
+  // Speaks HTTP/2 to http servers from the first byte on, without having asked whether they do
+  // (RFC 9113, 3.3: prior knowledge). To https servers it is offered.
+  bool http2_only = false;
 };
 
 enum class HttpFailure : uint8_t {
@@ -66,7 +69,7 @@ enum class HttpFailure : uint8_t {
   // the same: no transport sends one again by itself once a byte of it is out, except GET, HEAD and
   // OPTIONS.
   kClosed,
-  kBadResponse,       // not HTTP, header over 64 KiB, broken chunked encoding
+  kBadResponse,       // not HTTP, header and trailers over 64 KiB, broken chunked encoding
   kTooManyRedirects,  // HttpClient
   kAborted,           // the handler refused the body
   kOther,
@@ -98,6 +101,8 @@ class HttpHandler {
   // Body bytes as they arrive, valid during the call, as sent (Content-Encoding untouched; chunked
   // encoding undone). Returning false ends the exchange with kAborted.
   virtual bool OnBody(std::string_view bytes) = 0;
+  // The fields behind the body, if there are any: before OnDone, at most once.
+  virtual void OnTrailers(const std::vector<HttpHeader>& trailers) { static_cast<void>(trailers); }
   // Exactly once unless cancelled, last. The handler may be destroyed and new requests started in
   // it.
   virtual void OnDone(const HttpOutcome& outcome) = 0;

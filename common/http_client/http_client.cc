@@ -29,11 +29,13 @@ HttpOutcome Failure(HttpFailure failure, std::string message) {
 // A request on its way: waiting for a token, or with the transport, once for each redirect.
 class HttpClient::Call : public HttpHandler {
  public:
-  Call(HttpClient& client, HttpRequestId id, HttpRequest request, HttpHandler* handler)
+  Call(HttpClient& client, HttpRequestId id, HttpRequest request, HttpHandler* handler,
+       RequestWatcher* watcher)
       : client_(client),
         transport_(client.transport_),
         id_(id),
         handler_(handler),
+        watcher_(watcher),
         deadline_(client.loop_.Now() + request.timeout),
         request_(std::move(request)),
         timer_(client.loop_) {
@@ -57,6 +59,7 @@ class HttpClient::Call : public HttpHandler {
     waiting_ = false;
     timer_.Cancel();
     if (client_.signer_ != nullptr && !Sign()) return;
+    if (watcher_ != nullptr) watcher_->OnSend(request_);
     requests_++;
     sent_ = transport_.Start(request_, this);
   }
@@ -71,6 +74,7 @@ class HttpClient::Call : public HttpHandler {
 
  private:
   void OnHead(const HttpResponseHead& head) override {
+    if (watcher_ != nullptr) watcher_->OnHead(head);
     if (client_.config_.follow_redirects && IsRedirect(head)) {
       redirect_ = head.status;
       location_ = head.Header("Location");
@@ -87,8 +91,12 @@ class HttpClient::Call : public HttpHandler {
     body_bytes_ += bytes.size();
     return body_bytes_ <= kUnreadBodyMax;
   }
+  void OnTrailers(const std::vector<HttpHeader>& trailers) override {
+    if (redirect_ == 0 && !send_again_) handler_->OnTrailers(trailers);
+  }
   void OnDone(const HttpOutcome& outcome) override {
     sent_ = 0;
+    if (watcher_ != nullptr) watcher_->OnEnd(outcome);
     if (redirect_ != 0 && outcome.failure != HttpFailure::kTimeout) {
       Follow(std::exchange(redirect_, 0));
     } else if (std::exchange(send_again_, false) && outcome.failure != HttpFailure::kTimeout) {
@@ -149,6 +157,7 @@ class HttpClient::Call : public HttpHandler {
   HttpTransport& transport_;
   const HttpRequestId id_;
   HttpHandler* const handler_;
+  RequestWatcher* const watcher_;  // null: nobody watches
   const MonotonicTime deadline_;
   HttpRequest request_;  // the one under way
   Timer timer_;
@@ -185,10 +194,12 @@ HttpClient::HttpClient(EventLoop& loop, HttpTransport& transport, FileSystem& fi
 
 HttpClient::~HttpClient() = default;
 
-HttpRequestId HttpClient::Start(HttpRequest request, HttpHandler* handler) {
+HttpRequestId HttpClient::Start(HttpRequest request, HttpHandler* handler,
+                                RequestWatcher* watcher) {
   const HttpRequestId id = ++last_id_;
-  Call& call = *calls_.emplace(id, std::make_unique<Call>(*this, id, std::move(request), handler))
-                    .first->second;
+  Call& call =
+      *calls_.emplace(id, std::make_unique<Call>(*this, id, std::move(request), handler, watcher))
+           .first->second;
   const Status ready = Prepare(call.request());
   const bool needs_token =
       tokens_ != nullptr && FindHeader(call.request().headers, "Authorization").empty();

@@ -27,6 +27,7 @@
 #include "common/http/transport.h"
 #include "common/http_client/proxy_rules.h"
 #include "common/http_client/request_signer.h"
+#include "common/http_client/request_watcher.h"
 #include "common/http_client/tls_source.h"
 #include "common/http_client/token_source.h"
 
@@ -43,8 +44,8 @@ class HttpClient {
   // Adds to the request what the configuration says; `tls`, `proxy` and `http2` are not the
   // caller's to set. An Authorization header that the request already has stays, and none is added.
   // Never calls the handler from inside; it must live as for HttpTransport. A signer signs the
-  // headers that the request has here, and none that the client adds.
-  HttpRequestId Start(HttpRequest request, HttpHandler* handler);
+  // headers that the request has here, and none that the client adds. Null: nobody watches.
+  HttpRequestId Start(HttpRequest request, HttpHandler* handler, RequestWatcher* watcher = nullptr);
   // As HttpTransport's.
   void Cancel(HttpRequestId id);
 

@@ -10,7 +10,7 @@
 
 namespace tributary::protobuf {
 
-enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2 };
+enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 inline void AppendVarint(uint64_t value, std::string& out) {
   while (value >= 0x80) {
@@ -38,12 +38,26 @@ constexpr uint64_t ZigZag(int64_t value) {
   return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
 }
 
-// The bits of a double, unchanged: NaN payloads matter (stale markers).
-inline void AppendDouble(double value, std::string& out) {
-  uint64_t bits = std::bit_cast<uint64_t>(value);
-  for (int i = 0; i < 8; ++i, bits >>= 8) {
+// The lowest `bytes` bytes, lowest first.
+inline void AppendFixed(uint64_t bits, int bytes, std::string& out) {
+  for (int i = 0; i < bytes; ++i, bits >>= 8) {
     out += static_cast<char>(static_cast<unsigned char>(bits));
   }
+}
+
+inline void AppendFixed64Field(uint32_t field, uint64_t value, std::string& out) {
+  AppendTag(field, WireType::kFixed64, out);
+  AppendFixed(value, 8, out);
+}
+
+inline void AppendFixed32Field(uint32_t field, uint32_t value, std::string& out) {
+  AppendTag(field, WireType::kFixed32, out);
+  AppendFixed(value, 4, out);
+}
+
+// The bits of a double, unchanged: NaN payloads matter (stale markers).
+inline void AppendDouble(double value, std::string& out) {
+  AppendFixed(std::bit_cast<uint64_t>(value), 8, out);
 }
 
 inline void AppendDoubleField(uint32_t field, double value, std::string& out) {

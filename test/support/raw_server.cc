@@ -77,6 +77,10 @@ std::string Hex(size_t number) {
   return text;
 }
 
+bool IsChunked(const ScriptedReply& reply) {
+  return reply.chunks.size() > 1 || !reply.trailers.empty();
+}
+
 }  // namespace
 
 RawServer::RawServer(ReplyScript script, uint16_t port) : script_(std::move(script)), port_(port) {
@@ -195,7 +199,7 @@ bool RawServer::Play(int fd, const ServedRequest& request, const ScriptedReply& 
   const bool no_body = request.method == "HEAD" || reply.status == 204 || reply.status == 304;
   std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " Scripted\r\n";
   for (const HttpHeader& header : reply.headers) head += header.name + ": " + header.value + "\r\n";
-  if (reply.chunks.size() > 1 && !no_body) {
+  if (IsChunked(reply) && !no_body) {
     head += "Transfer-Encoding: chunked\r\n";
   } else if (!no_body) {
     const size_t size = reply.chunks.empty() ? 0 : reply.chunks[0].size();
@@ -207,7 +211,7 @@ bool RawServer::Play(int fd, const ServedRequest& request, const ScriptedReply& 
 }
 
 bool RawServer::SendBody(int fd, const ScriptedReply& reply) {
-  const bool chunked = reply.chunks.size() > 1;
+  const bool chunked = IsChunked(reply);
   const bool whole = reply.end == ScriptedReply::End::kComplete;
   size_t left = whole ? SIZE_MAX : reply.body_bytes;
   for (const std::string& chunk : reply.chunks) {
@@ -221,7 +225,12 @@ bool RawServer::SendBody(int fd, const ScriptedReply& reply) {
     if (!Send(fd, text)) return false;
     left -= bytes.size();
   }
-  return !chunked || !whole || Send(fd, "0\r\n\r\n");
+  if (!chunked || !whole) return true;
+  std::string end = "0\r\n";
+  for (const HttpHeader& trailer : reply.trailers) {
+    end += trailer.name + ": " + trailer.value + "\r\n";
+  }
+  return Send(fd, end + "\r\n");
 }
 
 // Whether the connection goes on.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@ struct ServedRequest {
   std::string target;  // path and query
   std::vector<HttpHeader> headers;
   std::string body;
+  bool http2 = false;  // spoken to an http server from the first byte on
   MonotonicTime time{};                             // of arrival; virtual in the simulator
   std::string Header(std::string_view name) const;  // "" when absent
 };
@@ -28,8 +30,12 @@ struct ScriptedReply {
   // The body, in the pieces in which it is sent. Several pieces go out chunked, one with its
   // length.
   std::vector<std::string> chunks;
+  // Behind the body, which is chunked then.
+  std::vector<HttpHeader> trailers;
   nanoseconds before_head{};   // from the request's arrival to the head
   nanoseconds before_chunk{};  // before each chunk
+  // Simulator only: asked for another chunk after those, until it gives none; "" is one to wait for.
+  std::function<std::optional<std::string>()> more;
   enum class End {
     kComplete,  // all is sent
     kClose,     // the connection is closed in order, short of the end

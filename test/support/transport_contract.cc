@@ -22,6 +22,12 @@ bool CollectingHandler::OnBody(std::string_view bytes) {
   return !refused_;
 }
 
+void CollectingHandler::OnTrailers(const std::vector<HttpHeader>& received) {
+  REQUIRE(trailers.empty());
+  REQUIRE(heads == 1);
+  trailers = received;
+}
+
 void CollectingHandler::OnDone(const HttpOutcome& result) {
   REQUIRE_FALSE(done);
   done = true;
@@ -138,6 +144,36 @@ void Chunked(TransportWorld& world) {
   const CollectingHandler got = Fetch(world, GetRequest(world.Url(world.Serve(Always(reply)))));
   REQUIRE(got.outcome.ok());
   REQUIRE(got.body == whole);
+}
+
+void Trailers(TransportWorld& world) {
+  ScriptedReply reply = ScriptedReply::Text(200, "body", {{"X-Head", "h"}});
+  reply.trailers = {{"X-Status", "0"}, {"X-Empty", ""}, {"X-Words", "two words"}};
+  const size_t server = world.Serve(Always(reply));
+  for (int i = 0; i < 2; i++) {
+    const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
+    REQUIRE(got.outcome.ok());
+    REQUIRE(got.heads == 1);
+    REQUIRE(got.head.Header("X-Status").empty());
+    REQUIRE(got.body == "body");
+    REQUIRE(got.trailers.size() == 3);
+    REQUIRE(FindHeader(got.trailers, "x-status") == "0");
+    REQUIRE(FindHeader(got.trailers, "X-Words") == "two words");
+  }
+  // A broken body has none.
+  const size_t broken = world.Serve(Always(reply.Cut(End::kClose, 2)));
+  const CollectingHandler cut = Fetch(world, GetRequest(world.Url(broken)));
+  RequireFailure(cut, HttpFailure::kClosed);
+  REQUIRE(cut.trailers.empty());
+}
+
+void HugeTrailers(TransportWorld& world) {
+  ScriptedReply reply = ScriptedReply::Text(200, "body");
+  for (int i = 0; i < 100; i++) {
+    reply.trailers.push_back({"X-" + std::to_string(i), std::string(700, 't')});
+  }
+  const CollectingHandler got = Fetch(world, GetRequest(world.Url(world.Serve(Always(reply)))));
+  RequireFailure(got, HttpFailure::kBadResponse);
 }
 
 void NoContent(TransportWorld& world) {
@@ -569,6 +605,8 @@ const std::vector<TransportContractCase>& TransportContract() {
       {"a POST sends its body and no header of its own", PlainPost},
       {"other methods go out as they are; HEAD has no body", OtherMethods},
       {"chunked bodies arrive without their frames", Chunked},
+      {"trailers arrive after the body", Trailers},
+      {"trailers over 64 KiB are kBadResponse", HugeTrailers},
       {"204 has no body", NoContent},
       {"an error status is a complete response", ErrorStatus},
       {"an encoded body is not decoded", EncodedBody},

@@ -50,10 +50,12 @@ class CollectingHandler : public HttpHandler {
  public:
   void OnHead(const HttpResponseHead& head) override;
   bool OnBody(std::string_view bytes) override;
+  void OnTrailers(const std::vector<HttpHeader>& received) override;
   void OnDone(const HttpOutcome& outcome) override;
 
   int heads = 0;
   HttpResponseHead head;
+  std::vector<HttpHeader> trailers;
   std::string body;
   size_t body_bytes_max = SIZE_MAX;  // refuses what goes beyond
   int calls_after_refusal = 0;

@@ -22,6 +22,10 @@ std::string_view AuthName(const HttpClientConfig& http) {
   return http.authorization ? "authorization" : "none";
 }
 
+std::string RegionName(const AwsSdAccess& access) {
+  return access.region.empty() ? "its own region" : access.region;
+}
+
 std::string JobText(const ScrapeConfig& job) {
   std::string out = fmt::format("  job {}: every {}, timeout {}, {}://...{}", job.job_name,
                                 FormatDuration(job.scrape_interval),
@@ -33,6 +37,11 @@ std::string JobText(const ScrapeConfig& job) {
   for (const HttpSdConfig& sd : job.http_sd_configs) out += ", list " + RedactUrl(sd.url);
   for (const DnsSdConfig& sd : job.dns_sd_configs) {
     for (const std::string& name : sd.names) out += ", name " + name;
+  }
+  for (const Ec2SdConfig& sd : job.ec2_sd_configs) out += ", ec2 of " + RegionName(sd.access);
+  for (const EcsSdConfig& sd : job.ecs_sd_configs) out += ", ecs of " + RegionName(sd.access);
+  for (const KubernetesSdConfig& sd : job.kubernetes_sd_configs) {
+    out += fmt::format(", kubernetes {}", KubeRoleName(sd.role));
   }
   if (!job.relabel_configs.empty() || !job.metric_relabel_configs.empty()) {
     out += fmt::format("; rules: {} target, {} metric", job.relabel_configs.size(),
@@ -70,6 +79,14 @@ Json JobJson(const ScrapeConfig& job) {
   for (const DnsSdConfig& sd : job.dns_sd_configs) {
     for (const std::string& name : sd.names) names.push_back(name);
   }
+  Json ec2 = Json::array();
+  for (const Ec2SdConfig& sd : job.ec2_sd_configs) ec2.push_back(sd.access.region);
+  Json ecs = Json::array();
+  for (const EcsSdConfig& sd : job.ecs_sd_configs) ecs.push_back(sd.access.region);
+  Json roles = Json::array();
+  for (const KubernetesSdConfig& sd : job.kubernetes_sd_configs) {
+    roles.push_back(KubeRoleName(sd.role));
+  }
   return {{"job_name", job.job_name},
           {"scrape_interval", FormatDuration(job.scrape_interval)},
           {"scrape_timeout", FormatDuration(job.scrape_timeout)},
@@ -79,6 +96,9 @@ Json JobJson(const ScrapeConfig& job) {
           {"file_sd_files", std::move(files)},
           {"http_sd_urls", std::move(urls)},
           {"dns_sd_names", std::move(names)},
+          {"ec2_sd_regions", std::move(ec2)},
+          {"ecs_sd_regions", std::move(ecs)},
+          {"kubernetes_sd_roles", std::move(roles)},
           {"relabel_rules", job.relabel_configs.size()},
           {"metric_relabel_rules", job.metric_relabel_configs.size()},
           {"auth", AuthName(job.http)}};

@@ -11,6 +11,13 @@ namespace tributary {
 namespace {
 
 constexpr size_t kExchangesKept = 10'000;
+constexpr size_t kHeadBytesMax = 64 << 10;
+
+size_t Bytes(const std::vector<HttpHeader>& headers) {
+  size_t bytes = 0;
+  for (const HttpHeader& header : headers) bytes += header.name.size() + header.value.size();
+  return bytes;
+}
 
 struct Url {
   std::string scheme;
@@ -219,6 +226,7 @@ class SimTransport::Exchange {
       served.body = *request_.body;
       served.headers.push_back({"Content-Length", std::to_string(served.body.size())});
     }
+    served.http2 = request_.http2_only;
     served.time = owner_.loop_.Now();
     return served;
   }
@@ -236,9 +244,7 @@ class SimTransport::Exchange {
     head.status = reply_.status;
     head.headers = reply_.headers;
     record_.outcome.status = reply_.status;
-    size_t bytes = 0;
-    for (const HttpHeader& header : head.headers) bytes += header.name.size() + header.value.size();
-    if (bytes > 64 << 10) {
+    if (Bytes(head.headers) > kHeadBytesMax) {
       Finish(HttpFailure::kBadResponse, "response header over 64 KiB");
       return;
     }
@@ -246,7 +252,10 @@ class SimTransport::Exchange {
     handler_->OnHead(head);
     in_callback_ = false;
     const bool no_body = request_.method == "HEAD" || reply_.status == 204 || reply_.status == 304;
-    if (no_body) reply_.chunks.clear();
+    if (no_body) {
+      reply_.chunks.clear();
+      reply_.trailers.clear();
+    }
     NextChunk();
   }
 
@@ -256,10 +265,23 @@ class SimTransport::Exchange {
       After(reply_.before_chunk, &Exchange::Break);
     } else if (chunk_ < reply_.chunks.size()) {
       After(reply_.before_chunk, &Exchange::Chunk);
+    } else if (reply_.more != nullptr) {
+      After(reply_.before_chunk, &Exchange::More);
     } else if (broken) {
       Break();
     } else {
       After(nanoseconds(0), &Exchange::Complete);
+    }
+  }
+
+  void More() {
+    std::optional<std::string> chunk = reply_.more();
+    if (chunk) {
+      reply_.chunks.push_back(*std::move(chunk));
+      Chunk();
+    } else {
+      reply_.more = nullptr;
+      NextChunk();
     }
   }
 
@@ -299,7 +321,16 @@ class SimTransport::Exchange {
     }
   }
 
-  void Complete() { Finish(HttpFailure::kNone, ""); }
+  void Complete() {
+    if (Bytes(reply_.headers) + Bytes(reply_.trailers) > kHeadBytesMax) {
+      Finish(HttpFailure::kBadResponse, "response header over 64 KiB");
+      return;
+    }
+    in_callback_ = true;
+    if (!reply_.trailers.empty()) handler_->OnTrailers(reply_.trailers);
+    in_callback_ = false;
+    Finish(HttpFailure::kNone, "");
+  }
 
   // Destroys this object.
   void Finish(HttpFailure failure, std::string message) {

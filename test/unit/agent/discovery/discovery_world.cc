@@ -57,7 +57,7 @@ std::string TargetsText(const std::vector<TargetGroup>& groups) {
 
 DiscoveryWorld::DiscoveryWorld()
     : discovery(
-          {loop, files, http, dns_transport},
+          {loop, files, http, dns_transport, [](const char*) -> const char* { return nullptr; }},
           [this](const std::string& job, std::vector<TargetGroup> given) {
             updates.push_back(job + ": " + TargetsText(given));
             groups[job] = std::move(given);

@@ -6,6 +6,7 @@
 #include "test/support/sim/sim_files.h"
 #include "test/support/sim/sim_loop.h"
 #include "test/support/sim/sim_network.h"
+#include "test/support/trace_receiver.h"
 #include "test/support/write_request.h"
 
 namespace tributary {
@@ -174,6 +175,71 @@ TEST_CASE("worker: StopScraping and Drain deliver what is there") {
     world.loop.RunFor(seconds(1));
   }
   CHECK(drained == 1);
+}
+
+TEST_CASE(
+    "worker: scrapes and sends are traced as the configuration says, and the rest at the end") {
+  WorkerWorld world;
+  world.Receive("one.test");
+  TraceReceiver traces;
+  world.network.Listen("traces.test:4318", traces.Script());
+  const auto apply = [&](std::optional<TracingConfig> tracing) {
+    auto whole = std::make_shared<Config>();
+    whole->remote_write = {Remote("one", "one.test")};
+    whole->tracing = std::move(tracing);
+    world.worker.ApplyConfig(whole, 0);
+  };
+  TracingConfig tracing;
+  tracing.protocol = TracingProtocol::kHttp;
+  tracing.endpoint = "traces.test:4318";
+  tracing.insecure = true;
+  tracing.sampling_fraction = 1;
+  apply(std::nullopt);
+  world.StartTarget();
+  world.loop.RunFor(milliseconds(5500));
+  // The queue and the targets are those that there were before.
+  apply(tracing);
+  world.loop.RunFor(milliseconds(7500));
+  CHECK_FALSE(traces.Named("scrape").empty());
+  CHECK_FALSE(traces.Named("Remote Send Batch").empty());
+  const size_t before = traces.spans.size();
+  MetricPage page;
+  world.worker.Collect(page);
+  CHECK(page.Text().find("tributary_tracing_spans_exported_total " + std::to_string(before)) !=
+        std::string::npos);
+
+  bool drained = false;
+  world.worker.StopScraping();
+  world.worker.Drain([&] { drained = true; });
+  world.loop.RunFor(milliseconds(500));
+  CHECK(drained);
+  CHECK(traces.spans.size() > before);
+  CHECK(traces.problems == std::vector<std::string>());
+  CHECK(world.worker.tracer().spans() == 0);
+  CHECK(world.Has("one.test", 1, world.scrapes));
+}
+
+TEST_CASE("worker: a receiver of traces that is gone holds up the end for five seconds") {
+  WorkerWorld world;
+  world.Receive("one.test");
+  world.network.Listen("traces.test:4317", nullptr).unreachable = true;
+  auto whole = std::make_shared<Config>();
+  whole->remote_write = {Remote("one", "one.test")};
+  whole->tracing.emplace().endpoint = "traces.test:4317";
+  whole->tracing->sampling_fraction = 1;
+  whole->tracing->insecure = true;
+  world.worker.ApplyConfig(whole, 0);
+  world.StartTarget();
+  world.loop.RunFor(seconds(8));
+  bool drained = false;
+  world.worker.StopScraping();
+  world.worker.Drain([&] { drained = true; });
+  world.loop.RunFor(seconds(4));
+  CHECK_FALSE(drained);
+  CHECK(world.Has("one.test", 1, world.scrapes));
+  world.loop.RunFor(seconds(2));
+  CHECK(drained);
+  CHECK(world.worker.tracer().stats().stopped > 0);
 }
 
 }  // namespace

@@ -94,12 +94,13 @@ TEST_CASE("aws credentials: times are read with their fraction and zone") {
   }
 }
 
-TEST_CASE("aws xml: the tree has local names and trimmed texts") {
-  const auto root = ParseXml("<?xml version='1.0'?><x:a x:b='1'> t <c>1</c><c>2</c> u </x:a>");
+TEST_CASE("aws xml: the tree has local names and texts, which are trimmed but for leaves") {
+  const auto root = ParseXml("<?xml version='1.0'?><x:a x:b='1'> t <c> 1\n</c><c>2</c> u </x:a>");
   REQUIRE(root);
   CHECK(root->name == "a");
   CHECK(root->text == "t  u");
   REQUIRE(root->children.size() == 2);
+  CHECK(root->children[0].text == " 1\n");
   CHECK(root->children[1].text == "2");
   CHECK(root->Text("c") == "1");
   CHECK(root->Text("d").empty());

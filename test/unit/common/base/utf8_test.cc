@@ -94,5 +94,11 @@ TEST_CASE("unicode: quoting is Go's %q") {
   CHECK(Quoted("\uFEFF") == R"("\ufeff")");
 }
 
+TEST_CASE("utf8: ToValidUtf8 replaces each byte that is not valid, and nothing else") {
+  CHECK(ToValidUtf8("") == "");
+  CHECK(ToValidUtf8("plain \xc3\xa4 \xef\xbf\xbd") == "plain \xc3\xa4 \xef\xbf\xbd");
+  CHECK(ToValidUtf8("a\xff\xe2\x82z") == "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz");
+}
+
 }  // namespace
 }  // namespace tributary

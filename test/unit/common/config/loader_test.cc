@@ -94,6 +94,15 @@ TEST_CASE("config: a job says all it can") {
   - {url: "http://u:p@sd/list", refresh_interval: 5s, authorization: {credentials_file: t}, follow_redirects: false}
   - url: https://sd
   dns_sd_configs: [{names: [a, b.c], type: mX, port: 80, refresh_interval: 2m}, {names: [s]}]
+  kubernetes_sd_configs:
+  - role: endpointslice
+    api_server: https://k
+    basic_auth: {username: u}
+    namespaces: {names: [a, b]}
+    selectors: [{role: pod, label: "a=b", field: "c=d"}, {role: service, label: e}]
+    attach_metadata: {node: true, namespace: true, deployment: true, job: true, cronjob: true}
+  - {role: node, kubeconfig_file: k}
+  - {role: ingress, namespaces: {own_namespace: true}}
   relabel_configs: [{source_labels: [a, b], separator: "-", regex: 5, target_label: c, replacement: "", action: REPLACE}]
   metric_relabel_configs: [{source_labels: [a], modulus: 8, target_label: c, action: hashmod}, {action: keep}])"));
   const ScrapeConfig& job = config->scrape_configs.at(0);
@@ -132,6 +141,21 @@ TEST_CASE("config: a job says all it can") {
                               {"https://sd", minutes(1), {}}};
   expected.dns_sd_configs = {{{"a", "b.c"}, minutes(2), DnsSdType::kMx, 80},
                              {{"s"}, seconds(30), DnsSdType::kSrv, 0}};
+  KubernetesSdConfig slices;
+  slices.role = KubeRole::kEndpointSlice;
+  slices.api_server = "https://k";
+  slices.http.basic_auth = BasicAuth{"u", "", {""}, ""};
+  slices.namespaces = {"a", "b"};
+  slices.selectors = {{KubeRole::kPod, {"a=b", "c=d"}}, {KubeRole::kService, {"e", ""}}};
+  slices.attach_node = slices.attach_namespace = true;
+  slices.attach_deployment = slices.attach_job = slices.attach_cronjob = true;
+  KubernetesSdConfig nodes;
+  nodes.role = KubeRole::kNode;
+  nodes.kubeconfig_file = "/etc/agent/k";
+  KubernetesSdConfig ingresses;
+  ingresses.role = KubeRole::kIngress;
+  ingresses.own_namespace = true;
+  expected.kubernetes_sd_configs = {slices, nodes, ingresses};
   RelabelConfig replace;
   replace.source_labels = {"a", "b"};
   replace.separator = "-";
@@ -201,8 +225,26 @@ TEST_CASE("config: a remote gets Prometheus' defaults") {
   RemoteWriteConfig expected;
   expected.url = "http://u:p@a/w";
   expected.name = "n";
+  expected.identity = "name n";
   expected.http.enable_http2 = false;
   CHECK(config->remote_write.at(0) == expected);
+}
+
+TEST_CASE("config: a remote stays what it is by its name, else by its URL without secrets") {
+  auto config = Good(R"(
+remote_write:
+- url: http://u:p@a/w
+- {url: "http://u:other@a/w", remote_timeout: 5s}
+- {url: http://a/w, name: n}
+- url: http://b/w
+)");
+  std::vector<std::string> identities;
+  for (const RemoteWriteConfig& remote : config->remote_write) {
+    identities.push_back(remote.identity);
+  }
+  CHECK(identities == std::vector<std::string>{"url http://u:xxxxx@a/w 0",
+                                               "url http://u:xxxxx@a/w 1", "name n",
+                                               "url http://b/w 0"});
 }
 
 TEST_CASE("config: a remote says all it can") {
@@ -227,6 +269,7 @@ storage: {tsdb: {out_of_order_time_window: 10m}}
   RemoteWriteConfig expected;
   expected.url = "http://a";
   expected.name = "n";
+  expected.identity = "name n";
   expected.remote_timeout = seconds(5);
   expected.headers = {{"X-A", "b"}, {"X-Scope-OrgID", "1"}};
   RelabelConfig drop;
@@ -366,6 +409,12 @@ TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint
       {Job("dns_sd_configs: [{names: [a], type: PTR}]"), "has to be SRV, A, AAAA, MX or NS"},
       {Job("dns_sd_configs: [{names: [a], refresh_interval: 0s}]"),
        "'refresh_interval' has to be above 0"},
+      {Job("kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, label: \"a b\"}]}]"),
+       "3:70: error: 'label': found 'b' where one of"},
+      {Job("kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, field: a}]}]"),
+       "3:70: error: 'field': 'a' has none of the operators"},
+      {Job("kubernetes_sd_configs: [{role: pod, api_server: \"http://a\", kubeconfig_file: b}]"),
+       "exclude each other"},
       {Job("nosuch_sd_configs: [{}]"), "file_sd_configs or http_sd_configs"},
       {Job("relabel_configs: [{action: kep}]"), "(did you mean 'keep'?)"},
       {Job("relabel_configs: [{regex: \"(\", action: keep}]"), "3:29: error: 'regex': "},
@@ -382,6 +431,89 @@ TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint
   }
 }
 
+TEST_CASE("config: ec2, ecs and their roles of aws_sd_configs are the same mechanisms") {
+  const auto job = [](const std::string& line) { return Good(Job(line))->scrape_configs.at(0); };
+  ScrapeConfig config =
+      job("ec2_sd_configs: [{region: r, endpoint: 'http://e', access_key: A, secret_key: B, "
+          "profile: p, "
+          "role_arn: a, external_id: x, port: 0, refresh_interval: 5m, proxy_url: 'http://p:1', "
+          "filters: [{name: n, values: [v, w]}]}]");
+  REQUIRE(config.ec2_sd_configs.size() == 1);
+  const Ec2SdConfig& ec2 = config.ec2_sd_configs[0];
+  CHECK(ec2.access.region == "r");
+  CHECK(ec2.access.endpoint == "http://e");
+  CHECK(ec2.access.access_key == "A");
+  CHECK(ec2.access.secret_key.value == "B");
+  CHECK(ec2.access.profile == "p");
+  CHECK(ec2.access.role_arn == "a");
+  CHECK(ec2.access.external_id == "x");
+  CHECK(ec2.access.http.proxy.proxy_url == "http://p:1");
+  CHECK(ec2.port == 0);
+  CHECK(ec2.refresh_interval == std::chrono::minutes(5));
+  CHECK(ec2.filters == std::vector<SdFilter>{{"n", {"v", "w"}}});
+
+  CHECK(job("ec2_sd_configs: [{}]").ec2_sd_configs == std::vector<Ec2SdConfig>{{}});
+  CHECK(job("ecs_sd_configs: [{}]").ecs_sd_configs == std::vector<EcsSdConfig>{{}});
+  // There 0 means the default.
+  CHECK(job("aws_sd_configs: [{role: ec2, port: 0, refresh_interval: 0s}]").ec2_sd_configs ==
+        std::vector<Ec2SdConfig>{{}});
+  config = job(
+      "aws_sd_configs: [{role: ecs, region: r, clusters: [a, b], port: 7}, {role: ec2, filters: "
+      "[{name: n}]}]");
+  REQUIRE(config.ecs_sd_configs.size() == 1);
+  CHECK(config.ecs_sd_configs[0].clusters == std::vector<std::string>{"a", "b"});
+  CHECK(config.ecs_sd_configs[0].port == 7);
+  CHECK(config.ecs_sd_configs[0].request_concurrency == 20);
+  CHECK(config.ec2_sd_configs.at(0).filters == std::vector<SdFilter>{{"n", {}}});
+  config = job("ecs_sd_configs: [{clusters: [a], request_concurrency: 3}]");
+  CHECK(config.ecs_sd_configs.at(0).request_concurrency == 3);
+}
+
+TEST_CASE("config: what has no effect for AWS' mechanisms is warned of") {
+  const std::pair<const char*, const char*> kWarned[] = {
+      {"ec2_sd_configs: [{access_key: A}]",
+       "3:21: warning: 'access_key' has no effect without the other of access_key and secret_key"},
+      {"ecs_sd_configs: [{secret_key: geheim}]", "3:21: warning: 'secret_key' has no effect"},
+      {"aws_sd_configs: [{role: ec2, clusters: [a]}]",
+       "3:32: warning: 'clusters' has no effect with the role ec2"},
+      {"aws_sd_configs: [{role: ecs, filters: [{name: a, values: [b]}]}]",
+       "3:32: warning: 'filters' has no effect with the role ecs"},
+  };
+  for (const auto& [line, expected] : kWarned) {
+    CAPTURE(line);
+    const LoadResult result = LoadText(Job(line), {});
+    REQUIRE(result.config != nullptr);
+    const std::string messages = Messages(result);
+    CAPTURE(messages);
+    CHECK(messages.find(expected) != std::string::npos);
+    CHECK(messages.find("geheim") == std::string::npos);
+  }
+}
+
+TEST_CASE("config: what Prometheus refuses of AWS' mechanisms is refused, and roles not built") {
+  const std::pair<const char*, const char*> kBad[] = {
+      {"ec2_sd_configs: [{filters: [{name: a}]}]", "'values' of a filter cannot be empty"},
+      {"ec2_sd_configs: [{refresh_interval: 0s}]", "'refresh_interval' has to be above 0"},
+      {"ec2_sd_configs: [{clusters: [a]}]", "unknown field 'clusters'"},
+      {"ec2_sd_configs: [{bearer_token: a, basic_auth: {username: b}}]", "at most one of"},
+      {"ecs_sd_configs: [{request_concurrency: 0}]", "'request_concurrency' has to be above 0"},
+      {"aws_sd_configs: [{region: r}]", "'role' is missing in aws_sd_config"},
+      {"aws_sd_configs: [{role: s3}]", "'s3' is not a valid 'role'"},
+      {"aws_sd_configs: [{role: rds}]",
+       "3:27: error: 'rds' is known for 'role', but not built yet"},
+      {"aws_sd_configs: [{role: msk}]", "not built yet"},
+      {"aws_sd_configs: [{role: lightsail}]", "not built yet"},
+      {"aws_sd_configs: [{role: elasticache}]", "not built yet"},
+      {"rds_sd_configs: [{}]", "'rds_sd_configs' is known, but not built yet"},
+  };
+  for (const auto& [line, expected] : kBad) {
+    CAPTURE(line);
+    const std::string messages = Bad(Job(line));
+    CAPTURE(messages);
+    CHECK(messages.find(expected) != std::string::npos);
+  }
+}
+
 TEST_CASE("config: what is known but not built says so, unless it says no more than its default") {
   const char* const kRefused[] = {
       "tls_config: {ca_ref: a}",
@@ -393,7 +525,6 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
       "fallback_scrape_protocol: OpenMetricsText2.0.0",
       "scrape_failure_log_file: f",
       "consul_sd_configs: [{}]",
-      "kubernetes_sd_configs: [{role: pod}]",
   };
   for (const char* line : kRefused) {
     CAPTURE(line);
@@ -419,7 +550,6 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
     CAPTURE(line);
     Good(Job(line));
   }
-  CHECK(Bad("tracing: {endpoint: a}").find("'tracing' is known, but") != std::string::npos);
   CHECK(Bad("otlp: {promote_scope_metadata: true}").find("'otlp' is known, but") !=
         std::string::npos);
   CHECK(Bad("remote_write: [{url: a, azuread: {sdk: {}}}]").find("'azuread' is known") !=
@@ -429,6 +559,67 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   CHECK(Bad("remote_write: [{url: a, failed_request_logging: true}]").find("is known, but") !=
         std::string::npos);
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
+}
+
+TEST_CASE(
+    "config: tracing is read in full, with Prometheus' defaults, and its headers are not shown") {
+  CHECK_FALSE(Good("")->tracing);
+  TracingConfig expected;
+  expected.endpoint = "127.0.0.1:4317";
+  CHECK(Good("tracing: {endpoint: \"127.0.0.1:4317\"}")->tracing == expected);
+  auto config = Good(R"(tracing:
+  client_type: http
+  endpoint: collector.test
+  sampling_fraction: 0.25
+  tls_config: {ca_file: ca.pem, server_name: s}
+  headers: {X-Key: sesame}
+  compression: gzip
+  timeout: 7s)");
+  expected.protocol = TracingProtocol::kHttp;
+  expected.endpoint = "collector.test";
+  expected.sampling_fraction = 0.25;
+  expected.tls.ca_file = config->tracing->tls.ca_file;
+  expected.tls.server_name = "s";
+  expected.headers = {{"X-Key", {"sesame"}}};
+  expected.gzip = true;
+  expected.timeout = seconds(7);
+  CHECK(config->tracing == expected);
+  CHECK(config->tracing->tls.ca_file.ends_with("/ca.pem"));
+  CHECK(config->yaml.find("sesame") == std::string::npos);
+  CHECK(config->yaml.find("sampling_fraction: 0.25") != std::string::npos);
+  // Forms that Go's clients know.
+  CHECK(Good("tracing: {endpoint: 'dns:///a.test:4317'}")->tracing->endpoint == "a.test:4317");
+  CHECK(Good("tracing: {endpoint: ':4317'}")->tracing->endpoint == "localhost:4317");
+  CHECK(Good("tracing: {endpoint: '[::1]:4317'}")->tracing->endpoint == "[::1]:4317");
+}
+
+TEST_CASE("config: tracing that cannot work is refused where it stands") {
+  const std::pair<const char*, const char*> kBad[] = {
+      {"tracing: {}", "endpoint"},
+      {"tracing: {endpoint: ''}", "endpoint"},
+      {"tracing: {endpoint: 'http://a.test:4318'}", "has to be a host and its port"},
+      {"tracing: {endpoint: 'a.test:4318/v1/traces'}", "has to be a host and its port"},
+      {"tracing: {endpoint: 'unix:///run/otel.sock'}", "has to be a host and its port"},
+      {"tracing: {endpoint: 'user:sesame@a.test:4317'}", "has to be a host and its port"},
+      {"tracing: {endpoint: 'dns:///a.test:4317', client_type: http}", "has to be a host"},
+      {"tracing: {endpoint: 'a.test:port'}", "has to be a host and its port"},
+      {"tracing: {endpoint: a, client_type: udp}", "client_type"},
+      {"tracing: {endpoint: a, compression: zstd}", "compression"},
+      {"tracing: {endpoint: a, headers: {Authorization: x}}", "reserved"},
+      {"tracing: {endpoint: a, sampling_fraction: some}", "sampling_fraction"},
+      {"tracing: {endpoint: a, samplingfraction: 1}", "sampling_fraction"},
+  };
+  for (const auto& [text, problem] : kBad) {
+    CAPTURE(text);
+    const std::string messages = Bad(text);
+    CHECK(messages.find("prometheus.yml:1:") == 0);
+    CHECK(messages.find(problem) != std::string::npos);
+    CHECK(messages.find("sesame") == std::string::npos);
+  }
+  const LoadResult idle =
+      LoadText("tracing: {endpoint: a, insecure: true, tls_config: {server_name: b}}");
+  CHECK(idle.config != nullptr);
+  CHECK(Messages(idle).find("'tls_config' has no effect") != std::string::npos);
 }
 
 TEST_CASE("config: sigv4 is read in full, and its keys are not shown") {

@@ -1,0 +1,130 @@
+#include "agent/discovery/aws/ecs_answers.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace tributary {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kInterface[] = "ElasticNetworkInterface";
+
+const Json* FieldOf(const Json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(name);
+  return found == object.end() ? nullptr : &*found;
+}
+
+std::string TextOf(const Json& object, std::string_view name) {
+  const Json* field = FieldOf(object, name);
+  return field != nullptr && field->is_string() ? field->get<std::string>() : "";
+}
+
+template <typename Take>
+void ForEach(const Json& object, std::string_view list, const Take& take) {
+  const Json* field = FieldOf(object, list);
+  if (field == nullptr || !field->is_array()) return;
+  for (const Json& item : *field) take(item);
+}
+
+Result<Json> ReadObject(const std::string& json) {
+  Json root = Json::parse(json, nullptr, false);
+  if (!root.is_object()) return Fail("answered with what is no JSON object");
+  return root;
+}
+
+// A list of what `read` makes of the items.
+template <typename T, typename Read>
+Result<std::vector<T>> ReadList(const std::string& json, std::string_view list, const Read& read) {
+  const Result<Json> root = ReadObject(json);
+  if (!root) return tl::unexpected(root.error());
+  std::vector<T> items;
+  ForEach(*root, list, [&](const Json& item) { items.push_back(read(item)); });
+  return items;
+}
+
+AwsTags ReadTags(const Json& object) {
+  AwsTags tags;
+  ForEach(object, "tags", [&tags](const Json& tag) {
+    if (std::string key = TextOf(tag, "key"); !key.empty()) {
+      tags.emplace_back(std::move(key), TextOf(tag, "value"));
+    }
+  });
+  return tags;
+}
+
+void ReadInterface(const Json& attachment, EcsTask& task) {
+  if (task.has_interface || TextOf(attachment, "type") != kInterface) return;
+  task.has_interface = true;
+  ForEach(attachment, "details", [&task](const Json& detail) {
+    const std::string name = TextOf(detail, "name");
+    std::string value = TextOf(detail, "value");
+    if (value.empty()) return;
+    if (name == "networkInterfaceId") task.interface.id = std::move(value);
+    if (name == "privateIPv4Address") task.interface.private_ip = std::move(value);
+    if (name == "subnetId") task.interface.subnet_id = std::move(value);
+  });
+}
+
+EcsTask ReadTask(const Json& json) {
+  EcsTask task;
+  task.arn = TextOf(json, "taskArn");
+  task.definition_arn = TextOf(json, "taskDefinitionArn");
+  task.container_instance_arn = TextOf(json, "containerInstanceArn");
+  task.group = TextOf(json, "group");
+  task.availability_zone = TextOf(json, "availabilityZone");
+  task.launch_type = TextOf(json, "launchType");
+  task.platform_family = TextOf(json, "platformFamily");
+  task.platform_version = TextOf(json, "platformVersion");
+  task.desired_status = TextOf(json, "desiredStatus");
+  task.last_status = TextOf(json, "lastStatus");
+  task.health_status = TextOf(json, "healthStatus");
+  ForEach(json, "attachments", [&task](const Json& item) { ReadInterface(item, task); });
+  task.tags = ReadTags(json);
+  return task;
+}
+
+}  // namespace
+
+Result<AwsPage<std::string>> ReadArns(const std::string& json, std::string_view list) {
+  const Result<Json> root = ReadObject(json);
+  if (!root) return tl::unexpected(root.error());
+  AwsPage<std::string> page;
+  ForEach(*root, list, [&page](const Json& arn) {
+    if (arn.is_string()) page.items.push_back(arn.get<std::string>());
+  });
+  page.next = TextOf(*root, "nextToken");
+  return page;
+}
+
+Result<std::vector<EcsCluster>> ReadClusters(const std::string& json) {
+  return ReadList<EcsCluster>(json, "clusters", [](const Json& item) {
+    return EcsCluster{TextOf(item, "clusterArn"), TextOf(item, "clusterName"), ReadTags(item)};
+  });
+}
+
+Result<std::vector<EcsService>> ReadServices(const std::string& json) {
+  return ReadList<EcsService>(json, "services", [](const Json& item) {
+    return EcsService{TextOf(item, "serviceArn"), TextOf(item, "serviceName"),
+                      TextOf(item, "status"), ReadTags(item)};
+  });
+}
+
+Result<std::vector<EcsTask>> ReadTasks(const std::string& json) {
+  return ReadList<EcsTask>(json, "tasks", ReadTask);
+}
+
+Result<std::map<std::string, std::string>> ReadContainerInstances(const std::string& json) {
+  const Result<Json> root = ReadObject(json);
+  if (!root) return tl::unexpected(root.error());
+  std::map<std::string, std::string> ids;
+  ForEach(*root, "containerInstances", [&ids](const Json& item) {
+    const std::string id = TextOf(item, "ec2InstanceId");
+    if (!id.empty()) ids[TextOf(item, "containerInstanceArn")] = id;
+  });
+  return ids;
+}
+
+}  // namespace tributary
