@@ -37,6 +37,22 @@ std::string DiskLog::Folder(uint32_t partition) const {
   return fmt::format("{}/p{}", options_.path, partition);
 }
 
+namespace {
+
+// Once, and synced however the rest is: without it the whole log could not be used.
+Status WriteFormat(Disk& disk, const std::string& folder) {
+  const std::string path = folder + "/format", fresh = path + ".new";
+  static_cast<void>(disk.Remove(fresh));  // what an earlier try has left
+  auto file = disk.Open(fresh, FileMode::kCreate);
+  if (!file) return Fail(file.error().message);
+  if (auto written = (*file)->WriteAt(0, FormatText()); !written) return written;
+  if (auto synced = (*file)->Sync(); !synced) return synced;
+  if (auto renamed = disk.Rename(fresh, path); !renamed) return renamed;
+  return disk.SyncDirectory(folder);
+}
+
+}  // namespace
+
 Status DiskLog::CheckFormat() {
   const std::string path = options_.path + "/format";
   auto names = env_.disk.List(options_.path);
@@ -54,15 +70,12 @@ Status DiskLog::CheckFormat() {
         "partitions: use the version of Tributary that wrote it, or another --storage.path",
         path, kLogVersion, kLogPartitions));
   }
-  const std::string fresh = path + ".new";
-  static_cast<void>(env_.disk.Remove(fresh));  // what an earlier try has left
-  auto file = env_.disk.Open(fresh, FileMode::kCreate);
-  if (!file) return Fail(file.error().message);
-  if (auto written = (*file)->WriteAt(0, FormatText()); !written) return written;
-  // Once, however the rest is synced: without it the whole log could not be used.
-  if (auto synced = (*file)->Sync(); !synced) return synced;
-  if (auto renamed = env_.disk.Rename(fresh, path); !renamed) return renamed;
-  return env_.disk.SyncDirectory(options_.path);
+  // On a full disk the agent works from memory until there is room.
+  Status written = WriteFormat(env_.disk, options_.path);
+  if (written) return {};
+  *format_missing_ = true;
+  Suspend(written.error().message);
+  return {};
 }
 
 Result<std::unique_ptr<DiskLog>> DiskLog::Open(const DiskLogEnvironment& environment,
@@ -160,8 +173,13 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
     }
   }
   env_.io.Run(
-      [writes, &disk = env_.disk] {
-        for (const auto& write : *writes) write->Run(disk);
+      [writes, &disk = env_.disk, missing = format_missing_, path = options_.path] {
+        const Status format = *missing ? WriteFormat(disk, path) : Status();
+        if (format) *missing = false;
+        for (const auto& write : *writes) {
+          write->status = format;
+          if (format) write->Run(disk);
+        }
       },
       [self = self_, writes, done = std::move(done)] {
         DiskLog* log = *self;

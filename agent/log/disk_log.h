@@ -142,6 +142,8 @@ class DiskLog {
   std::array<std::set<std::string>, kLogPartitions> unsaved_;
   LogPosition next_position_ = 1;
   uint64_t epoch_ = 1;
+  // The file that says what the folder is. Once the log is open, of the I/O thread.
+  std::shared_ptr<bool> format_missing_ = std::make_shared<bool>(false);
   bool writing_ = false;
   bool syncing_ = false;
   bool checking_space_ = false;

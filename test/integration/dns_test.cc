@@ -39,22 +39,12 @@ class DnsServer {
 
   explicit DnsServer(Script script, in_addr_t address = INADDR_LOOPBACK, uint16_t port = 0)
       : script_(std::move(script)) {
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(address);
-    name.sin_port = htons(port);
-    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    socklen_t length = sizeof name;
-    void* const generic = &name;
-    REQUIRE(bind(udp_, static_cast<sockaddr*>(generic), length) == 0);
-    REQUIRE(getsockname(udp_, static_cast<sockaddr*>(generic), &length) == 0);
-    REQUIRE(bind(tcp_, static_cast<sockaddr*>(generic), length) == 0);
+    // Somebody else may have the port that TCP got for UDP.
+    bool bound = false;
+    for (int tries = 0; !bound && tries < 100; tries++) bound = Bind(address, port);
+    REQUIRE(bound);
     REQUIRE(listen(tcp_, 8) == 0);
     REQUIRE(pipe(stop_) == 0);
-    port_ = ntohs(name.sin_port);
     thread_ = std::thread([this] { Serve(); });
   }
   ~DnsServer() {
@@ -74,6 +64,27 @@ class DnsServer {
   }
 
  private:
+  // Both sockets to one port.
+  bool Bind(in_addr_t address, uint16_t port) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(address);
+    name.sin_port = htons(port);
+    socklen_t length = sizeof name;
+    void* const generic = &name;
+    for (const int fd : {udp_, tcp_}) {
+      if (fd >= 0) close(fd);
+    }
+    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(tcp_, static_cast<sockaddr*>(generic), length) != 0) return false;
+    REQUIRE(getsockname(tcp_, static_cast<sockaddr*>(generic), &length) == 0);
+    port_ = ntohs(name.sin_port);
+    return bind(udp_, static_cast<sockaddr*>(generic), length) == 0;
+  }
+
   void Serve() {
     while (true) {
       pollfd fds[] = {{udp_, POLLIN, 0}, {tcp_, POLLIN, 0}, {stop_[0], POLLIN, 0}};

@@ -603,6 +603,29 @@ TEST_CASE("disk sample log: a reader that is forgotten begins anew, one that is 
   CHECK(log.Unread(log.AddReader("c", [] {})) == log.stats().recovered);
 }
 
+TEST_CASE("disk sample log: on a full disk it begins in memory, and goes to disk when there is room") {
+  World world(12);
+  world.Kill();
+  for (const std::string& path : world.disk.Paths()) REQUIRE(world.disk.Remove(path));
+  world.disk.SetTotal(1);
+  world.Start();
+  world.AddReader("a");
+  world.Append(1);
+  world.Run(seconds(5));
+  CHECK(world.process->log->stats().disk_failing);
+  world.Read(world.readers["a"], 1000);
+  world.Run(seconds(1));
+  CHECK(world.readers["a"].got.size() == world.records.size());
+  CHECK(world.disk.Content(std::string(kPath) + "/format") == nullptr);
+  world.disk.SetTotal(0);
+  world.Run(seconds(15));
+  CHECK_FALSE(world.process->log->stats().disk_failing);
+  CHECK(world.process->log->stats().unwritten_records == 0);
+  world.Restart();
+  world.ReadAll();
+  world.CheckComplete();
+}
+
 TEST_CASE("disk sample log: a folder of another version is refused, and says so") {
   World world(11);
   world.AddReader("a");
