@@ -193,8 +193,9 @@ std::optional<std::string> FakeKubernetes::Next(Watch& watch) {
   }
   if (watch.ending || loop_.Now() >= watch.end) return std::nullopt;
   std::string text = std::exchange(watch.raw, "");
-  for (const Change& change : changes_) {
-    if (change.version <= watch.version || change.resource != watch.query.resource) continue;
+  for (size_t i = watch.version - kFirstVersion; i < changes_.size(); i++) {
+    const Change& change = changes_[i];
+    if (change.resource != watch.query.resource) continue;
     const bool before = watch.query.Selects(change.before);
     const bool after = watch.query.Selects(change.after);
     if (after) {

@@ -80,10 +80,11 @@ class FakeKubernetes {
   void Add(const std::string& resource, const std::string& key, Json after);
 
   SimLoop& loop_;
-  uint64_t version_ = 100;
+  static constexpr uint64_t kFirstVersion = 100;
+  uint64_t version_ = kFirstVersion;
   uint64_t oldest_ = 0;
   std::map<std::string, std::map<std::string, Json>> objects_;
-  std::vector<Change> changes_;
+  std::vector<Change> changes_;  // one for each version after the first
   std::vector<std::weak_ptr<Watch>> watches_;
   struct Rest {
     uint64_t version = 0;
