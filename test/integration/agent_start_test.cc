@@ -190,8 +190,9 @@ TEST_CASE("agent start: storage that cannot be made ends it with 1 and the reaso
 // A file system of a few kilobytes; it goes at the end.
 class TinyDisk {
  public:
-  explicit TinyDisk(unsigned long flags) {
-    mounted_ = mount("tmpfs", folder_.path().c_str(), "tmpfs", flags, "size=4k,nr_inodes=3") == 0;
+  explicit TinyDisk(unsigned long flags, int files_max = 3) {
+    const std::string size = "size=4k,nr_inodes=" + std::to_string(files_max);
+    mounted_ = mount("tmpfs", folder_.path().c_str(), "tmpfs", flags, size.c_str()) == 0;
     if (!mounted_) WARN("SKIPPED: cannot mount a tmpfs here: " << std::strerror(errno));
   }
   ~TinyDisk() {
@@ -223,23 +224,27 @@ TEST_CASE("agent start: on a read-only disk it ends with 1 and the reason", "[mo
 
 TEST_CASE("agent start: a disk without room for a file ends it with 1, one without a byte does not",
           "[mount]") {
-  const TinyDisk disk(0);
-  if (!disk.mounted()) return;
   const TemporaryFolder folder;
   folder.Write("agent.yml", kEmptyConfig);
-  std::vector<std::string> arguments = {"--config.file=" + folder / "agent.yml",
-                                        "--storage.path=" + disk.folder().path(),
-                                        "--web.listen-address=127.0.0.1:0"};
-  disk.folder().Write("full", std::string(4096, 'x'));
+  const auto arguments = [&](const TinyDisk& disk) -> std::vector<std::string> {
+    disk.folder().Write("full", std::string(4096, 'x'));
+    return {"--config.file=" + folder / "agent.yml", "--storage.path=" + disk.folder().path(),
+            "--web.listen-address=127.0.0.1:0"};
+  };
   SECTION("no byte left: the lock is taken, though its pid cannot be written") {
-    Process agent({AgentProgram(), arguments, {}, ""});
+    const TinyDisk disk(0, 100);
+    if (!disk.mounted()) return;
+    Process agent({AgentProgram(), arguments(disk), {}, ""});
+    CHECK(agent.WaitForLine({"samples are kept in memory", "No space left on device"}, seconds(8)));
     CHECK(agent.WaitForLine({"msg=listening"}, seconds(8)));
     agent.Signal(SIGTERM);
     CHECK(agent.Wait(seconds(8)) == 0);
   }
   SECTION("no inode left") {
+    const TinyDisk disk(0);
+    if (!disk.mounted()) return;
     disk.folder().Write("second", "");
-    const ProcessResult result = RunAgent(arguments);
+    const ProcessResult result = RunAgent(arguments(disk));
     CHECK(result.status == 1);
     CHECK(Contains(result.err, "No space left on device"));
   }
