@@ -482,7 +482,7 @@ Status DecodeSamples(std::string_view rest, uint32_t series, GroupSamples& sampl
   for (uint64_t word : samples.present) values += static_cast<size_t>(std::popcount(word));
   if (rest.size() < values * 8) return Malformed("samples");
   samples.values.resize(values);
-  memcpy(samples.values.data(), rest.data(), values * 8);
+  if (values > 0) memcpy(samples.values.data(), rest.data(), values * 8);
   rest.remove_prefix(values * 8);
   if ((flags & kHasOwn) && !TakeOwn(rest, series, samples)) return Malformed("samples");
   if ((flags & (kHasHistograms | kHasExemplars)) == 0) return {};
