@@ -328,6 +328,7 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
   if (writer == nullptr) {
     writer = std::make_shared<CursorWriter>(Folder(partition) + "/" + CursorName(state.reader), 0);
   }
+  saves_++;
   auto saved = std::make_shared<bool>();
   CursorWriter::Durable durable = CursorWriter::Durable::kWhenMade;
   if (options_.fsync == Fsync::kAlways) durable = CursorWriter::Durable::kAlways;
@@ -337,7 +338,10 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
         *saved = writer->Write(disk, state, durable).has_value();
       },
       [self = self_, partition, reader = state.reader, saved] {
-        if (*self != nullptr && !*saved) (*self)->unsaved_[partition].insert(reader);
+        DiskLog* log = *self;
+        if (log == nullptr) return;
+        log->saves_--;
+        if (!*saved) log->unsaved_[partition].insert(reader);
       });
 }
 

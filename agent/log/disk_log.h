@@ -103,6 +103,8 @@ class DiskLog {
   void Tick();
 
   void SaveCursor(uint32_t partition, const CursorState& state);
+  // Some that are to be saved are not yet.
+  bool saving() const { return saves_ > 0; }
   // Whether saving has failed since this was last asked.
   bool TakeUnsaved(uint32_t partition, const std::string& reader) {
     return unsaved_[partition].erase(reader) > 0;
@@ -140,6 +142,7 @@ class DiskLog {
   // By reader; used on the I/O thread.
   std::array<std::map<std::string, std::shared_ptr<CursorWriter>>, kLogPartitions> cursor_writers_;
   std::array<std::set<std::string>, kLogPartitions> unsaved_;
+  size_t saves_ = 0;  // under way
   LogPosition next_position_ = 1;
   uint64_t epoch_ = 1;
   // The file that says what the folder is. Once the log is open, of the I/O thread.

@@ -24,6 +24,16 @@ bool ParseSegmentName(const std::string& name, uint64_t& sequence) {
 namespace {
 
 constexpr size_t kReadBytes = 1 << 20;
+// What cannot be read is tried again: a segment that is left out is left out as long as the process
+// runs.
+constexpr int kTries = 3;
+
+template <typename F>
+auto Retrying(F f) -> decltype(f()) {
+  auto result = f();
+  for (int i = 1; i < kTries && !result; i++) result = f();
+  return result;
+}
 
 class Opener {
  public:
@@ -31,18 +41,22 @@ class Opener {
 
   // Adds it, unless there is nothing in it.
   Status Open(Segment segment) {
-    auto file = disk_.Open(segment.path, FileMode::kWrite);
-    const bool writable = file.has_value();
+    auto file = Retrying([&] { return disk_.Open(segment.path, FileMode::kWrite); });
+    bool writable = file.has_value();
     if (!file) file = disk_.Open(segment.path, FileMode::kRead);
-    auto size = file ? (*file)->Size() : Result<uint64_t>(Fail(file.error().message));
-    if (!size) {
-      Warn("a segment of the sample log cannot be read: " + size.error().message);
+    auto size = file ? Retrying([&] { return (*file)->Size(); })
+                     : Result<uint64_t>(Fail(file.error().message));
+    std::string head(SegmentHeader::kBytes, '\0');
+    auto read = size ? Retrying([&] { return (*file)->ReadAt(0, head.data(), head.size()); })
+                     : Result<size_t>(Fail(size.error().message));
+    if (!read) {
+      // It stays for the next process. What it has is missed, and counted, once a reader comes to
+      // what follows.
+      Warn("a segment of the sample log cannot be read: " + read.error().message);
       return {};
     }
     segment.file_bytes = *size;
-    std::string head(SegmentHeader::kBytes, '\0');
-    auto read = (*file)->ReadAt(0, head.data(), head.size());
-    head.resize(read.value_or(0));
+    head.resize(*read);
     const uint64_t sequence = segment.header.sequence;
     switch (DecodeSegmentHeader(head, segment.header)) {
       case HeaderOutcome::kNewer:
@@ -82,7 +96,9 @@ class Opener {
   bool ReadFooter(File& file, Segment& segment) {
     if (segment.file_bytes < SegmentHeader::kBytes + kFooterBytes) return false;
     std::string tail(kFooterBytes, '\0');
-    auto read = file.ReadAt(segment.file_bytes - kFooterBytes, tail.data(), tail.size());
+    auto read = Retrying([&] {
+      return file.ReadAt(segment.file_bytes - kFooterBytes, tail.data(), tail.size());
+    });
     if (!read || *read != tail.size()) return false;
     auto footer = DecodeFooter(tail, segment.file_bytes);
     if (!footer) return false;
@@ -92,7 +108,8 @@ class Opener {
   }
 
   // Finds the last whole commit, and closes the segment behind it.
-  void Scan(File& file, Segment& segment, bool writable) {
+  // What cannot be read is left as it is: then `writable` is false.
+  void Scan(File& file, Segment& segment, bool& writable) {
     RecordStream stream(SegmentHeader::kBytes);
     std::string buffer;
     SegmentSummary summary;  // with samples whose commit has not ended yet
@@ -104,10 +121,11 @@ class Opener {
     Record record;
     for (bool at_end = false; !at_end;) {
       buffer.resize(kReadBytes);
-      auto read = file.ReadAt(stream.end(), buffer.data(), buffer.size());
+      auto read =
+          Retrying([&] { return file.ReadAt(stream.end(), buffer.data(), buffer.size()); });
       if (!read) {
         Warn("a segment of the sample log cannot be read: " + read.error().message);
-        writable = false;  // what cannot be read now is not cut off
+        writable = false;
       }
       buffer.resize(read.value_or(0));
       at_end = buffer.size() < kReadBytes;

@@ -307,9 +307,12 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
 void SampleLog::RenameReader(ReaderId id, const std::string& name) {
   Reader& reader = readers_.at(id);
   if (reader.name == name) return;
-  if (disk_ != nullptr) disk_->RemoveCursor(reader.name);
-  reader.name = name;
+  const std::string before = std::exchange(reader.name, name);
+  if (disk_ == nullptr) return;
+  // The new place is written before the old one goes.
   reader.dirty.fill(true);
+  SaveCursors(false);
+  disk_->RemoveCursor(before);
 }
 
 void SampleLog::RemoveReader(ReaderId id) {
@@ -489,7 +492,8 @@ SampleCounts SampleLog::Unread(ReaderId id) const {
 
 void SampleLog::Tick() {
   tick_timer_.SetAfter(kTick, [this] { Tick(); });
-  SaveCursors(false);
+  // Not more and more of them while the disk stalls.
+  if (!disk_->saving()) SaveCursors(false);
   TrimDisk();
   disk_->Tick();
 }
