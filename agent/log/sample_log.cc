@@ -493,7 +493,7 @@ SampleCounts SampleLog::Unread(ReaderId id) const {
 void SampleLog::Tick() {
   tick_timer_.SetAfter(kTick, [this] { Tick(); });
   // Not more and more of them while the disk stalls.
-  if (!disk_->saving()) SaveCursors(false);
+  if (!stats_.disk_failing || !disk_->saving()) SaveCursors(false);
   TrimDisk();
   disk_->Tick();
 }
