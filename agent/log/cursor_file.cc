@@ -71,8 +71,8 @@ std::optional<ReadCursorResult> DecodeSlot(std::string_view slot) {
   }
   state.reader = in.substr(0, bytes);
   in.remove_prefix(bytes);
-  if (!TakeVarint(in, state.low) || !TakeVarint(in, state.handed_out) ||
-      !TakeVarint(in, since) || !TakeCounts(in, state.before_low) || !TakeCounts(in, state.in_done)) {
+  if (!TakeVarint(in, state.low) || !TakeVarint(in, state.handed_out) || !TakeVarint(in, since) ||
+      !TakeCounts(in, state.before_low) || !TakeCounts(in, state.in_done)) {
     return std::nullopt;
   }
   state.since_ms = static_cast<TimestampMs>(since);

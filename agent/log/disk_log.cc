@@ -126,10 +126,10 @@ Status DiskLog::ReadCursors(uint32_t partition, const std::string& folder) {
     if (!IsCursorName(name)) continue;
     auto read = ReadCursor(env_.disk, folder + "/" + name);
     if (!read || !*read) {
-      env_.logger.Warn("a remote's position in the sample log cannot be read: what is in the log "
-                       "will be sent again",
-                       {{"file", folder + "/" + name},
-                        {"err", read ? "it is damaged" : read.error().message}});
+      env_.logger.Warn(
+          "a remote's position in the sample log cannot be read: what is in the log "
+          "will be sent again",
+          {{"file", folder + "/" + name}, {"err", read ? "it is damaged" : read.error().message}});
       // Under no name, so that it is known to be missing.
       cursors_[partition][name] = {};
       continue;
@@ -167,8 +167,8 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
   writing_ = true;
   auto writes = std::make_shared<std::vector<std::shared_ptr<PartitionWrite>>>();
   for (auto& writer : writers_) {
-    if (auto write = writer->Take(options_.fsync == Fsync::kAlways,
-                                  options_.fsync != Fsync::kNever)) {
+    if (auto write =
+            writer->Take(options_.fsync == Fsync::kAlways, options_.fsync != Fsync::kNever)) {
       writes->push_back(std::move(write));
     }
   }
@@ -250,7 +250,8 @@ void DiskLog::DropOldest(uint32_t partition, bool done_with) {
 
 void DiskLog::Tick() {
   CheckSpace();
-  if (options_.fsync == Fsync::kInterval && env_.loop.Now() - last_sync_ >= options_.fsync_interval) {
+  if (options_.fsync == Fsync::kInterval &&
+      env_.loop.Now() - last_sync_ >= options_.fsync_interval) {
     Sync();
   }
   for (const auto& writer : writers_) {
@@ -333,16 +334,14 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
   CursorWriter::Durable durable = CursorWriter::Durable::kWhenMade;
   if (options_.fsync == Fsync::kAlways) durable = CursorWriter::Durable::kAlways;
   if (options_.fsync == Fsync::kNever) durable = CursorWriter::Durable::kNo;
-  env_.io.Run(
-      [&disk = env_.disk, writer, state, saved, durable] {
-        *saved = writer->Write(disk, state, durable).has_value();
-      },
-      [self = self_, partition, reader = state.reader, saved] {
-        DiskLog* log = *self;
-        if (log == nullptr) return;
-        log->saves_--;
-        if (!*saved) log->unsaved_[partition].insert(reader);
-      });
+  env_.io.Run([&disk = env_.disk, writer, state, saved,
+               durable] { *saved = writer->Write(disk, state, durable).has_value(); },
+              [self = self_, partition, reader = state.reader, saved] {
+                DiskLog* log = *self;
+                if (log == nullptr) return;
+                log->saves_--;
+                if (!*saved) log->unsaved_[partition].insert(reader);
+              });
 }
 
 void DiskLog::RemoveCursor(const std::string& reader) {

@@ -6,8 +6,8 @@
 //     00000000000000000001.seg     segments (log_format.h)
 //     0123456789abcdef.pos         cursors (cursor_file.h)
 //
-// One process at a time: its owner holds the lock. Open blocks; all else that touches a disk is done
-// by the work queue, one piece of each kind at a time. Loop thread.
+// One process at a time: its owner holds the lock. Open blocks; all else that touches a disk is
+// done by the work queue, one piece of each kind at a time. Loop thread.
 #pragma once
 
 #include <array>

@@ -73,10 +73,9 @@ void DiskReader::Begin(Source& source, const Segment& segment, bool from_start) 
   source.from_start = true;
   if (!from_start) {
     // The groups that are defined before are alive, as a rule.
-    auto after = std::upper_bound(segment.index.begin(), segment.index.end(), from_,
-                                  [](LogPosition position, const auto& entry) {
-                                    return position < entry.first;
-                                  });
+    auto after = std::upper_bound(
+        segment.index.begin(), segment.index.end(), from_,
+        [](LogPosition position, const auto& entry) { return position < entry.first; });
     if (after != segment.index.begin()) {
       offset = std::prev(after)->second;
       source.from_start = false;
@@ -152,9 +151,8 @@ void DiskReader::Loaded(Source& source, const Result<std::string>& bytes) {
   source.loading = false;
   source.failures = 0;
   const Segment* segment = CurrentSegment(source);
-  const bool at_end = segment == nullptr || (segment->closed && source.stream.end() +
-                                                                        bytes->size() >=
-                                                                    segment->bytes);
+  const bool at_end = segment == nullptr ||
+                      (segment->closed && source.stream.end() + bytes->size() >= segment->bytes);
   source.stream.Push(*bytes, at_end);
   progress_();
 }

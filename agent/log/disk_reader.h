@@ -28,8 +28,8 @@ class DiskReader {
     kNone,     // the disk has no more below the position
   };
 
-  // Begins at the first record at or above `from`. `log` must outlive it; `progress` may not destroy
-  // it.
+  // Begins at the first record at or above `from`. `log` must outlive it; `progress` may not
+  // destroy it.
   DiskReader(DiskLog& log, LogPosition from, std::function<void()> progress);
   ~DiskReader() { *self_ = nullptr; }
   DiskReader(const DiskReader&) = delete;

@@ -55,13 +55,11 @@ bool TakeText(std::string_view& in, std::string_view& text) {
 uint64_t ZigZag(int64_t value) {
   return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
 }
-int64_t UnZigZag(uint64_t value) {
-  return static_cast<int64_t>((value >> 1) ^ (~(value & 1) + 1));
-}
+int64_t UnZigZag(uint64_t value) { return static_cast<int64_t>((value >> 1) ^ (~(value & 1) + 1)); }
 // Wraps around, and back.
 void PutTime(std::string& out, TimestampMs time, TimestampMs base) {
-  PutVarint(out, ZigZag(static_cast<int64_t>(static_cast<uint64_t>(time) -
-                                             static_cast<uint64_t>(base))));
+  PutVarint(
+      out, ZigZag(static_cast<int64_t>(static_cast<uint64_t>(time) - static_cast<uint64_t>(base))));
 }
 bool TakeTime(std::string_view& in, TimestampMs& time, TimestampMs base) {
   uint64_t difference = 0;
@@ -308,8 +306,8 @@ Result<std::shared_ptr<const SeriesMetadata>> DecodeMetadata(std::string_view re
         !TakeText(rest, unit) || type > static_cast<uint64_t>(MetricType::kStateset)) {
       return Malformed("metadata");
     }
-    families.push_back(pool.Intern({std::string(name), static_cast<MetricType>(type),
-                                    std::string(help), std::string(unit)}));
+    families.push_back(pool.Intern(
+        {std::string(name), static_cast<MetricType>(type), std::string(help), std::string(unit)}));
   }
   std::vector<FamilyRef> of_series(series);
   for (FamilyRef& family : of_series) {

@@ -1,8 +1,8 @@
 // The bytes of the sample log: segments, records, footers (docs/log-format.md). Pure.
 //
-// Numbers are little-endian. A segment is a header, records, and, once it is closed, a footer record
-// and a trailer that says where that begins. A record is [u32 size of the payload][u32 CRC32C of
-// what follows][u8 type][payload].
+// Numbers are little-endian. A segment is a header, records, and, once it is closed, a footer
+// record and a trailer that says where that begins. A record is [u32 size of the payload][u32
+// CRC32C of what follows][u8 type][payload].
 #pragma once
 
 #include <array>

@@ -96,9 +96,8 @@ class Opener {
   bool ReadFooter(File& file, Segment& segment) {
     if (segment.file_bytes < SegmentHeader::kBytes + kFooterBytes) return false;
     std::string tail(kFooterBytes, '\0');
-    auto read = Retrying([&] {
-      return file.ReadAt(segment.file_bytes - kFooterBytes, tail.data(), tail.size());
-    });
+    auto read = Retrying(
+        [&] { return file.ReadAt(segment.file_bytes - kFooterBytes, tail.data(), tail.size()); });
     if (!read || *read != tail.size()) return false;
     auto footer = DecodeFooter(tail, segment.file_bytes);
     if (!footer) return false;
@@ -121,8 +120,7 @@ class Opener {
     Record record;
     for (bool at_end = false; !at_end;) {
       buffer.resize(kReadBytes);
-      auto read =
-          Retrying([&] { return file.ReadAt(stream.end(), buffer.data(), buffer.size()); });
+      auto read = Retrying([&] { return file.ReadAt(stream.end(), buffer.data(), buffer.size()); });
       if (!read) {
         Warn("a segment of the sample log cannot be read: " + read.error().message);
         writable = false;
@@ -157,8 +155,9 @@ class Opener {
     const uint64_t behind = segment.file_bytes - std::min(segment.file_bytes, segment.bytes);
     partition_.unfinished_bytes += behind;
     if (behind > 0 && segment.summary.records > 0) {
-      Warn(fmt::format("{}: a commit was not finished when the process ended: {} bytes are left out",
-                       segment.path, behind));
+      Warn(
+          fmt::format("{}: a commit was not finished when the process ended: {} bytes are left out",
+                      segment.path, behind));
     }
     if (writable && segment.summary.records > 0) Close(file, segment);
   }

@@ -19,16 +19,16 @@ namespace tributary {
 struct RecoveredPartition {
   std::deque<Segment> segments;  // by sequence
   uint64_t next_sequence = 1;
-  uint64_t epoch = 0;            // the highest
+  uint64_t epoch = 0;  // the highest
   // What is worth a line in the agent's log.
   std::vector<std::string> warnings;
-  uint64_t damaged_bytes = 0;    // of records that could not be read
-  uint64_t unfinished_bytes = 0; // of a commit that had not ended, or a record that was cut
+  uint64_t damaged_bytes = 0;     // of records that could not be read
+  uint64_t unfinished_bytes = 0;  // of a commit that had not ended, or a record that was cut
   uint64_t foreign_files = 0;
 };
 
-// `folder` exists. An error only if it cannot be used at all: it cannot be listed, or was written by
-// a newer version.
+// `folder` exists. An error only if it cannot be used at all: it cannot be listed, or was written
+// by a newer version.
 Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folder,
                                             uint32_t partition);
 

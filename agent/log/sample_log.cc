@@ -29,9 +29,8 @@ SampleCounts Over(const SampleCounts& a, const SampleCounts& b) {
 
 bool InRanges(const std::vector<std::pair<LogPosition, LogPosition>>& ranges,
               LogPosition position) {
-  auto after = std::upper_bound(
-      ranges.begin(), ranges.end(), position,
-      [](LogPosition p, const auto& range) { return p < range.first; });
+  auto after = std::upper_bound(ranges.begin(), ranges.end(), position,
+                                [](LogPosition p, const auto& range) { return p < range.first; });
   return after != ranges.begin() && std::prev(after)->second >= position;
 }
 
@@ -505,8 +504,7 @@ void SampleLog::TrimDisk() {
     if (!readers_.empty()) {
       of_partition = next_;
       for (const auto& [id, reader] : readers_) {
-        of_partition =
-            std::min(of_partition, std::max(LowOf(reader), reader.recovered[p].low));
+        of_partition = std::min(of_partition, std::max(LowOf(reader), reader.recovered[p].low));
       }
     }
     const auto& segments = disk_->segments(p);

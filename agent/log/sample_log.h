@@ -1,16 +1,16 @@
-// The sample log: what was scraped and not yet taken by every remote. Between scraping and sending it
-// is the only buffer.
+// The sample log: what was scraped and not yet taken by every remote. Between scraping and sending
+// it is the only buffer.
 //
 // What was appended last is in memory (the window); with a folder it is on disk too, and what has
-// left the window is read from there. Appends and reads complete as events of the loop. Positions are
-// numbers that only grow. A reader says of each record when it is done with it, in any order; how
-// far it is outlives the process. One thread (the loop's).
+// left the window is read from there. Appends and reads complete as events of the loop. Positions
+// are numbers that only grow. A reader says of each record when it is done with it, in any order;
+// how far it is outlives the process. One thread (the loop's).
 //
 // A commit is readable once it is on disk. While the disk is full, fails or stalls, it is readable
 // from memory, and written later; a crash then loses it.
 //
-// Bounds: `memory_bytes` of samples in memory, and on disk DiskLogOptions. Above them the oldest go,
-// and each reader that had not read them is told how many it lost.
+// Bounds: `memory_bytes` of samples in memory, and on disk DiskLogOptions. Above them the oldest
+// go, and each reader that had not read them is told how many it lost.
 #pragma once
 
 #include <array>
@@ -62,9 +62,9 @@ class SampleLog {
   using ReaderId = uint64_t;
   struct Batch {
     std::vector<LogRecord> records;
-    SampleCounts lost;          // gone at a bound before this reader came to them
-    SampleCounts damaged;       // that could not be read from disk
-    bool at_end = false;        // all that there is has been read
+    SampleCounts lost;     // gone at a bound before this reader came to them
+    SampleCounts damaged;  // that could not be read from disk
+    bool at_end = false;   // all that there is has been read
   };
 
   // `disk`: null to keep samples in memory only.
@@ -75,13 +75,14 @@ class SampleLog {
 
   // Takes a commit; it is readable a little later.
   void Append(Commit commit);
-  // Runs `done` later on the loop, when all that was appended is readable and the readers were told.
+  // Runs `done` later on the loop, when all that was appended is readable and the readers were
+  // told.
   void AfterAppends(std::function<void()> done);
   // Runs `done` when all is on disk, how far readers are included, or cannot be put there now.
   void Flush(std::function<void()> done);
 
-  // `name` is the remote's, for as long as the folder exists. A reader that is known goes on where it
-  // was; a new one begins at the end. `on_data` runs after appends, on the loop; not for each.
+  // `name` is the remote's, for as long as the folder exists. A reader that is known goes on where
+  // it was; a new one begins at the end. `on_data` runs after appends, on the loop; not for each.
   ReaderId AddReader(const std::string& name, std::function<void()> on_data);
   void RenameReader(ReaderId reader, const std::string& name);
   // It may come back, in another process.
@@ -137,13 +138,13 @@ class SampleLog {
     TimestampMs since_ms = 0;
     std::function<void()> on_data;
     bool notified = false;
-    LogPosition next = 0;             // to be read
-    PartitionCounts read{};           // what lies before it, in each partition
-    std::deque<Handed> handed;        // read, and not yet done up to there
-    uint64_t first_ticket = 1;        // of the first of them
-    PartitionCounts before_low{};     // what lies before that
-    SampleCounts lost, damaged;       // to be told
-    SampleCounts shed;                // to be found missing, once the disk has been read
+    LogPosition next = 0;          // to be read
+    PartitionCounts read{};        // what lies before it, in each partition
+    std::deque<Handed> handed;     // read, and not yet done up to there
+    uint64_t first_ticket = 1;     // of the first of them
+    PartitionCounts before_low{};  // what lies before that
+    SampleCounts lost, damaged;    // to be told
+    SampleCounts shed;             // to be found missing, once the disk has been read
     std::optional<PendingRead> pending;
     bool serving = false;
     std::unique_ptr<DiskReader> disk;

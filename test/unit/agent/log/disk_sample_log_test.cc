@@ -94,7 +94,8 @@ class World {
     }
     if (random() % 40 == 0) groups.erase(groups.begin());
     for (const GroupRef& group : groups) {
-      GroupSamples samples = RandomSamples(random, group, kFirstMs + static_cast<int64_t>(next_id_));
+      GroupSamples samples =
+          RandomSamples(random, group, kFirstMs + static_cast<int64_t>(next_id_));
       const uint64_t id = next_id_++;
       records[id] = {target, TextOf(samples), samples.counts()};
       ids_[samples.timestamp] = id;
@@ -198,7 +199,8 @@ class World {
       UNSCOPED_INFO(fmt::format("{}: reading {}, {} to be read, {} in hand", name, reader.reading,
                                 process->log->Unread(reader.id).total(), reader.held.size()));
     }
-    UNSCOPED_INFO(fmt::format("{} failures of reading", process->log->disk()->stats().read_failures));
+    UNSCOPED_INFO(
+        fmt::format("{} failures of reading", process->log->disk()->stats().read_failures));
     FAIL("it is never read to the end");
   }
 
@@ -363,7 +365,8 @@ TEST_CASE("disk sample log: a loss of power takes what was not synced, and nothi
   CHECK(world.readers["a"].lost_in_all.total() == 0);
 }
 
-TEST_CASE("disk sample log: a disk that fails, fills up or stalls costs nothing while memory holds") {
+TEST_CASE(
+    "disk sample log: a disk that fails, fills up or stalls costs nothing while memory holds") {
   const auto seed = GENERATE(range(1u, 41u));
   CAPTURE(seed);
   std::mt19937_64 random(seed);
@@ -626,7 +629,8 @@ TEST_CASE("disk sample log: a reader that is forgotten begins anew, one that is 
   CHECK(log.Unread(log.AddReader("c", [] {})) == log.stats().recovered);
 }
 
-TEST_CASE("disk sample log: on a full disk it begins in memory, and goes to disk when there is room") {
+TEST_CASE(
+    "disk sample log: on a full disk it begins in memory, and goes to disk when there is room") {
   World world(12);
   world.Kill();
   for (const std::string& path : world.disk.Paths()) REQUIRE(world.disk.Remove(path));

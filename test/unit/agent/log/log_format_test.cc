@@ -45,9 +45,9 @@ TEST_CASE("log format: what is written is read, whatever it is") {
         REQUIRE(definition);
         CHECK(definition->group == group->id());
         CHECK(definition->generation == group->generation());
-        auto decoded = GroupDefinition::FromCompressed(
-            definition->target_key, definition->generation, definition->series,
-            definition->compressed);
+        auto decoded =
+            GroupDefinition::FromCompressed(definition->target_key, definition->generation,
+                                            definition->series, definition->compressed);
         REQUIRE(decoded);
         read.group = *decoded;
         break;
@@ -136,8 +136,8 @@ TEST_CASE("log format: damaged payloads are refused, not believed") {
         break;
       case 1:
         if (auto definition = DecodeDefinition(rest)) {
-          auto decoded = GroupDefinition::FromCompressed(1, 1, definition->series,
-                                                         definition->compressed);
+          auto decoded =
+              GroupDefinition::FromCompressed(1, 1, definition->series, definition->compressed);
           if (decoded) REQUIRE((*decoded)->Decode().size() == definition->series);
         }
         break;

@@ -54,7 +54,8 @@ GroupSamples RandomSamples(std::mt19937_64& random, const GroupRef& group, Times
   };
   if (chance(4)) {
     for (uint64_t n = 1 + random() % 5; n > 0; n--) {
-      samples.own.push_back({static_cast<uint32_t>(random() % series), time(), RandomValue(random)});
+      samples.own.push_back(
+          {static_cast<uint32_t>(random() % series), time(), RandomValue(random)});
     }
   }
   if (chance(4)) {
@@ -127,10 +128,10 @@ std::string TextOf(const GroupSamples& samples) {
   if (samples.metadata != nullptr) {
     for (uint32_t i = 0; i < samples.group->series(); i++) {
       const FamilyMetadata* family = samples.metadata->Of(i);
-      text += family == nullptr ? " none"
-                                : fmt::format(" {}/{}/{}/{}", family->family,
-                                              static_cast<int>(family->type), family->help,
-                                              family->unit);
+      text += family == nullptr
+                  ? " none"
+                  : fmt::format(" {}/{}/{}/{}", family->family, static_cast<int>(family->type),
+                                family->help, family->unit);
     }
   }
   return text;
