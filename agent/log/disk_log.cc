@@ -111,6 +111,7 @@ Status DiskLog::OpenPartition(uint32_t partition, RecoveredPartition& recovered)
   stats_.damaged_bytes += recovered.damaged_bytes;
   stats_.unfinished_bytes += recovered.unfinished_bytes;
   stats_.foreign_files += recovered.foreign_files;
+  stats_.unreadable_segments += recovered.unreadable_segments;
   if (!recovered.segments.empty()) {
     const SegmentSummary& last = recovered.segments.back().summary;
     ends_[partition] = last.end;
@@ -237,13 +238,16 @@ void DiskLog::DropOldest(uint32_t partition, bool done_with) {
   if (done_with) {
     for (const auto& [reader, cursor] : cursor_writers_[partition]) cursors.push_back(cursor);
   }
+  auto removed = std::make_shared<bool>();
   env_.io.Run(
-      [&disk = env_.disk, path = writer.segments().front().path, cursors] {
+      [&disk = env_.disk, path = writer.segments().front().path, cursors, removed] {
         const bool known = std::all_of(cursors.begin(), cursors.end(),
                                        [](const auto& cursor) { return cursor->saved(); });
-        if (known) static_cast<void>(disk.Remove(path));
+        *removed = known && disk.Remove(path).has_value();
       },
-      [] {});
+      [self = self_, removed] {
+        if (*self != nullptr && !*removed) (*self)->stats_.remove_failures++;
+      });
   writer.DropOldest();
   Recount();
 }
@@ -340,7 +344,9 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
                 DiskLog* log = *self;
                 if (log == nullptr) return;
                 log->saves_--;
-                if (!*saved) log->unsaved_[partition].insert(reader);
+                if (*saved) return;
+                log->stats_.cursor_failures++;
+                log->unsaved_[partition].insert(reader);
               });
 }
 
@@ -356,6 +362,15 @@ void DiskLog::RemoveCursor(const std::string& reader) {
         for (const std::string& path : paths) static_cast<void>(disk.Remove(path));
       },
       [] {});
+}
+
+void DiskLog::NoteReadFailure(const std::string& error) {
+  stats_.read_failures++;
+  last_error_ = error;
+  uint64_t held_back = 0;
+  if (!read_failure_log_.Allow(env_.loop.Now(), held_back)) return;
+  env_.logger.Warn("the sample log cannot be read, trying again",
+                   {{"err", error}, {"similar", std::to_string(held_back)}});
 }
 
 void DiskLog::Flush(std::function<void()> done) {

@@ -47,7 +47,9 @@ struct DiskLogOptions {
 // What opening found, and what became of the disk since.
 struct DiskLogStats {
   uint64_t damaged_bytes = 0, unfinished_bytes = 0, foreign_files = 0;
+  uint64_t unreadable_segments = 0;  // left out of this process
   uint64_t write_failures = 0, sync_failures = 0, read_failures = 0;
+  uint64_t cursor_failures = 0, remove_failures = 0;
   uint64_t segments = 0, bytes = 0;
   uint64_t segments_removed = 0;  // which everybody was done with
   uint64_t segments_dropped = 0;  // at a limit
@@ -114,7 +116,7 @@ class DiskLog {
   void Flush(std::function<void()> done);
 
   const DiskLogStats& stats() const { return stats_; }
-  void CountReadFailure() { stats_.read_failures++; }
+  void NoteReadFailure(const std::string& error);
   // For readers.
   const DiskLogEnvironment& environment() const { return env_; }
   GroupRegistry& registry() { return registry_; }
@@ -159,6 +161,7 @@ class DiskLog {
   std::function<void()> on_resume_;
   std::string last_error_;
   LogLimiter failure_log_{seconds(60)};
+  LogLimiter read_failure_log_{seconds(60)};
   DiskLogStats stats_;
   // What is done on the I/O thread finds out by it whether the log is still there.
   std::shared_ptr<DiskLog*> self_ = std::make_shared<DiskLog*>(this);

@@ -158,14 +158,15 @@ void DiskReader::Loaded(Source& source, const Result<std::string>& bytes) {
 }
 
 void DiskReader::LoadFailed(Source& source, const std::string& error) {
-  log_.CountReadFailure();
   source.file.reset();
   source.failed = true;
+  // One that was dropped meanwhile is not missed.
   if (const Segment* segment = CurrentSegment(source); segment != nullptr) {
-    log_.environment().logger.Warn("the sample log cannot be read", {{"err", error}});
+    log_.NoteReadFailure(error);
     if (++source.failures == kFailuresMax) {
-      log_.environment().logger.Error("given up on a segment of the sample log",
-                                      {{"file", segment->path}});
+      log_.environment().logger.Error(
+          "given up on a segment of the sample log: what is unsent in it is lost",
+          {{"file", segment->path}, {"err", error}});
       source.failures = 0;
       source.stream = RecordStream(segment->bytes);
     }

@@ -15,7 +15,7 @@ class RecordStream {
   // `offset`: in the segment, of the first byte that will be pushed.
   explicit RecordStream(uint64_t offset) : offset_(offset) {}
 
-  // The next bytes. `at_end`: there are no more, for now.
+  // The next bytes. `at_end`: nothing will ever follow them.
   void Push(std::string_view bytes, bool at_end);
   // False: there are none before more bytes. The record's views hold until the next Push.
   bool Next(Record& record);

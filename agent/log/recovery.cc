@@ -52,6 +52,7 @@ class Opener {
     if (!read) {
       // It stays for the next process. What it has is missed, and counted, once a reader comes to
       // what follows.
+      partition_.unreadable_segments++;
       Warn("a segment of the sample log cannot be read: " + read.error().message);
       return {};
     }

@@ -226,7 +226,22 @@ void SampleLog::Trim() {
     }
     PopOldest();
   }
+  ForgetShed();
   stats_.records = window_.size();
+}
+
+// Commits of which nothing is in memory any more cannot be written. What a write has in hand is its
+// own until that is over.
+void SampleLog::ForgetShed() {
+  auto first = std::find_if(unwritten_.begin(), unwritten_.end(),
+                            [](const Unwritten& commit) { return !commit.in_write; });
+  auto last = first;
+  for (; last != unwritten_.end() && !last->in_write &&
+         last->first + last->records <= first_in_memory();
+       ++last) {
+    if (!last->written) stats_.unwritten_records -= last->records;
+  }
+  unwritten_.erase(first, last);
 }
 
 void SampleLog::NotifyReaders() {
@@ -255,24 +270,35 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
   reader.read = end_;
   reader.before_low = end_;
   if (disk_ == nullptr) return last_reader_;
+  reader.dirty.fill(true);
+  if (!Recover(reader)) {
+    // From here on it is owed what comes, so it must be known to the next process.
+    SaveCursors(false);
+    return last_reader_;
+  }
+  loop_.Post([self = self_, id = last_reader_] {
+    SampleLog* log = *self;
+    if (log == nullptr || !log->readers_.contains(id)) return;
+    auto tell = log->readers_.at(id).on_data;
+    tell();
+  });
+  return last_reader_;
+}
+
+bool SampleLog::Recover(Reader& reader) {
   std::array<const CursorState*, kLogPartitions> known{};
   std::optional<LogPosition> low;
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     const auto& cursors = disk_->cursors(p);
-    auto it = cursors.find(name);
+    auto it = cursors.find(reader.name);
     // A damaged file tells only its own name: then all that there is may be unsent.
-    if (it == cursors.end()) it = cursors.find(CursorName(name));
+    if (it == cursors.end()) it = cursors.find(CursorName(reader.name));
     if (it == cursors.end()) continue;
     known[p] = &it->second;
     low = std::min(low.value_or(it->second.low), it->second.low);
     if (it->second.since_ms > 0) reader.since_ms = std::min(reader.since_ms, it->second.since_ms);
   }
-  reader.dirty.fill(true);
-  if (!low) {
-    // From here on it is owed what comes, so it must be known to the next process.
-    SaveCursors(false);
-    return last_reader_;
-  }
+  if (!low) return false;
   reader.next = *low;
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     CursorState& recovered = reader.recovered[p];
@@ -294,13 +320,12 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
   }
   // It may count on what an earlier process had in memory only.
   if (reader.next >= next_) EndDisk(reader, next_);
-  loop_.Post([self = self_, id = last_reader_] {
-    SampleLog* log = *self;
-    if (log == nullptr || !log->readers_.contains(id)) return;
-    auto tell = log->readers_.at(id).on_data;
-    tell();
-  });
-  return last_reader_;
+  return true;
+}
+
+bool SampleLog::HasReader(const std::string& name) const {
+  return std::any_of(readers_.begin(), readers_.end(),
+                     [&](const auto& entry) { return entry.second.name == name; });
 }
 
 void SampleLog::RenameReader(ReaderId id, const std::string& name) {
@@ -308,10 +333,13 @@ void SampleLog::RenameReader(ReaderId id, const std::string& name) {
   if (reader.name == name) return;
   const std::string before = std::exchange(reader.name, name);
   if (disk_ == nullptr) return;
+  // Names may go from reader to reader: until all have theirs, two may write to the same files.
+  for (auto& [each, other] : readers_) {
+    if (other.name == before || other.name == name) other.dirty.fill(true);
+  }
   // The new place is written before the old one goes.
-  reader.dirty.fill(true);
   SaveCursors(false);
-  disk_->RemoveCursor(before);
+  if (!HasReader(before)) disk_->RemoveCursor(before);
 }
 
 void SampleLog::RemoveReader(ReaderId id) {
@@ -320,8 +348,9 @@ void SampleLog::RemoveReader(ReaderId id) {
 }
 
 void SampleLog::ForgetReader(ReaderId id) {
-  if (disk_ != nullptr) disk_->RemoveCursor(readers_.at(id).name);
+  const std::string name = readers_.at(id).name;
   RemoveReader(id);
+  if (disk_ != nullptr && !HasReader(name)) disk_->RemoveCursor(name);
 }
 
 void SampleLog::Read(ReaderId id, uint64_t samples_max, std::function<void(Batch)> done) {

@@ -166,10 +166,14 @@ class SampleLog {
   void RunWaiting();
   void Trim();
   void PopOldest();
+  void ForgetShed();
   void TrimDisk();
   void DropSegment(const Segment& segment);
   void NotifyReaders();
 
+  bool HasReader(const std::string& name) const;
+  // Puts the reader where an earlier process left it; false: it is not known.
+  bool Recover(Reader& reader);
   void PostServe(ReaderId reader);
   void Serve(Reader& reader, ReaderId id);
   enum class Step : uint8_t { kTaken, kAtEnd, kWaiting };

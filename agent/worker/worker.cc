@@ -35,8 +35,8 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
   const auto wants_families = [](const RemoteWriteConfig& remote) {
     return remote.message == RemoteWriteMessage::kV2;
   };
-  const bool wanted = std::any_of(config->remote_write.begin(), config->remote_write.end(),
-                                  wants_families);
+  const bool wanted =
+      std::any_of(config->remote_write.begin(), config->remote_write.end(), wants_families);
   environment_.series_families = wanted ? &series_families_ : nullptr;
   std::vector<std::unique_ptr<RemoteQueue>> old = std::move(remotes_);
   const size_t count = config->remote_write.size();
@@ -134,9 +134,16 @@ void Worker::Collect(MetricSink& sink) const {
           "Bytes of commits that had not ended when a process died.", disk.unfinished_bytes);
   counter("tributary_log_foreign_files_total", "Files in the log's folder that are none of its.",
           disk.foreign_files);
+  counter("tributary_log_unreadable_segments_total",
+          "Segments that could not be read at the start and are left out.",
+          disk.unreadable_segments);
   counter("tributary_log_write_failures_total", "Writes that failed.", disk.write_failures);
   counter("tributary_log_sync_failures_total", "Syncs that failed.", disk.sync_failures);
   counter("tributary_log_read_failures_total", "Reads that failed.", disk.read_failures);
+  counter("tributary_log_cursor_failures_total",
+          "Times that how far a remote is could not be written down.", disk.cursor_failures);
+  counter("tributary_log_remove_failures_total",
+          "Segments that were to be removed and are still on disk.", disk.remove_failures);
 }
 
 }  // namespace tributary

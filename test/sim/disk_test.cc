@@ -56,6 +56,15 @@ struct DiskWorld {
     world.WriteTargets("/sd/a.yml", ids);
   }
   void Start() { REQUIRE(world.Start(config)); }
+  // The longest time from a scrape's arrival at its target to that of its samples at `one`.
+  void FollowDelay() {
+    one.on_stored = [this](const StoredSeries&, const StoredSeries::Sample& sample) {
+      const PageValue value = PageValue::Decode(sample.value);
+      if (value.scrape == 0) return;
+      const auto& scrapes = world.Target(value.target)->scrapes();
+      longest_delay = std::max(longest_delay, sample.stored - scrapes[value.scrape - 1].arrived);
+    };
+  }
   void Refuse(bool on) { one.server().refusing = two.server().refusing = on; }
   bool CaughtUp() {
     return world.RunUntil(
@@ -106,6 +115,7 @@ struct DiskWorld {
   SimRemote& two;
   std::vector<TargetLife> lives;
   std::string config = kJob + Remotes({"one", "two"});
+  nanoseconds longest_delay{};
 };
 
 TEST_CASE("disk: a backlog of ten minutes outlives kills, and is sent once and in order") {
@@ -197,19 +207,13 @@ TEST_CASE("disk: while it stalls, samples are sent from memory") {
   DiskWorld sim(OnDisk(1));
   sim.Start();
   sim.world.Run(minutes(1));
-  nanoseconds longest{};
-  sim.one.on_stored = [&](const StoredSeries&, const StoredSeries::Sample& sample) {
-    const PageValue value = PageValue::Decode(sample.value);
-    if (value.scrape == 0) return;
-    const auto& scrapes = sim.world.Target(value.target)->scrapes();
-    longest = std::max(longest, sample.stored - scrapes[value.scrape - 1].arrived);
-  };
+  sim.FollowDelay();
   sim.world.StallDisk(minutes(3));
   sim.world.Run(minutes(3));
   sim.world.HealDisk();
   // A second until the write is not waited for, another for the batch.
-  INFO(longest.count());
-  CHECK(longest <= milliseconds(2200));
+  INFO(sim.longest_delay.count());
+  CHECK(sim.longest_delay <= milliseconds(2200));
   sim.Finish();
   CHECK(sim.Stored(sim.one) == sim.Served());
 }
@@ -218,13 +222,7 @@ TEST_CASE("disk: a remote that is dead for an hour costs the other nothing, and 
   DiskWorld sim(OnDisk(1));
   sim.Start();
   sim.world.Run(minutes(1));
-  nanoseconds longest{};
-  sim.one.on_stored = [&](const StoredSeries&, const StoredSeries::Sample& sample) {
-    const PageValue value = PageValue::Decode(sample.value);
-    if (value.scrape == 0) return;
-    const auto& scrapes = sim.world.Target(value.target)->scrapes();
-    longest = std::max(longest, sample.stored - scrapes[value.scrape - 1].arrived);
-  };
+  sim.FollowDelay();
   sim.two.server().refusing = true;
   sim.world.Run(hours(1));
   for (size_t i = 0; i < 2; i++) {
@@ -232,8 +230,8 @@ TEST_CASE("disk: a remote that is dead for an hour costs the other nothing, and 
   }
   sim.two.server().refusing = false;
   CHECK(sim.CaughtUp());
-  INFO(longest.count());
-  CHECK(longest <= milliseconds(1200));
+  INFO(sim.longest_delay.count());
+  CHECK(sim.longest_delay <= milliseconds(1200));
   CHECK(sim.two.duplicates() == 0);
   sim.Finish();
   CHECK(sim.Stored(sim.two) == sim.Served());

@@ -149,7 +149,6 @@ class World {
         }
         reader.held.emplace_back(record.ticket, id);
       }
-      at_end = batch.at_end;
       Check(reader);
     });
   }
@@ -231,7 +230,6 @@ class World {
   std::map<uint64_t, Known> records;
   std::set<uint64_t> in_doubt;
   std::map<std::string, Reader> readers;
-  bool at_end = false;
   bool damaged = false;
 
  private:
@@ -627,6 +625,56 @@ TEST_CASE("disk sample log: a reader that is forgotten begins anew, one that is 
   CHECK(log.Unread(log.AddReader("a", [] {})).total() == 0);
   CHECK(log.Unread(log.AddReader("b", [] {})).total() == 0);
   CHECK(log.Unread(log.AddReader("c", [] {})) == log.stats().recovered);
+}
+
+TEST_CASE("disk sample log: readers may take over each other's names") {
+  World world(13);
+  world.AddReader("a");
+  world.AddReader("b");
+  for (int i = 0; i < 20; i++) world.Append(static_cast<uint64_t>(i) % 8);
+  world.Run(seconds(2));
+  // One of them is done with all.
+  world.Read(world.readers["a"], 1'000'000);
+  world.Run(seconds(2));
+  world.FinishAll(world.readers["a"]);
+  SampleLog* log = world.process->log.get();
+  SECTION("two change names") {
+    log->RenameReader(world.readers["a"].id, "b");
+    log->RenameReader(world.readers["b"].id, "a");
+  }
+  SECTION("one takes the name of another, which goes") {
+    log->RenameReader(world.readers["b"].id, "a");
+    log->ForgetReader(world.readers["a"].id);
+  }
+  world.Run(seconds(2));
+  world.readers.clear();
+  world.Restart();
+  log = world.process->log.get();
+  CHECK(log->stats().recovered.total() > 0);
+  CHECK(log->Unread(log->AddReader("a", [] {})) == log->stats().recovered);
+  CHECK(log->Unread(log->AddReader("b", [] {})).total() == 0);
+}
+
+TEST_CASE("disk sample log: what cannot be written for long does not pile up") {
+  Options options;
+  options.memory.memory_bytes = 20'000;
+  World world(14, options);
+  world.AddReader("a");
+  world.Run(seconds(2));
+  SECTION("a disk that fails") {
+    world.disk.Fail(SimDisk::kWrite | SimDisk::kOpen, "Input/output error");
+  }
+  SECTION("a disk that stalls") { world.process->io.set_latency(std::chrono::hours(10)); }
+  size_t most = 0;
+  for (int i = 0; i < 2000; i++) {
+    world.Append(static_cast<uint64_t>(i) % 8);
+    world.Run(milliseconds(100));
+    most = std::max(most, world.process->log->stats().unwritten_records);
+  }
+  // What is in memory, and what the write that does not end has in hand.
+  CHECK(most < 400);
+  CHECK(world.process->io.waiting() < 200);
+  world.Check(world.readers["a"]);
 }
 
 TEST_CASE(
