@@ -5,37 +5,14 @@
 
 #include "common/config/options.h"
 #include "test/support/catch.h"
-#include "test/unit/common/config/memory_files.h"
+#include "test/unit/common/config/load_text.h"
 
 namespace tributary {
 namespace {
 
-using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-const char* const kRemote = "remote_write: [{url: \"http://127.0.0.1:9/w\"}]\n";
-
-std::shared_ptr<const Config> Good(const std::string& text, const LoadOptions& options = {}) {
-  LoadResult result = LoadText(text, options);
-  CAPTURE(text);
-  INFO(Messages(result));
-  REQUIRE(result.config != nullptr);
-  return result.config;
-}
-
-std::string Bad(const std::string& text) {
-  LoadResult result = LoadText(text);
-  CAPTURE(text);
-  REQUIRE(result.config == nullptr);
-  REQUIRE_FALSE(result.unreadable);
-  return Messages(result);
-}
-
-std::string Job(const std::string& lines) {
-  return "scrape_configs:\n- job_name: j\n  " + lines + "\n" + kRemote;
-}
 
 TEST_CASE("config: an empty file is Prometheus' default configuration") {
   auto config = Good("");
@@ -220,95 +197,6 @@ TEST_CASE("config: a null is zero, as Prometheus has it, not the default") {
         std::string::npos);
 }
 
-TEST_CASE("config: a remote gets Prometheus' defaults") {
-  auto config = Good("remote_write: [{url: \"http://u:p@a/w\", name: n}]");
-  RemoteWriteConfig expected;
-  expected.url = "http://u:p@a/w";
-  expected.name = "n";
-  expected.identity = "name n";
-  expected.http.enable_http2 = false;
-  CHECK(config->remote_write.at(0) == expected);
-}
-
-TEST_CASE("config: a remote stays what it is by its name, else by its URL without secrets") {
-  auto config = Good(R"(
-remote_write:
-- url: http://u:p@a/w
-- {url: "http://u:other@a/w", remote_timeout: 5s}
-- {url: http://a/w, name: n}
-- url: http://b/w
-)");
-  std::vector<std::string> identities;
-  for (const RemoteWriteConfig& remote : config->remote_write) {
-    identities.push_back(remote.identity);
-  }
-  CHECK(identities == std::vector<std::string>{"url http://u:xxxxx@a/w 0",
-                                               "url http://u:xxxxx@a/w 1", "name n",
-                                               "url http://b/w 0"});
-}
-
-TEST_CASE("config: a remote says all it can") {
-  auto config = Good(R"(
-remote_write:
-- url: http://a
-  name: n
-  remote_timeout: 5s
-  headers: {X-A: b, X-Scope-OrgID: "1"}
-  write_relabel_configs: [{regex: x, action: labeldrop}]
-  send_exemplars: true
-  send_native_histograms: true
-  protobuf_message: io.prometheus.write.v2.Request
-  bearer_token_file: t
-  enable_http2: true
-  queue_config: {capacity: 10, max_shards: 5, min_shards: 2, max_samples_per_send: 7,
-    batch_send_deadline: 6s, min_backoff: 31ms, max_backoff: 8s, retry_on_http_429: true,
-    sample_age_limit: 1h}
-  metadata_config: {send: false, send_interval: 2m, max_samples_per_send: 500}
-storage: {tsdb: {out_of_order_time_window: 10m}}
-)");
-  RemoteWriteConfig expected;
-  expected.url = "http://a";
-  expected.name = "n";
-  expected.identity = "name n";
-  expected.remote_timeout = seconds(5);
-  expected.headers = {{"X-A", "b"}, {"X-Scope-OrgID", "1"}};
-  RelabelConfig drop;
-  drop.regex = "x";
-  drop.action = RelabelAction::kLabelDrop;
-  expected.write_relabel_configs = {drop};
-  expected.send_exemplars = expected.send_native_histograms = true;
-  expected.message = RemoteWriteMessage::kV2;
-  expected.http.authorization = Authorization{"Bearer", {""}, "/etc/agent/t"};
-  expected.queue = {10, 5, 2, 7, seconds(6), milliseconds(31), seconds(8), true, hours(1)};
-  expected.metadata = {false, minutes(2), 500};
-  CHECK(config->remote_write.at(0) == expected);
-  CHECK(config->out_of_order_time_window == minutes(10));
-}
-
-TEST_CASE("config: remotes without a name are told apart, and keep their names") {
-  const std::string text =
-      "remote_write: [{url: \"http://a\"}, {url: \"http://a\"}, {url: \"http://b\"}]";
-  auto config = Good(text);
-  auto names = [](const Config& c) {
-    std::vector<std::string> list;
-    for (const RemoteWriteConfig& remote : c.remote_write) list.push_back(remote.name);
-    return list;
-  };
-  std::vector<std::string> first = names(*config);
-  CHECK(first[0].size() == 6);
-  CHECK(first[0] != first[1]);
-  CHECK(first[0] != first[2]);
-  CHECK(names(*Good("scrape_configs: [{job_name: x}]\n" + text)) == first);
-  // A new secret does not make another remote.
-  auto with_token = [&](const std::string& token) {
-    return Good("remote_write: [{url: \"http://a\", bearer_token: " + token + "}]")
-        ->remote_write.at(0)
-        .name;
-  };
-  CHECK(with_token("one") == with_token("two"));
-  CHECK(with_token("one") != first[0]);
-}
-
 TEST_CASE("config: environment variables are expanded in external labels as Go's os.Expand does") {
   LoadOptions options;
   options.getenv = [](const std::string& name) -> std::optional<std::string> {
@@ -431,89 +319,6 @@ TEST_CASE("config: what Prometheus refuses is refused, with the place and a hint
   }
 }
 
-TEST_CASE("config: ec2, ecs and their roles of aws_sd_configs are the same mechanisms") {
-  const auto job = [](const std::string& line) { return Good(Job(line))->scrape_configs.at(0); };
-  ScrapeConfig config =
-      job("ec2_sd_configs: [{region: r, endpoint: 'http://e', access_key: A, secret_key: B, "
-          "profile: p, "
-          "role_arn: a, external_id: x, port: 0, refresh_interval: 5m, proxy_url: 'http://p:1', "
-          "filters: [{name: n, values: [v, w]}]}]");
-  REQUIRE(config.ec2_sd_configs.size() == 1);
-  const Ec2SdConfig& ec2 = config.ec2_sd_configs[0];
-  CHECK(ec2.access.region == "r");
-  CHECK(ec2.access.endpoint == "http://e");
-  CHECK(ec2.access.access_key == "A");
-  CHECK(ec2.access.secret_key.value == "B");
-  CHECK(ec2.access.profile == "p");
-  CHECK(ec2.access.role_arn == "a");
-  CHECK(ec2.access.external_id == "x");
-  CHECK(ec2.access.http.proxy.proxy_url == "http://p:1");
-  CHECK(ec2.port == 0);
-  CHECK(ec2.refresh_interval == std::chrono::minutes(5));
-  CHECK(ec2.filters == std::vector<SdFilter>{{"n", {"v", "w"}}});
-
-  CHECK(job("ec2_sd_configs: [{}]").ec2_sd_configs == std::vector<Ec2SdConfig>{{}});
-  CHECK(job("ecs_sd_configs: [{}]").ecs_sd_configs == std::vector<EcsSdConfig>{{}});
-  // There 0 means the default.
-  CHECK(job("aws_sd_configs: [{role: ec2, port: 0, refresh_interval: 0s}]").ec2_sd_configs ==
-        std::vector<Ec2SdConfig>{{}});
-  config = job(
-      "aws_sd_configs: [{role: ecs, region: r, clusters: [a, b], port: 7}, {role: ec2, filters: "
-      "[{name: n}]}]");
-  REQUIRE(config.ecs_sd_configs.size() == 1);
-  CHECK(config.ecs_sd_configs[0].clusters == std::vector<std::string>{"a", "b"});
-  CHECK(config.ecs_sd_configs[0].port == 7);
-  CHECK(config.ecs_sd_configs[0].request_concurrency == 20);
-  CHECK(config.ec2_sd_configs.at(0).filters == std::vector<SdFilter>{{"n", {}}});
-  config = job("ecs_sd_configs: [{clusters: [a], request_concurrency: 3}]");
-  CHECK(config.ecs_sd_configs.at(0).request_concurrency == 3);
-}
-
-TEST_CASE("config: what has no effect for AWS' mechanisms is warned of") {
-  const std::pair<const char*, const char*> kWarned[] = {
-      {"ec2_sd_configs: [{access_key: A}]",
-       "3:21: warning: 'access_key' has no effect without the other of access_key and secret_key"},
-      {"ecs_sd_configs: [{secret_key: geheim}]", "3:21: warning: 'secret_key' has no effect"},
-      {"aws_sd_configs: [{role: ec2, clusters: [a]}]",
-       "3:32: warning: 'clusters' has no effect with the role ec2"},
-      {"aws_sd_configs: [{role: ecs, filters: [{name: a, values: [b]}]}]",
-       "3:32: warning: 'filters' has no effect with the role ecs"},
-  };
-  for (const auto& [line, expected] : kWarned) {
-    CAPTURE(line);
-    const LoadResult result = LoadText(Job(line), {});
-    REQUIRE(result.config != nullptr);
-    const std::string messages = Messages(result);
-    CAPTURE(messages);
-    CHECK(messages.find(expected) != std::string::npos);
-    CHECK(messages.find("geheim") == std::string::npos);
-  }
-}
-
-TEST_CASE("config: what Prometheus refuses of AWS' mechanisms is refused, and roles not built") {
-  const std::pair<const char*, const char*> kBad[] = {
-      {"ec2_sd_configs: [{filters: [{name: a}]}]", "'values' of a filter cannot be empty"},
-      {"ec2_sd_configs: [{refresh_interval: 0s}]", "'refresh_interval' has to be above 0"},
-      {"ec2_sd_configs: [{clusters: [a]}]", "unknown field 'clusters'"},
-      {"ec2_sd_configs: [{bearer_token: a, basic_auth: {username: b}}]", "at most one of"},
-      {"ecs_sd_configs: [{request_concurrency: 0}]", "'request_concurrency' has to be above 0"},
-      {"aws_sd_configs: [{region: r}]", "'role' is missing in aws_sd_config"},
-      {"aws_sd_configs: [{role: s3}]", "'s3' is not a valid 'role'"},
-      {"aws_sd_configs: [{role: rds}]",
-       "3:27: error: 'rds' is known for 'role', but not built yet"},
-      {"aws_sd_configs: [{role: msk}]", "not built yet"},
-      {"aws_sd_configs: [{role: lightsail}]", "not built yet"},
-      {"aws_sd_configs: [{role: elasticache}]", "not built yet"},
-      {"rds_sd_configs: [{}]", "'rds_sd_configs' is known, but not built yet"},
-  };
-  for (const auto& [line, expected] : kBad) {
-    CAPTURE(line);
-    const std::string messages = Bad(Job(line));
-    CAPTURE(messages);
-    CHECK(messages.find(expected) != std::string::npos);
-  }
-}
-
 TEST_CASE("config: what is known but not built says so, unless it says no more than its default") {
   const char* const kRefused[] = {
       "tls_config: {ca_ref: a}",
@@ -559,109 +364,6 @@ TEST_CASE("config: what is known but not built says so, unless it says no more t
   CHECK(Bad("remote_write: [{url: a, failed_request_logging: true}]").find("is known, but") !=
         std::string::npos);
   Good("otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}");
-}
-
-TEST_CASE(
-    "config: tracing is read in full, with Prometheus' defaults, and its headers are not shown") {
-  CHECK_FALSE(Good("")->tracing);
-  TracingConfig expected;
-  expected.endpoint = "127.0.0.1:4317";
-  CHECK(Good("tracing: {endpoint: \"127.0.0.1:4317\"}")->tracing == expected);
-  auto config = Good(R"(tracing:
-  client_type: http
-  endpoint: collector.test
-  sampling_fraction: 0.25
-  tls_config: {ca_file: ca.pem, server_name: s}
-  headers: {X-Key: sesame}
-  compression: gzip
-  timeout: 7s)");
-  expected.protocol = TracingProtocol::kHttp;
-  expected.endpoint = "collector.test";
-  expected.sampling_fraction = 0.25;
-  expected.tls.ca_file = config->tracing->tls.ca_file;
-  expected.tls.server_name = "s";
-  expected.headers = {{"X-Key", {"sesame"}}};
-  expected.gzip = true;
-  expected.timeout = seconds(7);
-  CHECK(config->tracing == expected);
-  CHECK(config->tracing->tls.ca_file.ends_with("/ca.pem"));
-  CHECK(config->yaml.find("sesame") == std::string::npos);
-  CHECK(config->yaml.find("sampling_fraction: 0.25") != std::string::npos);
-  // Forms that Go's clients know.
-  CHECK(Good("tracing: {endpoint: 'dns:///a.test:4317'}")->tracing->endpoint == "a.test:4317");
-  CHECK(Good("tracing: {endpoint: ':4317'}")->tracing->endpoint == "localhost:4317");
-  CHECK(Good("tracing: {endpoint: '[::1]:4317'}")->tracing->endpoint == "[::1]:4317");
-}
-
-TEST_CASE("config: tracing that cannot work is refused where it stands") {
-  const std::pair<const char*, const char*> kBad[] = {
-      {"tracing: {}", "endpoint"},
-      {"tracing: {endpoint: ''}", "endpoint"},
-      {"tracing: {endpoint: 'http://a.test:4318'}", "has to be a host and its port"},
-      {"tracing: {endpoint: 'a.test:4318/v1/traces'}", "has to be a host and its port"},
-      {"tracing: {endpoint: 'unix:///run/otel.sock'}", "has to be a host and its port"},
-      {"tracing: {endpoint: 'user:sesame@a.test:4317'}", "has to be a host and its port"},
-      {"tracing: {endpoint: 'dns:///a.test:4317', client_type: http}", "has to be a host"},
-      {"tracing: {endpoint: 'a.test:port'}", "has to be a host and its port"},
-      {"tracing: {endpoint: a, client_type: udp}", "client_type"},
-      {"tracing: {endpoint: a, compression: zstd}", "compression"},
-      {"tracing: {endpoint: a, headers: {Authorization: x}}", "reserved"},
-      {"tracing: {endpoint: a, sampling_fraction: some}", "sampling_fraction"},
-      {"tracing: {endpoint: a, samplingfraction: 1}", "sampling_fraction"},
-  };
-  for (const auto& [text, problem] : kBad) {
-    CAPTURE(text);
-    const std::string messages = Bad(text);
-    CHECK(messages.find("prometheus.yml:1:") == 0);
-    CHECK(messages.find(problem) != std::string::npos);
-    CHECK(messages.find("sesame") == std::string::npos);
-  }
-  const LoadResult idle =
-      LoadText("tracing: {endpoint: a, insecure: true, tls_config: {server_name: b}}");
-  CHECK(idle.config != nullptr);
-  CHECK(Messages(idle).find("'tls_config' has no effect") != std::string::npos);
-}
-
-TEST_CASE("config: sigv4 is read in full, and its keys are not shown") {
-  const auto sigv4 = [](const std::string& options) {
-    return "remote_write: [{url: \"http://a/w\", sigv4: {" + options + "}}]";
-  };
-  auto config =
-      Good(sigv4("region: r, access_key: my-id, secret_key: my-key, profile: p, role_arn: a, "
-                 "external_id: e, session_name: s-1, tags: {k: v}, use_fips_sts_endpoint: true, "
-                 "service_name: s"));
-  Sigv4Config expected;
-  expected.region = "r";
-  expected.access_key = "my-id";
-  expected.secret_key = {"my-key"};
-  expected.profile = "p";
-  expected.role_arn = "a";
-  expected.external_id = "e";
-  expected.session_name = "s-1";
-  expected.tags = {{"k", "v"}};
-  expected.use_fips_sts_endpoint = true;
-  expected.service_name = "s";
-  REQUIRE(config->remote_write[0].sigv4);
-  CHECK(*config->remote_write[0].sigv4 == expected);
-  CHECK(config->yaml.find("secret_key: <secret>") != std::string::npos);
-  CHECK(config->yaml.find("my-") == std::string::npos);
-
-  REQUIRE(Good(sigv4(""))->remote_write[0].sigv4);
-  CHECK(*Good(sigv4(""))->remote_write[0].sigv4 == Sigv4Config());
-  CHECK(Sigv4Config().service_name == "aps");
-  CHECK_FALSE(Good("remote_write: [{url: \"http://a/w\", sigv4: }]")->remote_write[0].sigv4);
-  CHECK(Bad(sigv4("access_key: a")).find("need each other") != std::string::npos);
-  for (const char* option : {"external_id: e", "session_name: se", "tags: {a: b}"}) {
-    CHECK(Bad(sigv4(option)).find("needs role_arn") != std::string::npos);
-  }
-  CHECK(Bad(sigv4("role_arn: a, session_name: a b")).find("2 to 64") != std::string::npos);
-  for (const char* other :
-       {"basic_auth: {username: a}", "authorization: {credentials: a}", "azuread: {sdk: {}}",
-        "google_iam: {}", "oauth2: {client_id: a, token_url: \"http://t\"}"}) {
-    CAPTURE(other);
-    CHECK(Bad(std::string("remote_write: [{url: \"http://a/w\", sigv4: {}, ") + other + "}]")
-              .find("can be given") != std::string::npos);
-  }
 }
 
 TEST_CASE("config: protobuf is asked for first where only it has what is wanted") {
