@@ -18,8 +18,8 @@
 namespace tributary {
 
 struct BlockSource {
-  // [varint length][encoded labels (EncodeLabels of common/wire)] for each series of [begin, end) of
-  // the group; length 0: the remote does not send it. Labels are final: external labels added,
+  // [varint length][encoded labels (EncodeLabels of common/wire)] for each series of [begin, end)
+  // of the group; length 0: the remote does not send it. Labels are final: external labels added,
   // write_relabel_configs applied.
   std::string encoded;
   uint32_t begin = 0;

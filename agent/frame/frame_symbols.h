@@ -1,4 +1,5 @@
-// The symbols of remote write 2.0 that the blocks of a unit share: Request.symbols, compressed once.
+// The symbols of remote write 2.0 that the blocks of a unit share: Request.symbols, compressed
+// once.
 //
 // A table only grows: numbers that blocks have in them stay valid when another block of the unit is
 // compiled again, and the symbols that it brings along are appended. What nobody refers to any more

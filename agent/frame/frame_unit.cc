@@ -14,8 +14,8 @@ constexpr uint32_t kSpareSymbols = 64;
 }  // namespace
 
 void FrameUnit::Set(size_t i, BlockRef block) {
-  CHECK(block == nullptr || (block->origin().table == symbols_.id() &&
-                             block->origin().symbols <= symbols_.count()));
+  CHECK(block == nullptr ||
+        (block->origin().table == symbols_.id() && block->origin().symbols <= symbols_.count()));
   blocks_[i] = std::move(block);
 }
 

@@ -197,8 +197,8 @@ void HoleCompressor::Take(const Match& match, size_t at, size_t end) {
   ForEachCopy(match.size, [&](size_t size) { AppendCopy(match.offset, size); });
   literal_begin_ = at + match.size;
   last_ = match;
-  for (size_t i = std::max(at, matchable_) + 1;
-       i < at + match.size && i + kShortCopyMin <= end; i += kRememberEvery) {
+  for (size_t i = std::max(at, matchable_) + 1; i < at + match.size && i + kShortCopyMin <= end;
+       i += kRememberEvery) {
     Remember(i);
   }
 }

@@ -60,8 +60,8 @@ class HoleCompressor {
   static constexpr size_t kNoKey = 256;
 
   struct Match {
-    size_t offset = 0;  // back to where it comes from
-    size_t size = 0;    // 0: no match
+    size_t offset = 0;   // back to where it comes from
+    size_t size = 0;     // 0: no match
     size_t segment = 0;  // of where it comes from
     int gain = 0;        // bytes saved
   };

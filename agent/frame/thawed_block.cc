@@ -12,11 +12,12 @@ namespace tributary {
 
 namespace {
 
-using protobuf::AppendBytesField;
 using protobuf::AppendDoubleField;
+using protobuf::AppendTag;
 using protobuf::AppendVarint;
 using protobuf::AppendVarintField;
 using protobuf::VarintSize;
+using protobuf::WireType;
 
 constexpr uint32_t kSeriesLabels = 1;  // labels_refs in 2.0
 constexpr uint32_t kSeriesSamples = 2;
@@ -79,18 +80,19 @@ void ThawedBlock::Write(const GroupSamples& samples, std::string& raw) const {
 
 void ThawedBlock::WriteSample(const Entry& entry, double value, TimestampMs timestamp,
                               std::string& raw) const {
-  std::string sample;
-  if (value != 0) AppendDoubleField(kSampleValue, value, sample);
-  if (timestamp != 0) {
-    AppendVarintField(kSampleTimestamp, static_cast<uint64_t>(timestamp), sample);
-  }
-  if (!IsStaleNan(value)) sample += entry.start;
-  const size_t size = entry.labels.size() + 1 + VarintSize(sample.size()) + sample.size() +
-                      entry.tail.size();
+  const std::string_view start = IsStaleNan(value) ? std::string_view() : entry.start;
+  const auto time = static_cast<uint64_t>(timestamp);
+  // The general path leaves out what is zero.
+  const size_t sample = (value == 0 ? 0 : 1 + kValueBytes) +
+                        (timestamp == 0 ? 0 : 1 + VarintSize(time)) + start.size();
   raw += tag_;
-  AppendVarint(size, raw);
+  AppendVarint(entry.labels.size() + 1 + VarintSize(sample) + sample + entry.tail.size(), raw);
   raw += entry.labels;
-  AppendBytesField(kSeriesSamples, sample, raw);
+  AppendTag(kSeriesSamples, WireType::kBytes, raw);
+  AppendVarint(sample, raw);
+  if (value != 0) AppendDoubleField(kSampleValue, value, raw);
+  if (timestamp != 0) AppendVarintField(kSampleTimestamp, time, raw);
+  raw += start;
   raw += entry.tail;
 }
 

@@ -3,9 +3,9 @@
 //
 // Snappy: literals of up to 64 KiB, copies with offsets below 64 KiB that stay inside what has been
 // decoded, the length exactly as announced. Protobuf: known fields only, in rising order, those
-// that are not repeated once, varints no longer than needed. Remote write: labels sorted, unique and
-// not empty, exactly one sample, histogram or exemplar a series; in 2.0 symbols unique and before
-// all series, the first of them empty, references to symbols that are there.
+// that are not repeated once, varints no longer than needed. Remote write: labels sorted, unique
+// and not empty, exactly one sample, histogram or exemplar a series; in 2.0 symbols unique and
+// before all series, the first of them empty, references to symbols that are there.
 #pragma once
 
 #include <cstddef>

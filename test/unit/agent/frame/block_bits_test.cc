@@ -14,8 +14,8 @@ TEST_CASE("block bits: a stretch of a bitmap, wherever it begins") {
     for (uint64_t& word : words) word = random();
     const auto size = static_cast<uint32_t>(words.size() * 64);
     const auto begin = static_cast<uint32_t>(random() % size);
-    const uint32_t end = begin + static_cast<uint32_t>(
-                                     random() % std::min<uint64_t>(257, size - begin + 1));
+    const uint32_t end =
+        begin + static_cast<uint32_t>(random() % std::min<uint64_t>(257, size - begin + 1));
     INFO("[" << begin << ", " << end << ") of " << size << ", seed " << Catch::rngSeed());
     const BlockBits bits = BitsOf(words, begin, end);
     uint32_t count = 0;

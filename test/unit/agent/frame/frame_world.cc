@@ -136,9 +136,9 @@ Labels PodLabels(size_t i) {
 }
 
 std::string RandomWorld::Text(size_t size_max) {
-  static const std::vector<std::string> kPieces = {"a",  "b",    "pod-",     "\"",  "\\",
-                                                   "\n", "ä",    "日本",     "\x01", "\x10\x09",
-                                                   "0",  "-7f9", "\U0001F600", "=",   "x"};
+  static const std::vector<std::string> kPieces = {"a",  "b",    "pod-",       "\"",   "\\",
+                                                   "\n", "ä",    "日本",       "\x01", "\x10\x09",
+                                                   "0",  "-7f9", "\U0001F600", "=",    "x"};
   std::string text;
   const size_t size = 1 + Below(size_max);
   while (text.size() < size) text += kPieces[Below(kPieces.size())];
@@ -193,8 +193,16 @@ TimestampMs RandomWorld::Time() {
 
 double RandomWorld::Value() {
   using Limits = std::numeric_limits<double>;
-  const double special[] = {0.0, -0.0, 1.0, -1.0, Limits::infinity(), -Limits::infinity(),
-                            Limits::quiet_NaN(), StaleNan(), Limits::denorm_min(), Limits::max()};
+  const double special[] = {0.0,
+                            -0.0,
+                            1.0,
+                            -1.0,
+                            Limits::infinity(),
+                            -Limits::infinity(),
+                            Limits::quiet_NaN(),
+                            StaleNan(),
+                            Limits::denorm_min(),
+                            Limits::max()};
   if (OneIn(3)) return special[Below(std::size(special))];
   return OneIn(2) ? static_cast<double>(Below(100'000)) / 8 : std::bit_cast<double>(random_());
 }

@@ -57,7 +57,8 @@ class GeneralPath {
   WriteRequestV2Builder v2_;
 };
 
-constexpr const char* kV2ContentType = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+constexpr const char* kV2ContentType =
+    "application/x-protobuf;proto=io.prometheus.write.v2.Request";
 
 // What a receiver makes of a request: its samples as text, the bits of values included, sorted by
 // series; those of a series in the order of the request. Begins with an error if there is one.

@@ -18,7 +18,8 @@ struct Entry {
 std::string Raw(const std::vector<Entry>& entries) {
   std::string raw;
   for (const Entry& entry : entries) {
-    raw += entry.head + std::string(kValueBytes, '\0') + "\x10\x80\x80\x80\x80\x80\x01" + entry.tail;
+    raw +=
+        entry.head + std::string(kValueBytes, '\0') + "\x10\x80\x80\x80\x80\x80\x01" + entry.tail;
   }
   return raw;
 }
@@ -38,7 +39,6 @@ std::string Inflate(const HoleCompressor::Output& output) {
   return raw;
 }
 
-// What became of a byte of the raw bytes: which bytes of the stream it depends on.
 struct Element {
   bool is_literal;
   size_t raw_begin, raw_end;
@@ -95,13 +95,14 @@ void CheckRules(const std::vector<Entry>& entries, FrameTimes times) {
   size_t hole = 0, hole_at = 0;
   for (const Element& element : ElementsOf(output.bytes)) {
     if (!element.is_literal) {
+      bool good = true;
       for (size_t i = element.raw_begin; i < element.raw_end; i++) {
         const size_t from = element.from + (i - element.raw_begin);
-        REQUIRE(kind[i] != 1);
-        // A copied time is that of another entry, byte for byte.
-        REQUIRE(kind[from] == kind[i]);
-        REQUIRE((kind[i] == 0 || times == FrameTimes::kShared));
+        // No value; and a copied time is that of another entry, byte for byte.
+        good = good && kind[i] != 1 && kind[from] == kind[i] &&
+               (kind[i] == 0 || times == FrameTimes::kShared);
       }
+      REQUIRE(good);
       continue;
     }
     for (; hole < values.size() && values[hole] < element.raw_end; hole++) {
@@ -112,9 +113,12 @@ void CheckRules(const std::vector<Entry>& entries, FrameTimes times) {
       REQUIRE(values[hole] + (has_time ? kTimeFromValue + kTimeBytes : kValueBytes) <=
               element.raw_end);
     }
+    bool good = true;
     for (size_t i = element.raw_begin; i < element.raw_end; i++) {
-      if (kind[i] >= 2) REQUIRE((times == FrameTimes::kOwn || i < values[0] + 15));
+      good = good && (kind[i] < 2 || times == FrameTimes::kOwn ||
+                      i < values[0] + kTimeFromValue + kTimeBytes);
     }
+    REQUIRE(good);
   }
   REQUIRE(hole == values.size());
 }
@@ -127,8 +131,8 @@ TEST_CASE("hole compressor: values are in literals, times are literals or copies
   for (uint64_t round = 0; round < 300; round++) {
     std::mt19937_64 random(seed * 1'000'003 + round);
     // Few distinct bytes, among them those that stand where times will be: chance matches galore.
-    const std::string alphabet = random() % 2 == 0 ? std::string("\x10\x80\x80\x80\x01", 5)
-                                                   : std::string("abc\0", 4);
+    const std::string alphabet =
+        random() % 2 == 0 ? std::string("\x10\x80\x80\x80\x01", 5) : std::string("abc\0", 4);
     auto text = [&](size_t size_max) {
       std::string bytes(random() % size_max, ' ');
       for (char& c : bytes) c = alphabet[random() % alphabet.size()];
@@ -171,7 +175,8 @@ TEST_CASE("hole compressor: what is beyond its bounds is refused") {
   CHECK_FALSE(compressor.Add("x", 1, ""));
   compressor.Begin(FrameTimes::kOwn);
   const std::string large(kEntryBytesMax - 15, 'x');
-  for (size_t i = 0; i < kBlockBytesMax / kEntryBytesMax; i++) REQUIRE(compressor.Add(large, 1, ""));
+  for (size_t i = 0; i < kBlockBytesMax / kEntryBytesMax; i++)
+    REQUIRE(compressor.Add(large, 1, ""));
   CHECK_FALSE(compressor.Add(large, 1, ""));
 }
 
