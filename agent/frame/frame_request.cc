@@ -21,20 +21,21 @@ constexpr size_t kLengthBytesMax = 5;
 FrameRequest::FrameRequest(const FrameSymbols& symbols)
     : symbols_(&symbols), raw_bytes_(symbols.raw_bytes()), wire_bytes_(symbols.bytes().size()) {}
 
-void FrameRequest::Add(const FrameBlock& block, const GroupSamples& samples, const FrameFit& fit) {
+void FrameRequest::Add(BlockRef block, const GroupSamples& samples, const FrameFit& fit) {
+  const BlockOrigin& origin = block->origin();
   CHECK(fit.way != FrameFit::Way::kGeneral);
-  CHECK(symbols_ == nullptr ? !block.origin().is_v2()
-                            : block.origin().table == symbols_->id() &&
-                                  block.origin().symbols <= symbols_->count());
+  CHECK(symbols_ == nullptr
+            ? !origin.is_v2()
+            : origin.table == symbols_->id() && origin.symbols <= symbols_->count());
   if (fit.samples == 0) return;
   if (fit.way == FrameFit::Way::kPatch) {
-    parts_.push_back({&block, &samples, {}});
-    raw_bytes_ += block.raw_bytes();
-    wire_bytes_ += block.wire_bytes();
+    raw_bytes_ += block->raw_bytes();
+    wire_bytes_ += block->wire_bytes();
+    parts_.push_back({std::move(block), &samples, {}});
     return;
   }
   std::string raw, stream;
-  ThawedBlock(block).Write(samples, raw);
+  ThawedBlock(*block).Write(samples, raw);
   snappy::Compress(raw.data(), raw.size(), &stream);
   AddStream(std::move(stream));
 }

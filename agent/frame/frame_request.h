@@ -4,7 +4,8 @@
 // path has made, stand one behind the other under one length. 2.0: the blocks are of one table of
 // symbols, which comes first; a body of the general path has symbols of its own and cannot join.
 //
-// One thread. A request is filled and finished in one go: what is added has to live until then.
+// One thread. A request is filled and finished in one go: the samples that are added, and the table
+// of symbols, have to live until then, and the table must not change.
 // Allocates once for the body, and for blocks that are rewritten.
 #pragma once
 
@@ -26,7 +27,7 @@ class FrameRequest {
   explicit FrameRequest(const FrameSymbols& symbols);
 
   // The floats of the block's series. `fit` is FitOf both, and not kGeneral.
-  void Add(const FrameBlock& block, const GroupSamples& samples, const FrameFit& fit);
+  void Add(BlockRef block, const GroupSamples& samples, const FrameFit& fit);
   // A request of 1.0, compressed, as WriteRequestBuilder finishes it. Comes behind what was added.
   void Join(std::string_view body);
 
@@ -39,7 +40,7 @@ class FrameRequest {
 
  private:
   struct Part {
-    const FrameBlock* block;  // null: `stream` is what there is
+    BlockRef block;  // null: `stream` is what there is
     const GroupSamples* samples;
     std::string stream;
   };

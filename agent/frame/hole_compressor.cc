@@ -82,15 +82,23 @@ void HoleCompressor::Begin(FrameTimes times) {
   table_.assign(size_t{1} << kTableBits, kNone);
   segment_by_key_ = {};
   segment_ = scanned_ = matchable_ = literal_begin_ = next_hole_ = last_hole_at_ = 0;
-  last_ = {};
-  out_ = {};
+  last_ = Match();
+  out_ = Output();
 }
 
 void HoleCompressor::Release() {
-  raw_ = {};
-  value_at_ = {};
-  table_ = {};
-  out_ = {};
+  // To assign nothing would only empty them.
+  std::string().swap(raw_);
+  std::vector<uint32_t>().swap(value_at_);
+  std::vector<uint32_t>().swap(table_);
+  std::string().swap(out_.bytes);
+  std::vector<uint16_t>().swap(out_.holes);
+}
+
+size_t HoleCompressor::memory_bytes() const {
+  return sizeof(*this) + raw_.capacity() + value_at_.capacity() * sizeof(uint32_t) +
+         table_.capacity() * sizeof(uint32_t) + out_.bytes.capacity() +
+         out_.holes.capacity() * sizeof(uint16_t);
 }
 
 bool HoleCompressor::Add(std::string_view head, size_t key_bytes, std::string_view tail) {

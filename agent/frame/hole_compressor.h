@@ -54,6 +54,7 @@ class HoleCompressor {
   Output Finish();
   // Gives the scratch back.
   void Release();
+  size_t memory_bytes() const;
 
  private:
   static constexpr uint32_t kTableBits = 14;

@@ -220,7 +220,7 @@ void SendFrames(benchmark::State& state, const World& world, const World& compil
       const FrameFit fit = FitOf(*blocks[i], of_group);
       if (fit.way != expected) state.SkipWithError("it is sent in another way");
       samples += fit.samples;
-      request.Add(*blocks[i], of_group, fit);
+      request.Add(blocks[i], of_group, fit);
     }
     const std::string body = request.Finish();
     wire = body.size();

@@ -26,7 +26,7 @@ TEST_CASE("frames: what is sent allocates by request, not by sample") {
   FrameRequest request;
   for (const BlockRef& block : blocks) {
     const FrameFit fit = FitOf(*block, samples);
-    request.Add(*block, samples, fit);
+    request.Add(block, samples, fit);
   }
   body = request.Finish();
   CHECK(AllocationCount() - before <= 3);

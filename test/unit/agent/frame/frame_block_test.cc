@@ -19,9 +19,9 @@ WorldGroup Pods(size_t series) {
   return WorldGroup(labels);
 }
 
-std::string BodyOf(const FrameBlock& block, const GroupSamples& samples) {
+std::string BodyOf(const BlockRef& block, const GroupSamples& samples) {
   FrameRequest request;
-  request.Add(block, samples, FitOf(block, samples));
+  request.Add(block, samples, FitOf(*block, samples));
   return request.Finish();
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("frame block: two blocks of a group make one request, in any order") {
       CHECK(fit.samples == 250);
       CHECK(fit.earliest == kNow);
       CHECK(fit.latest == kNow);
-      request.Add(*block, samples, fit);
+      request.Add(block, samples, fit);
     }
     CHECK(request.raw_bytes() == first->raw_bytes() + second->raw_bytes());
     const std::string body = request.Finish();
@@ -70,7 +70,7 @@ TEST_CASE("frame block: the values that are no ordinary numbers, bit by bit") {
   samples.values = {StaleNan(), std::nan("7"), HUGE_VAL, -HUGE_VAL, -0.0, 0.0};
   const BlockRef block = Compile(group.Source(0, FrameTimes::kShared));
   CHECK(WayOf(*block, samples) == FrameFit::Way::kPatch);
-  CHECK(Received(BodyOf(*block, samples), false) == Received(OracleOf(group, 0, samples), false));
+  CHECK(Received(BodyOf(block, samples), false) == Received(OracleOf(group, 0, samples), false));
 }
 
 TEST_CASE("frame block: only times of six bytes are patched, others arrive all the same") {
@@ -87,7 +87,7 @@ TEST_CASE("frame block: only times of six bytes are patched, others arrive all t
   }
   for (TimestampMs time : {kFirst, kEnd - 1, TimestampMs{0}, TimestampMs{-1}, kFirst - 1, kEnd}) {
     const GroupSamples samples = Everything(group, time);
-    const std::string body = BodyOf(*block, samples);
+    const std::string body = BodyOf(block, samples);
     CHECK(Received(body, false) == Received(OracleOf(group, 0, samples), false));
     CHECK(ReadStrictly(body, false).error == "");
   }
@@ -102,11 +102,11 @@ TEST_CASE("frame block: a series that is not there leaves the others to be sent"
   CHECK(fit.way == FrameFit::Way::kRewrite);
   CHECK(fit.samples == 249);
   CHECK(IsEmpty(fit.others));
-  CHECK(Received(BodyOf(*block, samples), false) == Received(OracleOf(group, 0, samples), false));
+  CHECK(Received(BodyOf(block, samples), false) == Received(OracleOf(group, 0, samples), false));
   // In the other chunk nothing is missing.
   const BlockRef second = Compile(group.Source(1, FrameTimes::kShared));
   CHECK(WayOf(*second, samples) == FrameFit::Way::kPatch);
-  CHECK(Received(BodyOf(*second, samples), false) == Received(OracleOf(group, 1, samples), false));
+  CHECK(Received(BodyOf(second, samples), false) == Received(OracleOf(group, 1, samples), false));
   // It has gone for good: the labels come from the block itself, one block is compiled.
   BlockSource source = group.Source(0, FrameTimes::kShared);
   source.encoded = ThawedBlock(*block).Encoded();
@@ -114,7 +114,7 @@ TEST_CASE("frame block: a series that is not there leaves the others to be sent"
   const BlockRef without = Compile(std::move(source));
   CHECK(without->series() == 249);
   CHECK(WayOf(*without, samples) == FrameFit::Way::kPatch);
-  CHECK(Received(BodyOf(*without, samples), false) == Received(OracleOf(group, 0, samples), false));
+  CHECK(Received(BodyOf(without, samples), false) == Received(OracleOf(group, 0, samples), false));
   // It is back.
   const FrameFit back = FitOf(*without, Everything(group, kNow));
   CHECK(back.way == FrameFit::Way::kPatch);
@@ -137,8 +137,8 @@ TEST_CASE("frame block: own times are patched in where the block has room for th
   CHECK(FitOf(*own, samples).latest == kNow);
   CHECK(WayOf(*shared, samples) == FrameFit::Way::kRewrite);
   const std::vector<std::string> expected = Received(OracleOf(group, 0, samples), false);
-  CHECK(Received(BodyOf(*own, samples), false) == expected);
-  CHECK(Received(BodyOf(*shared, samples), false) == expected);
+  CHECK(Received(BodyOf(own, samples), false) == expected);
+  CHECK(Received(BodyOf(shared, samples), false) == expected);
   // Own times are patched in, no matter that none is there.
   CHECK(WayOf(*own, Everything(group, kNow)) == FrameFit::Way::kPatch);
 
@@ -146,12 +146,12 @@ TEST_CASE("frame block: own times are patched in where the block has room for th
     samples.own.push_back({3, kNow + 1, 5.0});
     CHECK(WayOf(*own, samples) == FrameFit::Way::kRewrite);
     CHECK(FitOf(*own, samples).samples == 101);
-    CHECK(Received(BodyOf(*own, samples), false) == Received(OracleOf(group, 0, samples), false));
+    CHECK(Received(BodyOf(own, samples), false) == Received(OracleOf(group, 0, samples), false));
   }
   SECTION("nor a time of another length") {
     samples.own[1].timestamp = 5;
     CHECK(WayOf(*own, samples) == FrameFit::Way::kRewrite);
-    CHECK(Received(BodyOf(*own, samples), false) == Received(OracleOf(group, 0, samples), false));
+    CHECK(Received(BodyOf(own, samples), false) == Received(OracleOf(group, 0, samples), false));
   }
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("frame block: the remote's rules leave series out") {
   const BlockRef block = Compile(group.Source(0, FrameTimes::kShared));
   CHECK(block->series() == 66);
   CHECK(WayOf(*block, samples) == FrameFit::Way::kPatch);
-  CHECK(Received(BodyOf(*block, samples), false) == Received(OracleOf(group, 0, samples), false));
+  CHECK(Received(BodyOf(block, samples), false) == Received(OracleOf(group, 0, samples), false));
   // None is left.
   const WorldGroup nothing(labels, std::vector<bool>(100, true));
   CHECK(Compile(nothing.Source(0, FrameTimes::kShared)) == nullptr);

@@ -43,7 +43,7 @@ void CompileInto(FrameUnit& unit, size_t i, BlockSource source) {
 std::string BodyOf(const FrameUnit& unit, const GroupSamples& samples) {
   FrameRequest request(unit.symbols());
   for (size_t i = 0; i < unit.blocks(); i++) {
-    request.Add(*unit.block(i), samples, FitOf(*unit.block(i), samples));
+    request.Add(unit.block(i), samples, FitOf(*unit.block(i), samples));
   }
   return request.Finish();
 }

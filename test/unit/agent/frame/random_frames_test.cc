@@ -11,7 +11,7 @@
 namespace tributary {
 namespace {
 
-constexpr int kRounds = 400;
+constexpr int kRounds = 150;
 
 using Way = FrameFit::Way;
 
@@ -70,7 +70,7 @@ TEST_CASE("frames: of 1.0 and any groups, joined with the general path, arrive a
         } else {
           const FrameFit fit = FitOf(*block, samples);
           REQUIRE(fit.way != Way::kGeneral);
-          request.Add(*block, samples, fit);
+          request.Add(block, samples, fit);
           rest.Add(group, chunk, samples, fit.others);
           patched += fit.way == Way::kPatch;
           rewritten += fit.way == Way::kRewrite && fit.samples > 0;
@@ -128,7 +128,7 @@ TEST_CASE("frames: of 2.0 and any blocks of a unit arrive as by the general path
         continue;
       }
       oracle.Add(group, chunk, samples, block.origin().members);
-      request.Add(block, samples, fit);
+      request.Add(unit.block(chunk), samples, fit);
       patched += fit.way == Way::kPatch;
       rewritten += fit.way == Way::kRewrite && fit.samples > 0;
     }
@@ -144,6 +144,7 @@ TEST_CASE("frames: of 2.0 and any blocks of a unit arrive as by the general path
 }
 
 TEST_CASE("frames: labels read back from blocks are those they were compiled from") {
+  int compared = 0;
   for (int round = 0; round < kRounds / 4; round++) {
     const uint64_t seed = Catch::rngSeed() * 1'000'003ull + static_cast<uint64_t>(round);
     INFO("round " << round << " of seed " << Catch::rngSeed());
@@ -156,9 +157,10 @@ TEST_CASE("frames: labels read back from blocks are those they were compiled fro
     for (uint32_t chunk = 0; chunk < group.chunks(); chunk++) {
       const BlockSource source = RandomSource(world, group, chunk, samples);
       BlockRef v1 = Compile(source), v2 = Compile(source, &writer);
-      REQUIRE((v1 == nullptr) == (v2 == nullptr));
-      if (v1 == nullptr) continue;
       writer.Commit();
+      // What is too long for the one is a symbol in the other.
+      if (v1 == nullptr || v2 == nullptr) continue;
+      compared++;
       // Of the series that are in the block.
       std::string expected;
       for (uint32_t i = source.begin; i < source.end; i++) {
@@ -170,6 +172,7 @@ TEST_CASE("frames: labels read back from blocks are those they were compiled fro
       CHECK(ThawedBlock(*v2).Encoded(symbols) == expected);
     }
   }
+  CHECK(compared > kRounds / 8);
 }
 
 }  // namespace tributary
