@@ -148,6 +148,12 @@ TEST_CASE("frame block: own times are patched in where the block has room for th
     CHECK(FitOf(*own, samples).samples == 101);
     CHECK(Received(BodyOf(own, samples), false) == Received(OracleOf(group, 0, samples), false));
   }
+  SECTION("nor two of one in place of another's") {
+    samples.own[0] = {3, kNow + 1, 5.0};
+    CHECK(FitOf(*own, samples).samples == 100);
+    CHECK(WayOf(*own, samples) == FrameFit::Way::kRewrite);
+    CHECK(Received(BodyOf(own, samples), false) == Received(OracleOf(group, 0, samples), false));
+  }
   SECTION("nor a time of another length") {
     samples.own[1].timestamp = 5;
     CHECK(WayOf(*own, samples) == FrameFit::Way::kRewrite);

@@ -215,13 +215,15 @@ GroupSamples RandomWorld::Samples(const WorldGroup& group) {
   const uint64_t gap_every[] = {0, 0, 0, 1000, 30, 2, 1};
   const uint64_t gap = gap_every[Below(std::size(gap_every))];
   const bool own_times = OneIn(3), no_stale = OneIn(2);
+  constexpr TimestampMs kFar = TimestampMs{1} << 60;
+  const TimestampMs before = std::clamp(samples.timestamp, -kFar, kFar) - 100;
   for (uint32_t i = 0; i < group.series(); i++) {
     if (gap > 0 && OneIn(gap)) continue;
     double value = Value();
     if (no_stale && IsStaleNan(value)) value = 1;
     if (own_times && !OneIn(20)) {
-      samples.own.push_back({i, OneIn(10) ? Time() : samples.timestamp - 100, value});
-      if (OneIn(300)) samples.own.push_back({i, samples.own.back().timestamp + 5, value});
+      samples.own.push_back({i, OneIn(10) ? Time() : before, value});
+      if (OneIn(300)) samples.own.push_back({i, before + 5, value});
       if (!OneIn(300)) continue;
     }
     samples.present[i / 64] |= uint64_t{1} << (i % 64);
