@@ -20,7 +20,7 @@ constexpr size_t kShortCopyMin = 4, kShortCopyMax = 11, kShortOffsetMax = 2'047;
 constexpr int kGainMin = 2;
 // A match so good is taken without looking for a better one.
 constexpr size_t kGoodMatch = 32;
-constexpr size_t kRememberEvery = 4;
+constexpr size_t kRememberEvery = 8;
 constexpr uint32_t kNone = ~uint32_t{0};
 
 // Where the times will be; equal in all entries, so that one matches another.
