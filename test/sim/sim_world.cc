@@ -268,10 +268,18 @@ void World::FollowScrapes() {
 void World::CheckQueue(const RemoteQueue& queue) {
   const SampleCounts& read = queue.stats().read;
   const SampleCounts accounted = queue.stats().finished() + queue.pending();
-  if (read == accounted) return;
-  Problem(fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
-                      queue.config().url, read.samples, read.histograms, read.exemplars,
-                      accounted.samples, accounted.histograms, accounted.exemplars));
+  if (read != accounted) {
+    Problem(fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
+                        queue.config().url, read.samples, read.histograms, read.exemplars,
+                        accounted.samples, accounted.histograms, accounted.exemplars));
+  }
+  const RemoteLedger ledger = queue.ledger();
+  if (ledger.balances()) return;
+  const SampleCounts in = ledger.in(), out = ledger.out();
+  Problem(fmt::format(
+      "{}: the ledger has {} samples, {} histograms, {} exemplars come in and {}, {}, {} go out",
+      queue.config().url, in.samples, in.histograms, in.exemplars, out.samples, out.histograms,
+      out.exemplars));
 }
 
 void World::CheckAccounts() {
