@@ -281,7 +281,12 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
     // What was dropped while nobody of this name was there is nobody's loss.
     const SampleCounts first = segments.empty() ? end_[p] : segments.front().header.before;
     SampleCounts& before = recovered.before_low;
-    if (Over(first, before).total() > 0) before = first;
+    if (Over(first, before).total() > 0) {
+      before = first;
+      // Which of the ranges were in it is not known: what is left of them is read again.
+      recovered.done.clear();
+      recovered.in_done = {};
+    }
     reader.read[p] = reader.before_low[p] = before;
   }
   loop_.Post([self = self_, id = last_reader_] {
@@ -355,6 +360,8 @@ SampleLog::Step SampleLog::ReadOne(Reader& reader, ReaderId id, Batch& batch, ui
   if (reader.next > readable_) return Step::kAtEnd;
   if (reader.handed.size() >= kHandedMax) return Step::kWaiting;
   if (reader.next < first_in_memory()) return ReadOneFromDisk(reader, id, batch, samples);
+  // Later on the disk would be read from where it was left, which is behind.
+  if (reader.disk != nullptr) EndDisk(reader, reader.next);
   const Entry& entry = At(reader.next);
   HandOut(reader, reader.next, entry.partition, false, entry.samples, batch, samples);
   return Step::kTaken;

@@ -34,7 +34,8 @@ uint64_t SampleLog::DiskBytesFrom(LogPosition position) const {
 // What lies on disk is as old as the end of the segment that comes before, or younger; that of the
 // first one is not known, and its own end has to do.
 TimestampMs SampleLog::OldestMs(LogPosition position) const {
-  if (position >= first_in_memory()) return window_[position - first_in_memory()].samples->timestamp;
+  if (position >= first_in_memory())
+    return window_[position - first_in_memory()].samples->timestamp;
   TimestampMs oldest = 0;
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     TimestampMs before = 0;
