@@ -1,5 +1,5 @@
-// Where everything is that a remote's reader of the log was to get: nothing comes or goes uncounted.
-// A value; pure.
+// Where everything is that a remote's reader of the log was to get: nothing comes or goes
+// uncounted. A value; pure.
 //
 //   accepted + recovered = sent + failed + dropped + unwanted + pending + unread
 //
@@ -23,9 +23,7 @@ struct RemoteLedger {
   SampleCounts unread;    // in the log
 
   SampleCounts in() const { return accepted + recovered; }
-  SampleCounts out() const {
-    return sent + failed + dropped.total() + unwanted + pending + unread;
-  }
+  SampleCounts out() const { return sent + failed + dropped.total() + unwanted + pending + unread; }
   bool balances() const { return in() == out(); }
 };
 

@@ -15,9 +15,7 @@ Json ToJson(const KindCounts& counts) {
 }
 
 // Null: there was none.
-Json TimeJson(TimestampMs time_ms) {
-  return time_ms == 0 ? Json(nullptr) : Json(ApiTime(time_ms));
-}
+Json TimeJson(TimestampMs time_ms) { return time_ms == 0 ? Json(nullptr) : Json(ApiTime(time_ms)); }
 
 Json LedgerJson(const RemoteStatus& remote) {
   Json dropped = Json::object();
@@ -37,9 +35,8 @@ Json ToJson(const RemoteStatus& remote) {
                     {"desired", remote.shards_desired},
                     {"min", remote.shards_min},
                     {"max", remote.shards_max}};
-  json["position"] = {{"read", remote.position_read},
-                      {"done", remote.position_done},
-                      {"end", remote.position_end}};
+  json["position"] = {
+      {"read", remote.position_read}, {"done", remote.position_done}, {"end", remote.position_end}};
   json["backlog"] = ToJson(remote.backlog);
   json["backlog"]["bytes"] = remote.backlog_disk_bytes;
   json["backlog"]["seconds"] = remote.backlog_seconds;
