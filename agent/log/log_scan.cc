@@ -102,7 +102,12 @@ class Scanner {
       Record record;
       uint32_t size = 0;
       if (head->size() >= sizeof(size)) memcpy(&size, head->data(), sizeof(size));
-      const bool plausible = ReadRecord(*head, record) == RecordOutcome::kCut;
+      bool plausible = ReadRecord(*head, record) == RecordOutcome::kCut;
+      // A footer is always of one size.
+      constexpr size_t kFooterPayload = kFooterBytes - kTrailerBytes - kRecordHeaderBytes;
+      if (head->size() == kRecordHeaderBytes && size != kFooterPayload) {
+        plausible &= static_cast<RecordType>(head->back()) != RecordType::kFooter;
+      }
       if (plausible && bytes < kRecordHeaderBytes + size) return {};  // it is cut
       auto zeros = IsZeros(bytes);
       if (!zeros) return Fail(zeros.error().message);

@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
-#include "common/base/units.h"
 #include "common/file/posix_file_system.h"
 #include "tools/agentctl/command.h"
 #include "tools/agentctl/log_report.h"
 #include "tools/agentctl/time_text.h"
+#include "tools/agentctl/value_text.h"
 
 namespace tributary {
 namespace {
@@ -68,7 +68,7 @@ int Verify(Disk& disk, const LogFolder& folder, const LogQuery& query) {
   if (!totals) return Refuse(totals.error().message);
   std::string text =
       fmt::format("{}: {} segments, {}, {} records; {} samples, {} histograms, {} exemplars read\n",
-                  folder.path, totals->segments, FormatSize(totals->bytes), totals->records,
+                  folder.path, totals->segments, FormatBytes(totals->bytes), totals->records,
                   totals->counts.samples, totals->counts.histograms, totals->counts.exemplars);
   if (totals->unfinished_bytes > 0) {
     text += fmt::format("{} bytes belong to commits that have not ended: no damage\n",

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "common/base/units.h"
 #include "tools/agentctl/label_input.h"
 #include "tools/agentctl/time_text.h"
 #include "tools/agentctl/value_text.h"

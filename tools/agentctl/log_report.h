@@ -13,10 +13,10 @@
 namespace tributary {
 
 struct LogQuery {
-  std::optional<uint32_t> partition;
+  std::optional<uint32_t> partition = {};
   // Of dumps: all of these labels, by equality; "" stands for a label that is not there.
-  std::vector<std::pair<std::string, std::string>> labels;
-  std::optional<TimestampMs> from, to;  // both included
+  std::vector<std::pair<std::string, std::string>> labels = {};
+  std::optional<TimestampMs> from = {}, to = {};  // both included
 };
 
 // False: nobody reads on.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/base/units.h"
+#include "tools/agentctl/value_text.h"
 
 namespace tributary {
 namespace {
@@ -93,7 +94,7 @@ std::string RemoteText(const Json& remote, bool failing) {
   std::string out = fmt::format("  {} ({}): {}\n", remote.at("name").get<std::string>(),
                                 remote.at("url").get<std::string>(), failing ? "failing" : "ok");
   out += fmt::format("    backlog: {}, {} on disk, oldest {}\n", KindsText(backlog),
-                     FormatSize(backlog.at("bytes").get<uint64_t>()),
+                     FormatBytes(backlog.at("bytes").get<uint64_t>()),
                      SecondsText(backlog.at("seconds").get<double>()));
   out += fmt::format("    sent {}; failed {}; {} of {} shards\n", KindsText(ledger.at("sent")),
                      KindsText(ledger.at("failed")), shards.at("current").get<uint64_t>(),
@@ -128,12 +129,12 @@ std::string RemotesText(const Json& remotes, double behind_seconds, AgentReport&
 
 std::string LogText(const Json& log, AgentReport& report) {
   if (log.at("mode") == "memory") {
-    return fmt::format("log: in memory, {}\n", FormatSize(log.at("memoryBytes").get<uint64_t>()));
+    return fmt::format("log: in memory, {}\n", FormatBytes(log.at("memoryBytes").get<uint64_t>()));
   }
   std::string out = fmt::format(
       "log: {}, {} in {} segments; {} in memory\n", log.at("path").get<std::string>(),
-      FormatSize(log.at("diskBytes").get<uint64_t>()), log.at("segments").get<uint64_t>(),
-      FormatSize(log.at("memoryBytes").get<uint64_t>()));
+      FormatBytes(log.at("diskBytes").get<uint64_t>()), log.at("segments").get<uint64_t>(),
+      FormatBytes(log.at("memoryBytes").get<uint64_t>()));
   const auto error = log.at("lastDiskError").get<std::string>();
   if (log.at("diskFailing").get<bool>()) {
     report.problems.push_back("the log's disk fails: " + (error.empty() ? "no room" : error));
