@@ -4,8 +4,7 @@
 //   accepted + recovered = sent + failed + dropped + unwanted + pending + unread
 //
 // holds for each kind at all times, exactly. Of one reader in one process: what an earlier process
-// has left is `recovered` here, and what is unread or pending at the end is that of the next (less
-// what becomes certain only at the start: what the end has cut off).
+// has left is `recovered`, and may have been delivered by it.
 #pragma once
 
 #include "agent/remote/remote_queue_stats.h"
