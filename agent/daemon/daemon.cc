@@ -108,6 +108,7 @@ class Daemon {
   void Stop(const std::string& why);
   Result<std::string> MetricsPage();
   Result<TargetsStatus> Targets();
+  Result<RemoteWriteStatus> RemoteWrite();
   RuntimeInfo Info();
 
   const DaemonOptions& options_;
@@ -251,6 +252,13 @@ Result<TargetsStatus> Daemon::Targets() {
   return std::move(*status);
 }
 
+Result<RemoteWriteStatus> Daemon::RemoteWrite() {
+  auto status = Ask(worker_->loop(), kAnswerMax,
+                    [worker = &worker_->worker()] { return worker->RemoteWrite(); });
+  if (!status) return Fail("the worker does not answer");
+  return std::move(*status);
+}
+
 RuntimeInfo Daemon::Info() {
   RuntimeInfo info;
   info.start_ms = start_ms_;
@@ -279,6 +287,7 @@ bool Daemon::StartWeb() {
   handlers.ready = [this] { return agent_->ready(); };
   handlers.metrics = [this] { return MetricsPage(); };
   handlers.targets = [this] { return Targets(); };
+  handlers.remote_write = [this] { return RemoteWrite(); };
   handlers.config_yaml = [this] {
     auto config = Ask(loop_, kAnswerMax, [agent = agent_.get()] { return agent->config(); });
     return config && *config ? (*config)->yaml : std::string();

@@ -98,6 +98,14 @@ class SampleLog {
   void Done(ReaderId reader, uint64_t ticket);
   // What the reader has not read yet.
   SampleCounts Unread(ReaderId reader) const;
+  // Where a reader is; for people, it walks over segments.
+  struct Place {
+    LogPosition read = 0;          // the last record that was read
+    LogPosition done = 0;          // it is done with all up to this one
+    uint64_t disk_bytes = 0;       // of what it is not done with, at most
+    TimestampMs unread_since = 0;  // of the oldest that is not read, about; 0: there is none
+  };
+  Place PlaceOf(ReaderId reader) const;
   // Position of the last record appended.
   LogPosition end() const { return next_ - 1; }
 
@@ -154,6 +162,8 @@ class SampleLog {
 
   LogPosition first_in_memory() const { return next_ - window_.size(); }
   Entry& At(LogPosition position) { return window_[position - first_in_memory()]; }
+  uint64_t DiskBytesFrom(LogPosition position) const;
+  TimestampMs OldestMs(LogPosition position) const;
   LogPosition LowOf(const Reader& reader) const {
     return reader.handed.empty() ? reader.next : reader.handed.front().position;
   }

@@ -61,6 +61,8 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
       })),
       deadline_timer_(env_.loop),
       tick_timer_(env_.loop),
+      appended_before_(env_.log.stats().appended),
+      recovered_(env_.log.Unread(reader_)),
       start_ms_(env_.log.SinceMs(reader_)),
       filter_(*spec_.config, start_ms_),
       encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
@@ -106,6 +108,8 @@ void RemoteQueue::MaybeRead() {
 
 void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   reading_ = false;
+  stats_.unwanted += batch.damaged - filter_.Wanted(batch.damaged);
+  stats_.unwanted += batch.lost - filter_.Wanted(batch.lost);
   if (const SampleCounts damaged = filter_.Wanted(batch.damaged); damaged.total() > 0) {
     stats_.read += damaged;
     stats_.dropped[DropReason::kLogDamaged] += damaged;
@@ -130,7 +134,7 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   for (LogRecord& record : batch.records) {
     NoteHighest(highest_read_ms_, record.samples->timestamp);
     Filter(record.samples, false);
-    outstanding_.push_back({record.ticket, 1, env_.loop.Now()});
+    outstanding_.push_back({record.ticket, 1, env_.loop.Now(), record.samples->timestamp});
     Accept(std::move(record.samples), &outstanding_.back());
   }
   if (batch.at_end) more_to_read_ = false;
@@ -152,6 +156,7 @@ void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read
     stats_.dropped[DropReason::kSwitchedOff] += removed.unwanted;
   } else {
     counts -= removed.unwanted;
+    stats_.unwanted += removed.unwanted;
     stats_.read += counts;
     calculator_.AddIn(counts.total());
   }

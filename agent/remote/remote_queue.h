@@ -28,10 +28,12 @@
 #include "agent/remote/prepared_group.h"
 #include "agent/remote/record_filter.h"
 #include "agent/remote/remote_client.h"
+#include "agent/remote/remote_ledger.h"
 #include "agent/remote/remote_queue_stats.h"
 #include "agent/remote/request_encoder.h"
 #include "agent/remote/shard_calculator.h"
 #include "agent/telemetry/metric_sink.h"
+#include "agent/telemetry/status.h"
 
 namespace tributary {
 
@@ -81,7 +83,9 @@ class RemoteQueue {
   const SampleCounts& pending() const { return pending_; }
   // What is in the log and was not read yet, of all kinds.
   SampleCounts unread() const { return env_.log.Unread(reader_); }
+  RemoteLedger ledger() const;
   void Collect(MetricSink& sink) const;
+  RemoteStatus status() const;
 
  private:
   struct Group;
@@ -90,6 +94,7 @@ class RemoteQueue {
     uint64_t ticket;
     uint32_t unfinished = 0;
     MonotonicTime read{};
+    TimestampMs timestamp = 0;
   };
   // Samples of one record for one lane.
   struct Item {
@@ -177,6 +182,9 @@ class RemoteQueue {
   void ApplyPendingSpec();
   void MakeClient();
   void NoteHighest(TimestampMs& highest, TimestampMs timestamp);
+  void NoteError(const std::string& message);
+  // Since when the oldest sample waits that is neither delivered nor dropped; 0: none does.
+  TimestampMs WaitsSinceMs() const;
 
   RemoteEnvironment env_;
   RemoteSpec spec_;
@@ -199,6 +207,7 @@ class RemoteQueue {
   Timer deadline_timer_;
   Timer tick_timer_;
 
+  const SampleCounts appended_before_, recovered_;  // when the reader was added
   const TimestampMs start_ms_;
   RecordFilter filter_;
   std::unique_ptr<RequestEncoder> encoder_;
@@ -214,6 +223,7 @@ class RemoteQueue {
   LogLimiter eviction_log_{seconds(60)};
   LogLimiter custom_buckets_log_{seconds(60)};
   std::string last_error_;
+  TimestampMs last_error_ms_ = 0, last_success_ms_ = 0;  // 0: never
   std::function<void()> drained_;
   bool draining_ = false;
 };

@@ -133,7 +133,7 @@ void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {
   request->written += outcome.written;
   if (outcome.kind == SendOutcome::Kind::kRetry) {
     stats_.retried += request->in_body;
-    last_error_ = outcome.message;
+    NoteError(outcome.message);
     return Retry(request, outcome);
   }
   // A receiver of 2.0 says what it has written: one that says nothing does not speak 2.0.
@@ -160,12 +160,15 @@ void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcom
   const SampleCounts failed = request.in_body - written;
   stats_.sent += written;
   stats_.failed += failed;
-  if (delivered) stats_.bytes_sent += request.body->size();
+  if (delivered) {
+    stats_.bytes_sent += request.body->size();
+    last_success_ms_ = env_.loop.WallMs();
+  }
   if (delivered && failed.total() == 0) return;
   const std::string error =
       delivered ? "the receiver took the request, but says that it has written less than was in it"
                 : outcome.message;
-  last_error_ = error;
+  NoteError(error);
   uint64_t held_back = 0;
   if (!failure_log_.Allow(env_.loop.Now(), held_back)) return;
   env_.logger.Error("samples were refused and are dropped",

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <numeric>
+#include <utility>
 
 #include "agent/series/samples.h"
 
@@ -20,6 +22,18 @@ enum class DropReason : uint8_t {
   kLogDamaged,     // could not be read from the log
 };
 inline constexpr size_t kDropReasons = 7;
+
+// As metrics and the API call them. Prometheus has the names of the first two and of kCustomBuckets.
+inline constexpr std::pair<DropReason, const char*> kDropReasonNames[] = {
+    {DropReason::kSeries, "dropped_series"},
+    {DropReason::kTooOld, "too_old"},
+    {DropReason::kLogFull, "log_full"},
+    {DropReason::kBeforeStart, "before_start"},
+    {DropReason::kCustomBuckets, "nhcb_in_rw1_not_supported"},
+    {DropReason::kSwitchedOff, "switched_off"},
+    {DropReason::kLogDamaged, "log_damaged"},
+};
+static_assert(std::size(kDropReasonNames) == kDropReasons);
 
 class DropCounts {
  public:
@@ -41,7 +55,8 @@ class DropCounts {
 
 // At all times read = sent + failed + dropped.total() + what is pending, for each kind.
 struct RemoteQueueStats {
-  SampleCounts read;  // of the kinds that the remote takes
+  SampleCounts read;      // of the kinds that the remote takes
+  SampleCounts unwanted;  // of others, which are passed over
   SampleCounts sent, failed, retried;
   DropCounts dropped;
   uint64_t bytes_sent = 0, requests = 0;
@@ -49,6 +64,7 @@ struct RemoteQueueStats {
   SampleCounts finished() const { return sent + failed + dropped.total(); }
   RemoteQueueStats& operator+=(const RemoteQueueStats& other) {
     read += other.read;
+    unwanted += other.unwanted;
     sent += other.sent;
     failed += other.failed;
     retried += other.retried;

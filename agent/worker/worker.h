@@ -51,6 +51,7 @@ class Worker {
 
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
   void Collect(MetricSink& sink) const;
+  RemoteWriteStatus RemoteWrite() const;
 
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }

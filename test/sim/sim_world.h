@@ -178,7 +178,6 @@ class World {
   void FollowScrapes();
   void CheckAccounts();
   void CheckQueue(const RemoteQueue& queue);
-  void CheckLedger(WorkerProcess& process);
   void CheckDisk(WorkerProcess& process);
 
   const WorldOptions options_;

@@ -136,7 +136,8 @@ ExemplarSample RemoteWorld::ExemplarOf(uint32_t index, TimestampMs timestamp, do
 }
 
 bool Balances(const RemoteQueue& queue) {
-  return queue.stats().read == queue.stats().finished() + queue.pending();
+  return queue.stats().read == queue.stats().finished() + queue.pending() &&
+         queue.ledger().balances();
 }
 
 }  // namespace tributary

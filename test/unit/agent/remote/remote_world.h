@@ -67,7 +67,7 @@ struct RemoteWorld {
   bool says_written = true;
 };
 
-// read = sent + failed + dropped + pending, of each kind.
+// read = sent + failed + dropped + pending, of each kind, and the ledger balances.
 bool Balances(const RemoteQueue& queue);
 
 // The endpoint of RemoteConfig.
