@@ -169,7 +169,7 @@ class RemoteQueue {
   struct Limited {
     int in_row = 0;
     MonotonicTime since{};
-    uint64_t own = 0;
+    uint64_t own = 0, own_delivered = 0;  // answers of 429 and 2xx to it and to pieces of it
     uint64_t delivered_before = 0, answers_before = 0;
     bool partly_accepted = false;
   };
@@ -248,6 +248,7 @@ class RemoteQueue {
   void Refuse(Request& request, const RefusedPiece& refused, uint64_t& quarantined);
   void WriteDeadLetter(Request& request, const RefusedPiece& refused, bool is_loss);
   void StartNextSplit();
+  bool DeliveredLately() const;
   // Of remote_queue_quarantine.cc.
   uint64_t HashOf(std::string_view encoded_labels) const { return hash_(encoded_labels); }
   void FindRefused(Group& group);

@@ -142,7 +142,7 @@ void RemoteQueue::FallBack(const SendOutcome& outcome) {
 
 bool RemoteQueue::OthersAreTaken(const Request& request) const {
   const Limited& limited = request.limited;
-  const uint64_t delivered = delivered_answers_ - limited.delivered_before;
+  const uint64_t delivered = delivered_answers_ - limited.delivered_before - limited.own_delivered;
   const uint64_t refused = amount_answers_ - limited.answers_before - limited.own;
   if (delivered >= kOthersDelivered && delivered > 2 * refused) return true;
   return env_.loop.Now() - limited.since >= kTooManyPatience &&
@@ -167,7 +167,11 @@ bool RemoteQueue::OnTooMany(Request* request, const SendOutcome& outcome) {
   const MonotonicTime now = env_.loop.Now();
   Limited& limited = request->limited;
   if (limited.since == MonotonicTime{}) {
-    limited = {0, now, 1, delivered_answers_, amount_answers_ - 1, false};
+    limited.since = now;
+    limited.own = 1;
+    limited.own_delivered = 0;
+    limited.delivered_before = delivered_answers_;
+    limited.answers_before = amount_answers_ - 1;
   }
   if (++limited.in_row < kTooManyAnswers || now - limited.since < kTooManyAfter) return false;
   const bool others_are_taken = OthersAreTaken(*request);
@@ -234,7 +238,16 @@ void RemoteQueue::StartSplit(Request* request, const SendOutcome& outcome, bool 
 void RemoteQueue::NextPiece(Request* request, nanoseconds pause) {
   if (next_spec_ != nullptr) return ApplyPendingSpec();
   Split& split = *request->split;
-  while (const auto piece = split.search->Next()) {
+  for (;;) {
+    std::optional<RequestSplit::Piece> piece = split.search->Next();
+    while (!piece) {
+      const auto again =
+          std::find_if(split.refused.begin(), split.refused.end(),
+                       [&](const auto& refused) { return split.search->Reopen(refused.piece); });
+      if (again == split.refused.end()) return EndSplit(request);
+      split.refused.erase(again);
+      piece = split.search->Next();
+    }
     split.piece = *piece;
     request->attempt = 0;
     request->written = {};
@@ -245,7 +258,6 @@ void RemoteQueue::NextPiece(Request* request, nanoseconds pause) {
     request->timer->SetAfter(pause, [this, request] { AttemptAgain(request); });
     return;
   }
-  EndSplit(request);
 }
 
 void RemoteQueue::OnPiece(Request* request, const SendOutcome& outcome, nanoseconds duration) {
@@ -257,6 +269,7 @@ void RemoteQueue::OnPiece(Request* request, const SendOutcome& outcome, nanoseco
     calculator_.AddOut(request->in_body.total(), duration);
     pending_ -= request->in_body;
     split.accepted = true;
+    request->limited.own_delivered++;
     const auto [first, last] = split.plan.SeriesIn(split.piece);
     for (size_t i = first; i < last; i++) split.plan.series()[i].accepted = true;
     split.plan.SetGone(split.piece);
@@ -289,7 +302,7 @@ void RemoteQueue::EndSplit(Request* request) {
   }
   if (split.accepted) {
     short_splits_until_ = {};
-  } else if (was_search) {
+  } else if (was_search && !DeliveredLately()) {
     short_splits_until_ = env_.loop.Now() + kShortSplits;
   }
   uint64_t quarantined = 0;
@@ -353,6 +366,10 @@ void RemoteQueue::StartNextSplit() {
   }
 }
 
+bool RemoteQueue::DeliveredLately() const {
+  return last_delivery_ && env_.loop.Now() - *last_delivery_ <= kLately;
+}
+
 void RemoteQueue::Refuse(Request& request, const RefusedPiece& refused, uint64_t& quarantined) {
   Split& split = *request.split;
   CountOutcome(request, refused.outcome, refused.counts, refused.written);
@@ -368,8 +385,7 @@ void RemoteQueue::Refuse(Request& request, const RefusedPiece& refused, uint64_t
   const bool alone = last - first == 1 || std::all_of(all.begin() + static_cast<ptrdiff_t>(first),
                                                       all.begin() + static_cast<ptrdiff_t>(last),
                                                       [](const auto& s) { return s.suspect; });
-  const bool others_accepted =
-      split.accepted || (last_delivery_ && env_.loop.Now() - *last_delivery_ <= kLately);
+  const bool others_accepted = split.accepted || DeliveredLately();
   const bool blames_series = IsContent(refused.outcome) || split.by_amount;
   if (!alone || may_be_duplicate || !blames_series || !(others_accepted || request.probe)) return;
   if (!spec_.config->errors.split_rejected) return;

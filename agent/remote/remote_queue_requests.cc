@@ -160,6 +160,7 @@ void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {
   if (outcome.kind == SendOutcome::Kind::kDelivered) {
     delivered_answers_++;
     last_delivery_ = env_.loop.Now();
+    short_splits_until_ = {};
   }
   if (HandleError(request, outcome)) return;
   if (outcome.kind == SendOutcome::Kind::kRetry) {

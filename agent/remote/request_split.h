@@ -2,14 +2,16 @@
 // Pure.
 //
 // The request's entries are numbered so that those of a series lie together, in the order of their
-// times (split_plan.h). A refused piece is halved, between two series while it has several; pieces
-// are sent from left to right, and one is divided before what lies right of it is sent, so that
-// each series keeps its order. Bounds: `requests_max` pieces are sent in all; a piece is divided
-// only while every other one can still be sent once.
+// times (split_plan.h). A refused piece is halved between two series, and only when all series are
+// known that are refused, by Reopen, within one. Pieces are sent from left to right, and one is
+// divided before what lies right of it is sent, so that each series keeps its order. Bounds:
+// `requests_max` pieces are sent in all; a piece is divided only while every other one can still be
+// sent once.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace tributary {
@@ -18,7 +20,7 @@ class RequestSplit {
  public:
   struct Series {
     uint32_t begin = 0, end = 0;  // its entries
-    // It was refused before. Such ones stand last, and are not looked into.
+    // It was refused before. Such ones stand last, and Reopen leaves them.
     bool suspect = false;
   };
   // The entries [begin, end).
@@ -35,11 +37,13 @@ class RequestSplit {
   bool divides() const { return !left_.empty(); }
   // The next to be sent; nullopt: there are no more.
   std::optional<Piece> Next();
-  // What became of it: the rest of the request may still be good, or (one sample of a series, a
-  // suspect, no requests left) the piece is refused for good, which is false.
+  // What became of it. False: it is not divided (one series, no requests left) and so refused for
+  // good. `shared`: of two halves one must be bad, as one bad sample makes all others be refused.
   void Accepted();
-  // `shared`: of two halves one must be bad, as one bad sample makes all others be refused.
   bool Divide(bool shared);
+  // After the last piece: whether a refused one is to be looked into after all, as it is one
+  // series, and no suspect. Its halves are then next.
+  bool Reopen(const Piece& piece);
   uint32_t sent() const { return sent_; }
 
  private:
@@ -48,6 +52,9 @@ class RequestSplit {
     bool first_half = false;  // and the other is next
     bool is_bad = false;      // as its sibling is good
   };
+  // The series of its first and last entries.
+  std::pair<const Series*, const Series*> EndsOf(const Piece& piece) const;
+  bool IsWholeSeries(const Piece& piece) const;
   // Where to cut; its begin: not at all.
   uint32_t CutOf(const Piece& piece) const;
   bool Push(const Piece& piece, bool shared);

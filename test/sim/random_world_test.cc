@@ -204,7 +204,7 @@ std::string RandomWorld::Config() const {
     if (job.path > 0) text += fmt::format("  metrics_path: /{}\n", job.path);
     if (job.limits) text += "  sample_limit: 100000\n";
   }
-  text += "remote_write:\n";
+  text += std::string(kErrorsAsPrometheus) + "remote_write:\n";
   for (const RemotePlan& plan : remotes_) {
     if (!plan.present) continue;
     text += fmt::format("- url: {}\n", plan.remote->url());

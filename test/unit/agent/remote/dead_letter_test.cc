@@ -36,8 +36,8 @@ TEST_CASE("dead letter: a line has what was refused and why, whatever the bytes"
   irregular.histograms.push_back({1, 4000, 0, false, "\x01\xab"});
   irregular.exemplars.push_back(RemoteWorld::ExemplarOf(1, 5000, 7));
   samples.irregular = std::make_shared<const IrregularSamples>(irregular);
-  const std::string line = DeadLetterLine({42, "central", 400, "bad \xfe label"},
-                                          EncodeLabels(labels), samples, 1);
+  const std::string line =
+      DeadLetterLine({42, "central", 400, "bad \xfe label"}, EncodeLabels(labels), samples, 1);
   REQUIRE(line.find('\n') == line.size() - 1);
   const auto json = nlohmann::json::parse(line);
   CHECK(json["time"] == 42);
