@@ -94,14 +94,18 @@ std::string CursorName(const std::string& reader) {
 
 bool IsCursorName(const std::string& name) { return name.size() == 20 && name.ends_with(".pos"); }
 
-Status WriteCursor(Disk& disk, const std::string& path, const CursorState& state,
-                   uint64_t serial, bool sync) {
-  auto file = disk.Open(path, FileMode::kWrite);
-  if (!file) file = disk.Open(path, FileMode::kCreate);
+Status CursorWriter::Write(Disk& disk, const CursorState& state, bool sync) {
+  saved_ = false;
+  auto file = disk.Open(path_, FileMode::kWrite);
+  if (!file) file = disk.Open(path_, FileMode::kCreate);
   if (!file) return Fail(file.error().message);
+  const uint64_t serial = serial_ + 1;
   Status written = (*file)->WriteAt((serial % 2) * kSlotBytes, EncodeSlot(state, serial));
   if (written && sync) written = (*file)->Sync();
-  return written;
+  if (!written) return written;
+  serial_ = serial;
+  saved_ = true;
+  return {};
 }
 
 Result<std::optional<ReadCursorResult>> ReadCursor(Disk& disk, const std::string& path) {

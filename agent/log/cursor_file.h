@@ -31,10 +31,24 @@ struct CursorState {
 std::string CursorName(const std::string& reader);  // of the file
 bool IsCursorName(const std::string& name);
 
-// With serials that grow. `state.done` has at most kCursorRangesMax ranges.
+// `state.done` of what is written has at most so many ranges.
 inline constexpr size_t kCursorRangesMax = 256;
-Status WriteCursor(Disk& disk, const std::string& path, const CursorState& state,
-                   uint64_t serial, bool sync);
+
+// Writes one file, on the I/O thread. The slot that was written last with success stays.
+class CursorWriter {
+ public:
+  // `serial`: of what the file holds, if it does.
+  CursorWriter(std::string path, uint64_t serial) : path_(std::move(path)), serial_(serial) {}
+  Status Write(Disk& disk, const CursorState& state, bool sync);
+  // Whether the file holds what was to be written last.
+  bool saved() const { return saved_; }
+
+ private:
+  const std::string path_;
+  uint64_t serial_;
+  bool saved_ = true;
+};
+
 struct ReadCursorResult {
   CursorState state;
   uint64_t serial = 0;

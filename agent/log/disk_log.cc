@@ -123,7 +123,8 @@ Status DiskLog::ReadCursors(uint32_t partition, const std::string& folder) {
       continue;
     }
     const CursorState& state = (*read)->state;
-    cursor_serials_[partition][state.reader] = (*read)->serial;
+    cursor_writers_[partition][state.reader] =
+        std::make_shared<CursorWriter>(folder + "/" + name, (*read)->serial);
     next_position_ = std::max({next_position_, state.handed_out + 1, state.low});
     ends_[partition] = Max(ends_[partition], state.before_low + state.in_done);
     cursors_[partition][state.reader] = state;
@@ -213,10 +214,19 @@ bool DiskLog::OverRetention(const Segment& oldest) const {
 void DiskLog::DropOldest(uint32_t partition, bool done_with) {
   PartitionWriter& writer = *writers_[partition];
   (done_with ? stats_.segments_removed : stats_.segments_dropped)++;
-  // If it cannot be removed now it is found when the log is next opened.
-  env_.io.Run([&disk = env_.disk, path = writer.segments().front().path] {
-    static_cast<void>(disk.Remove(path));
-  }, [] {});
+  // Where it is not known on disk that a segment is done with, it has to stay, for else the next
+  // process would miss it. If it cannot be removed now it is found when the log is next opened.
+  std::vector<std::shared_ptr<CursorWriter>> cursors;
+  if (done_with) {
+    for (const auto& [reader, cursor] : cursor_writers_[partition]) cursors.push_back(cursor);
+  }
+  env_.io.Run(
+      [&disk = env_.disk, path = writer.segments().front().path, cursors] {
+        const bool known = std::all_of(cursors.begin(), cursors.end(),
+                                       [](const auto& cursor) { return cursor->saved(); });
+        if (known) static_cast<void>(disk.Remove(path));
+      },
+      [] {});
   writer.DropOldest();
   Recount();
 }
@@ -297,21 +307,25 @@ void DiskLog::Sync() {
 }
 
 void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
-  const uint64_t next = ++cursor_serials_[partition][state.reader];
+  std::shared_ptr<CursorWriter>& writer = cursor_writers_[partition][state.reader];
+  if (writer == nullptr) {
+    writer = std::make_shared<CursorWriter>(Folder(partition) + "/" + CursorName(state.reader), 0);
+  }
+  auto saved = std::make_shared<bool>();
   env_.io.Run(
-      [&disk = env_.disk, path = Folder(partition) + "/" + CursorName(state.reader), state,
-       serial = next, sync = options_.fsync == Fsync::kAlways] {
-        // What is not saved now is saved with the next change; at worst samples are sent twice.
-        static_cast<void>(WriteCursor(disk, path, state, serial, sync));
+      [&disk = env_.disk, writer, state, saved, sync = options_.fsync == Fsync::kAlways] {
+        *saved = writer->Write(disk, state, sync).has_value();
       },
-      [] {});
+      [self = self_, partition, reader = state.reader, saved] {
+        if (*self != nullptr && !*saved) (*self)->unsaved_[partition].insert(reader);
+      });
 }
 
 void DiskLog::RemoveCursor(const std::string& reader) {
   std::vector<std::string> paths;
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     cursors_[p].erase(reader);
-    cursor_serials_[p].erase(reader);
+    cursor_writers_[p].erase(reader);
     paths.push_back(Folder(p) + "/" + CursorName(reader));
   }
   env_.io.Run(

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,10 @@ class DiskLog {
   void Tick();
 
   void SaveCursor(uint32_t partition, const CursorState& state);
+  // Whether saving has failed since this was last asked.
+  bool TakeUnsaved(uint32_t partition, const std::string& reader) {
+    return unsaved_[partition].erase(reader) > 0;
+  }
   void RemoveCursor(const std::string& reader);
   // Runs `done` once all that was handed in before is done.
   void Flush(std::function<void()> done);
@@ -132,7 +137,9 @@ class DiskLog {
   std::array<std::unique_ptr<PartitionWriter>, kLogPartitions> writers_;
   std::array<SampleCounts, kLogPartitions> ends_{};
   std::array<std::map<std::string, CursorState>, kLogPartitions> cursors_;
-  std::array<std::map<std::string, uint64_t>, kLogPartitions> cursor_serials_;  // by reader
+  // By reader; used on the I/O thread.
+  std::array<std::map<std::string, std::shared_ptr<CursorWriter>>, kLogPartitions> cursor_writers_;
+  std::array<std::set<std::string>, kLogPartitions> unsaved_;
   LogPosition next_position_ = 1;
   uint64_t epoch_ = 1;
   bool writing_ = false;

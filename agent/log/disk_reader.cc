@@ -87,10 +87,12 @@ void DiskReader::Begin(Source& source, const Segment& segment, bool from_start) 
 
 DiskReader::Found DiskReader::Advance(Source& source, LogPosition limit) {
   while (true) {
+    const Segment* segment = CurrentSegment(source);
+    // What is dropped counts as lost, whether or not some of it was fetched.
+    if (segment == nullptr) source.head.reset();
     if (source.head) {
       return source.head->position < limit ? Found::kRecord : Found::kNone;
     }
-    const Segment* segment = CurrentSegment(source);
     Record record;
     if (segment != nullptr && source.stream.Next(record)) {
       Take(source, record);

@@ -78,7 +78,10 @@ void SampleLog::Append(Commit commit) {
     next_++;
   }
   unwritten.end = end_[partition];
-  if (disk_ != nullptr) unwritten_.push_back(unwritten);
+  if (disk_ != nullptr) {
+    stats_.unwritten_records += unwritten.records;
+    unwritten_.push_back(unwritten);
+  }
   if (pump_posted_) return;
   // Commits of one turn are written together.
   pump_posted_ = true;
@@ -133,6 +136,7 @@ void SampleLog::Written(const DiskLog::WriteOutcome& outcome) {
   for (Unwritten& commit : unwritten_) {
     if (!std::exchange(commit.in_write, false) || !outcome[commit.partition]) continue;
     commit.written = true;
+    stats_.unwritten_records -= commit.records;
     for (uint32_t i = 0; i < commit.records; i++) {
       const LogPosition position = commit.first + i;
       if (position >= first_in_memory()) At(position).on_disk = true;
@@ -224,8 +228,6 @@ void SampleLog::Trim() {
     PopOldest();
   }
   stats_.records = window_.size();
-  stats_.unwritten_records = 0;
-  for (const Unwritten& commit : unwritten_) stats_.unwritten_records += commit.records;
 }
 
 void SampleLog::NotifyReaders() {
@@ -267,7 +269,11 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
     if (it->second.since_ms > 0) reader.since_ms = std::min(reader.since_ms, it->second.since_ms);
   }
   reader.dirty.fill(true);
-  if (!low) return last_reader_;
+  if (!low) {
+    // From here on it is owed what comes, so it must be known to the next process.
+    SaveCursors(false);
+    return last_reader_;
+  }
   reader.next = *low;
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     CursorState& recovered = reader.recovered[p];
@@ -281,9 +287,14 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
     // What was dropped while nobody of this name was there is nobody's loss.
     const SampleCounts first = segments.empty() ? end_[p] : segments.front().header.before;
     SampleCounts& before = recovered.before_low;
-    if (Over(first, before).total() > 0) before = first;
+    if (const SampleCounts gone = Over(first, before); gone.total() > 0) {
+      recovered.in_done = Over(recovered.in_done, gone);
+      before += gone;
+    }
     reader.read[p] = reader.before_low[p] = before;
   }
+  // It may count on what an earlier process had in memory only.
+  if (reader.next >= next_) EndDisk(reader, next_);
   loop_.Post([self = self_, id = last_reader_] {
     SampleLog* log = *self;
     if (log == nullptr || !log->readers_.contains(id)) return;
@@ -352,6 +363,7 @@ void SampleLog::Serve(Reader& reader, ReaderId id) {
 }
 
 SampleLog::Step SampleLog::ReadOne(Reader& reader, ReaderId id, Batch& batch, uint64_t& samples) {
+  if (reader.disk != nullptr && reader.next >= first_in_memory()) EndDisk(reader, reader.next);
   if (reader.next > readable_) return Step::kAtEnd;
   if (reader.handed.size() >= kHandedMax) return Step::kWaiting;
   if (reader.next < first_in_memory()) return ReadOneFromDisk(reader, id, batch, samples);
@@ -379,6 +391,8 @@ SampleLog::Step SampleLog::ReadOneFromDisk(Reader& reader, ReaderId id, Batch& b
       break;
   }
   reader.disk->Pop();
+  // It was not on disk when its turn came, and is lost to the reader.
+  if (head.position < reader.next) return Step::kTaken;
   if (SkipRecovered(reader, head)) {
     reader.next = head.position + 1;
   } else {
@@ -431,11 +445,15 @@ void SampleLog::EndDisk(Reader& reader, LogPosition limit) {
     reader.shed -= shed;
     reader.lost += shed;
     reader.damaged += missing - shed;
+    // Up to there before_low counts, however far back other partitions are.
+    const LogPosition low = reader.recovered[p].low;
     reader.recovered[p] = {};
+    reader.recovered[p].low = low;
     if (passed.total() > 0) Note(reader, kNowhere, p, passed, true);
   }
   reader.shed = {};
   reader.next = limit;
+  Advance(reader);
 }
 
 void SampleLog::Done(ReaderId id, uint64_t ticket) {
@@ -454,6 +472,7 @@ void SampleLog::Advance(Reader& reader) {
   while (!reader.handed.empty() && reader.handed.front().done) {
     const Handed& handed = reader.handed.front();
     reader.before_low[handed.partition] += handed.counts;
+    reader.dirty[handed.partition] = true;
     reader.handed.pop_front();
     reader.first_ticket++;
   }
@@ -507,10 +526,15 @@ void SampleLog::DropSegment(const Segment& segment) {
   stats_.evicted += segment.summary.end - segment.header.before;
   for (auto& [id, reader] : readers_) {
     if (reader.next > segment.summary.last) continue;
-    const SampleCounts unread =
+    SampleCounts unread =
         Over(segment.summary.end, Over(reader.read[p], segment.header.before).total() > 0
                                       ? reader.read[p]
                                       : segment.header.before);
+    // What is in memory too is still read from there.
+    for (LogPosition at = std::max(reader.next, first_in_memory());
+         at < next_ && at <= segment.summary.last; at++) {
+      if (At(at).partition == p) unread = Over(unread, At(at).samples->counts());
+    }
     if (unread.total() == 0) continue;
     CursorState& recovered = reader.recovered[p];
     const SampleCounts lost = Over(unread, recovered.in_done);
@@ -563,6 +587,7 @@ CursorState SampleLog::StateOf(const Reader& reader, uint32_t partition) const {
 void SampleLog::SaveCursors(bool all) {
   for (auto& [id, reader] : readers_) {
     for (uint32_t p = 0; p < kLogPartitions; p++) {
+      if (disk_->TakeUnsaved(p, reader.name)) reader.dirty[p] = true;
       if (!std::exchange(reader.dirty[p], false) && !all) continue;
       disk_->SaveCursor(p, StateOf(reader, p));
     }
