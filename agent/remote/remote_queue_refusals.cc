@@ -1,12 +1,15 @@
 // The part of the queue that tells errors apart where Prometheus drops: `tributary` in remote_write
 // (docs/operating.md, "What becomes of errors"). With all of it off nothing here has an effect.
 #include <algorithm>
-#include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "agent/remote/remote_queue.h"
 #include "common/base/assert.h"
+#include "common/wire/remote_write.h"
 
 namespace tributary {
 
@@ -35,6 +38,18 @@ constexpr nanoseconds kTooManyPatience = std::chrono::minutes(10);
 constexpr nanoseconds kBlindSplitInterval = std::chrono::minutes(5);
 // Between the requests of such a split, where the receiver does not say how long.
 constexpr nanoseconds kTooManyPause = seconds(1);
+
+// For people: the first of the series in a piece.
+std::string FirstSeries(SplitPlan& plan, RequestSplit::Piece piece) {
+  constexpr size_t kBytesMax = 300;
+  std::string_view labels = plan.series()[plan.SeriesIn(piece).first].labels;
+  std::string_view name, value;
+  std::string text;
+  while (text.size() < kBytesMax && TakeEncodedLabel(labels, name, value)) {
+    text += fmt::format("{}{}=\"{}\"", text.empty() ? "{" : ",", name, value);
+  }
+  return text.size() < kBytesMax ? text + "}" : text.substr(0, kBytesMax) + "...";
+}
 
 bool IsContent(const SendOutcome& outcome) {
   return outcome.blames == Blames::kContent || outcome.blames == Blames::kSize;
@@ -328,6 +343,7 @@ void RemoteQueue::EndSplit(Request* request) {
                      {{"remote_name", spec_.config->name},
                       {"requests", std::to_string(split.search->sent())},
                       {"refused", std::to_string(refused.total())},
+                      {"series", FirstSeries(split.plan, split.refused.front().piece)},
                       {"err", split.refused.back().outcome.message},
                       {"file", dead_letter_ == nullptr ? "" : dead_letter_->path()},
                       {"similar", std::to_string(held_back)}});
@@ -375,8 +391,7 @@ void RemoteQueue::Refuse(Request& request, const RefusedPiece& refused, uint64_t
   CountOutcome(request, refused.outcome, refused.counts, refused.written);
   NoteHighest(highest_sent_ms_, request.latest);
   pending_ -= refused.counts;
-  const bool may_be_duplicate =
-      request.maybe_delivered && refused.outcome.blames == Blames::kContent;
+  const bool may_be_duplicate = MaybeDuplicate(request, refused.outcome);
   WriteDeadLetter(request, refused, !may_be_duplicate);
   split.plan.SetGone(refused.piece);
   // One of many may be refused because of the others, and all of them because of the receiver.

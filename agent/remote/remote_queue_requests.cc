@@ -179,15 +179,19 @@ void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {
   Finish(request);
 }
 
+// What is refused, if it is, because it has been delivered before.
+bool RemoteQueue::MaybeDuplicate(const Request& request, const SendOutcome& outcome) const {
+  return request.maybe_delivered && outcome.blames == SendOutcome::Blames::kContent &&
+         spec_.config->errors.count_maybe_duplicates;
+}
+
 void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcome,
                                const SampleCounts& counts, const WrittenStats& said) {
   const bool delivered = outcome.kind == SendOutcome::Kind::kDelivered;
   // Without a word of what was written, 2xx means all, and anything else nothing.
   const SampleCounts written = delivered && !said.confirmed ? counts : said.Of(counts);
   const SampleCounts failed = counts - written;
-  const bool maybe_duplicate = request.maybe_delivered &&
-                               outcome.blames == SendOutcome::Blames::kContent &&
-                               spec_.config->errors.count_maybe_duplicates;
+  const bool maybe_duplicate = MaybeDuplicate(request, outcome);
   stats_.sent += written;
   (maybe_duplicate ? stats_.dropped[DropReason::kMaybeDuplicate] : stats_.failed) += failed;
   if (delivered) stats_.bytes_sent += request.body->size();
@@ -210,7 +214,10 @@ void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcom
 
 void RemoteQueue::Retry(Request* request, const SendOutcome& outcome) {
   const QueueConfig& queue = spec_.config->queue;
-  if (request->attempt++ == 0) request->backoff = queue.min_backoff;
+  // Earlier attempts may have waited for something else (401).
+  if (request->attempt++ == 0 || request->backoff == nanoseconds(0)) {
+    request->backoff = queue.min_backoff;
+  }
   nanoseconds wait = request->backoff;
   if (outcome.retry_after) {
     wait = *outcome.retry_after;

@@ -60,6 +60,18 @@ TEST_CASE("errors: 401 and 403 are kept and tried again, from 2 s doubling to a 
   CHECK(world.received.size() == 2);
 }
 
+TEST_CASE("errors: after a 401 other failures have pauses of their own") {
+  ErrorsWorld world;
+  world.answer = [&](const RemoteWorld::Received&) {
+    return ScriptedReply::Text(world.received.empty() ? 401 : 503, "");
+  };
+  const auto queue = world.MakeQueue(world.config);
+  world.Append(MakeGroup(1, 1, 10));
+  world.loop.RunFor(minutes(1));
+  CHECK(world.received.size() > 10);
+  CHECK(world.received.size() < 30);  // 30 ms, doubled up to 5 s
+}
+
 TEST_CASE("errors: without retry_auth_errors 401 and 403 are dropped, as in Prometheus") {
   const int status = GENERATE(401, 403);
   ErrorsWorld world;
