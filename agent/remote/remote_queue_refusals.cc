@@ -256,9 +256,11 @@ void RemoteQueue::NextPiece(Request* request, nanoseconds pause) {
   for (;;) {
     std::optional<RequestSplit::Piece> piece = split.search->Next();
     while (!piece) {
-      const auto again =
-          std::find_if(split.refused.begin(), split.refused.end(),
-                       [&](const auto& refused) { return split.search->Reopen(refused.piece); });
+      const auto again = std::find_if(
+          split.refused.begin(), split.refused.end(), [&](const RefusedPiece& refused) {
+            const bool blames_samples = IsContent(refused.outcome) || split.by_amount;
+            return blames_samples && split.search->Reopen(refused.piece);
+          });
       if (again == split.refused.end()) return EndSplit(request);
       split.refused.erase(again);
       piece = split.search->Next();
@@ -317,7 +319,7 @@ void RemoteQueue::EndSplit(Request* request) {
   }
   if (split.accepted) {
     short_splits_until_ = {};
-  } else if (was_search && !DeliveredLately()) {
+  } else if (was_search && !DeliveredLately() && env_.loop.Now() >= short_splits_until_) {
     short_splits_until_ = env_.loop.Now() + kShortSplits;
   }
   uint64_t quarantined = 0;
