@@ -73,6 +73,8 @@ class WorkerThread {
       auto opened = DiskLog::Open({loop_, files, io_, logger}, *log);
       if (!opened) return Fail(opened.error().message);
       options.disk = std::move(*opened);
+      options.dead_letters.disk = &files;
+      options.dead_letters.work = &io_;
     }
     worker_.emplace(loop_, transport_, files, logger, hash_, std::move(options));
     thread_ = std::thread([this] { loop_.Run(); });
@@ -193,6 +195,8 @@ bool Daemon::StartWorker() {
   WorkerOptions worker_options;
   worker_options.random_seed = static_cast<uint64_t>(loop_.WallNs());
   worker_options.log = options_.log_memory;
+  worker_options.dead_letters.folder =
+      (std::filesystem::path(options_.storage_path) / "dead-letter").string();
   DiskLogOptions log = options_.log;
   log.path = (std::filesystem::path(options_.storage_path) / "log").string();
   worker_ = std::make_unique<WorkerThread>();

@@ -27,6 +27,8 @@ SampleCounts Over(const SampleCounts& a, const SampleCounts& b) {
           over(a.exemplars, b.exemplars)};
 }
 
+SampleCounts Min(const SampleCounts& a, const SampleCounts& b) { return a - Over(a, b); }
+
 bool InRanges(const std::vector<std::pair<LogPosition, LogPosition>>& ranges,
               LogPosition position) {
   auto after = std::upper_bound(ranges.begin(), ranges.end(), position,
@@ -316,9 +318,12 @@ bool SampleLog::Recover(Reader& reader) {
       recovered.in_done = Over(recovered.in_done, gone);
       before += gone;
     }
+    // It may count on what an earlier process had in memory only.
+    before = Min(before, end_[p]);
+    recovered.in_done = Min(recovered.in_done, end_[p] - before);
     reader.read[p] = reader.before_low[p] = before;
+    reader.found += end_[p] - before - recovered.in_done;
   }
-  // It may count on what an earlier process had in memory only.
   if (reader.next >= next_) EndDisk(reader, next_);
   return true;
 }
@@ -461,6 +466,7 @@ bool SampleLog::SkipRecovered(Reader& reader, const DiskReader::Head& head) {
   auto& done = recovered.done;
   if (!InRanges(done, head.position)) return false;
   const SampleCounts counts = head.samples->counts();
+  reader.found -= Over(counts, recovered.in_done);
   recovered.in_done = Over(recovered.in_done, counts);
   Note(reader, head.position, head.partition, counts, true);
   return true;
@@ -472,6 +478,8 @@ void SampleLog::EndDisk(Reader& reader, LogPosition limit) {
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     const SampleCounts passed = Over(before_window_[p], reader.read[p]);
     const SampleCounts missing = Over(passed, reader.recovered[p].in_done);
+    // Of what was done some was never on disk, and seemed to be other records, which are not.
+    reader.found += Over(reader.recovered[p].in_done, passed);
     const SampleCounts shed = missing - Over(missing, reader.shed);
     reader.shed -= shed;
     reader.lost += shed;

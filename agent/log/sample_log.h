@@ -98,6 +98,9 @@ class SampleLog {
   void Done(ReaderId reader, uint64_t ticket);
   // What the reader has not read yet.
   SampleCounts Unread(ReaderId reader) const;
+  // What an earlier process left for it: at first as its cursor has it, which may count on records
+  // that were in memory only; exactly when that has been read.
+  const SampleCounts& Recovered(ReaderId reader) const { return readers_.at(reader).found; }
   // Where a reader is; for people, it walks over segments.
   struct Place {
     LogPosition read = 0;          // the last record that was read
@@ -157,6 +160,7 @@ class SampleLog {
     bool serving = false;
     std::unique_ptr<DiskReader> disk;
     std::array<CursorState, kLogPartitions> recovered;  // less what was passed
+    SampleCounts found;                                 // of an earlier process, and not done
     std::array<bool, kLogPartitions> dirty{};
   };
 

@@ -14,7 +14,7 @@ namespace tributary {
 
 struct RemoteLedger {
   SampleCounts accepted;   // put into the log since the reader was added
-  SampleCounts recovered;  // that it had not been through when it was added
+  SampleCounts recovered;  // left in the log by an earlier process
   SampleCounts sent, failed;
   DropCounts dropped;
   SampleCounts unwanted;  // of kinds that the remote is not configured to send

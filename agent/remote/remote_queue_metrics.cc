@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -101,6 +102,46 @@ void RemoteQueue::Collect(MetricSink& sink) const {
   sink.AddGauge("tributary_remote_backlog_seconds",
                 "How old the oldest sample is that is neither delivered nor dropped.", labels,
                 since == 0 ? 0 : static_cast<double>(env_.loop.WallMs() - since) / 1000);
+  CollectErrors(sink, labels);
+}
+
+void RemoteQueue::CollectErrors(MetricSink& sink, const MetricLabels& labels) const {
+  auto counter = [&](const std::string& name, const std::string& help, uint64_t value) {
+    sink.AddCounter("tributary_remote_" + name, help, labels, static_cast<double>(value));
+  };
+  auto gauge = [&](const std::string& name, const std::string& help, size_t value) {
+    sink.AddGauge("tributary_remote_" + name, help, labels, static_cast<double>(value));
+  };
+  const auto waiting = std::count_if(requests_.begin(), requests_.end(), [](const auto& request) {
+    return request->credentials_backoff > nanoseconds(0);
+  });
+  counter("credential_waits_total",
+          "Answers of 401 and 403 after which a request was kept to be tried again.",
+          stats_.credential_waits);
+  gauge("requests_awaiting_credentials", "Requests that were last answered with 401 or 403.",
+        static_cast<size_t>(waiting));
+  counter("splits_total", "Refused requests that were sent again in parts.", stats_.splits);
+  counter("split_requests_total", "Parts of refused requests that were sent.",
+          stats_.split_requests);
+  counter("split_waits_total", "Refused requests that waited for the split of another.",
+          stats_.split_waits);
+  gauge("requests_awaiting_split", "Refused requests that wait for the split of another.",
+        split_waiting_.size());
+  counter("requests_parked_total",
+          "Requests that were answered with 429 for so long that others overtook them.",
+          stats_.parked);
+  gauge("quarantined_series", "Series that are left out as the receiver refuses them.",
+        refused_.quarantined());
+  counter("quarantine_probes_total", "Samples of such series that were sent to try again.",
+          stats_.probes);
+  counter("dead_letter_samples_total", "What was refused and written to the dead-letter file.",
+          stats_.dead_letters.written);
+  counter("dead_letter_lost_samples_total",
+          "What was refused and not written to the dead-letter file: too much, or the disk failed.",
+          stats_.dead_letters.lost);
+  counter("dead_letter_failures_total", "Writes to the dead-letter file that failed.",
+          stats_.dead_letters.failures);
+  counter("protocol_fallbacks_total", "Changes from remote write 2.0 to 1.0.", stats_.fallbacks);
 }
 
 }  // namespace tributary

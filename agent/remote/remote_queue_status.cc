@@ -19,7 +19,7 @@ constexpr size_t kErrorBytesMax = 2048;
 RemoteLedger RemoteQueue::ledger() const {
   RemoteLedger ledger;
   ledger.accepted = env_.log.stats().appended - appended_before_;
-  ledger.recovered = recovered_;
+  ledger.recovered = env_.log.Recovered(reader_);
   ledger.sent = stats_.sent;
   ledger.failed = stats_.failed;
   ledger.dropped = stats_.dropped;

@@ -12,6 +12,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       files_(files),
       logger_(logger),
       random_(options.random_seed),
+      dead_letters_(std::move(options.dead_letters)),
       log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
@@ -53,7 +54,7 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
     if (remotes_[i] == nullptr) {
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
-                            [this] { return random_(); }, &tracer_},
+                            [this] { return random_(); }, &tracer_, dead_letters_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));

@@ -23,7 +23,8 @@ namespace tributary {
 struct WorkerOptions {
   SampleLogOptions log;
   std::unique_ptr<DiskLog> disk;  // null: samples are kept in memory only
-  uint64_t random_seed = 0;  // of jitter
+  uint64_t random_seed = 0;       // of jitter
+  DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
 };
 
 class Worker {
@@ -68,6 +69,7 @@ class Worker {
   FileSystem& files_;
   Logger& logger_;
   std::mt19937_64 random_;
+  const DeadLetterPlace dead_letters_;
   MetadataPool metadata_;
   MetadataPool series_families_;  // those of series that are gone included
   SampleLog log_;
