@@ -122,6 +122,7 @@ class SampleLog {
     std::shared_ptr<const GroupSamples> samples;
     uint8_t partition = 0;
     bool on_disk = false;
+    bool dropped = false;  // and gone from there
   };
   // A commit that is not on disk yet.
   struct Unwritten {
@@ -180,6 +181,7 @@ class SampleLog {
   void RunWaiting();
   void Trim();
   void PopOldest();
+  void ShedOldest();
   void ForgetShed();
   void TrimDisk();
   void DropSegment(const Segment& segment);

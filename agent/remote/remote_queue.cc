@@ -56,10 +56,11 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
     : env_(environment),
       spec_(std::move(spec)),
       given_(spec_.config),
-      reader_(env_.log.AddReader(spec_.config->identity, [this] {
-        more_to_read_ = true;
-        MaybeRead();
-      })),
+      reader_(env_.log.AddReader(spec_.config->identity,
+                                 [this] {
+                                   more_to_read_ = true;
+                                   MaybeRead();
+                                 })),
       deadline_timer_(env_.loop),
       tick_timer_(env_.loop),
       appended_before_(env_.log.stats().appended),
@@ -138,8 +139,8 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   for (LogRecord& record : batch.records) {
     NoteHighest(highest_read_ms_, record.samples->timestamp);
     Filter(record.samples, false);
-    outstanding_.push_back({record.ticket, 1, env_.loop.Now(), record.samples->timestamp,
-                            record.maybe_delivered});
+    outstanding_.push_back(
+        {record.ticket, 1, env_.loop.Now(), record.samples->timestamp, record.maybe_delivered});
     Accept(std::move(record.samples), &outstanding_.back());
   }
   if (batch.at_end) more_to_read_ = false;

@@ -26,7 +26,8 @@ enum class DropReason : uint8_t {
 };
 inline constexpr size_t kDropReasons = 9;
 
-// As metrics and the API call them. Prometheus has the names of the first two and of kCustomBuckets.
+// As metrics and the API call them. Prometheus has the names of the first two and of
+// kCustomBuckets.
 inline constexpr std::pair<DropReason, const char*> kDropReasonNames[] = {
     {DropReason::kSeries, "dropped_series"},
     {DropReason::kTooOld, "too_old"},

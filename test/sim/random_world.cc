@@ -27,6 +27,8 @@ RandomWorld::RandomWorld(uint64_t seed) : random_(seed), world_(MakeOptions(seed
   tiny_window_ = on_disk_ && options.log.window_bytes < 1 << 20;
   steps_clock_ = Chance(0.25);
   errors_as_prometheus_ = Chance(0.5);
+  // Another process does not know what was left out, and sends it late.
+  quarantine_ = !on_disk_ && Chance(0.5);
   MakeJobs();
   MakeRemotes();
 }
@@ -133,7 +135,11 @@ std::string RandomWorld::Config() const {
     if (job.path > 0) text += fmt::format("  metrics_path: /{}\n", job.path);
     if (job.limits) text += "  sample_limit: 100000\n";
   }
-  if (errors_as_prometheus_) text += kErrorsAsPrometheus;
+  if (errors_as_prometheus_) {
+    text += kErrorsAsPrometheus;
+  } else if (!quarantine_) {
+    text += "tributary:\n  remote_write: {quarantine_refused: false}\n";
+  }
   text += "remote_write:\n";
   for (const RemotePlan& plan : remotes_) {
     if (!plan.present) continue;

@@ -88,6 +88,7 @@ class RandomWorld {
   bool tiny_window_ = false;
   bool steps_clock_ = false;
   bool errors_as_prometheus_ = false;
+  bool quarantine_ = false;
   std::string cluster_ = "a";
   std::vector<JobPlan> jobs_;
   std::vector<RemotePlan> remotes_;

@@ -99,9 +99,10 @@ ScrapeStats World::scrape_stats() const {
 }
 
 uint64_t World::CountedLosses(const SimRemote& remote) const {
-  const DropReason damaged = DropReason::kLogDamaged;
-  return evicted_samples() + PastStats(remote).dropped[damaged].samples +
-         Totals(remote).stats.dropped[damaged].samples;
+  DropCounts dropped = PastStats(remote).dropped;
+  dropped += Totals(remote).stats.dropped;
+  return evicted_samples() + dropped[DropReason::kLogDamaged].samples +
+         dropped[DropReason::kRefused].samples;
 }
 
 bool World::AllSent() const {
@@ -141,9 +142,10 @@ void World::CheckQueue(const RemoteQueue& queue) {
   const SampleCounts& read = queue.stats().read;
   const SampleCounts accounted = queue.stats().finished() + queue.pending();
   if (read != accounted) {
-    Problem(fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
-                        queue.config().url, read.samples, read.histograms, read.exemplars,
-                        accounted.samples, accounted.histograms, accounted.exemplars));
+    Problem(
+        fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
+                    queue.config().url, read.samples, read.histograms, read.exemplars,
+                    accounted.samples, accounted.histograms, accounted.exemplars));
   }
   const RemoteLedger ledger = queue.ledger();
   if (ledger.balances()) return;
