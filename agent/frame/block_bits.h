@@ -25,6 +25,15 @@ inline BlockBits Without(const BlockBits& a, const BlockBits& b) {
   return {a[0] & ~b[0], a[1] & ~b[1], a[2] & ~b[2], a[3] & ~b[3]};
 }
 
+inline BlockBits CommonBits(const BlockBits& a, const BlockBits& b) {
+  return {a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3]};
+}
+
+// Those of either.
+inline BlockBits AllBits(const BlockBits& a, const BlockBits& b) {
+  return {a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]};
+}
+
 inline bool IsEmpty(const BlockBits& bits) { return (bits[0] | bits[1] | bits[2] | bits[3]) == 0; }
 
 // The bits [begin, end) of a bitmap, 256 at most.

@@ -9,10 +9,6 @@ namespace tributary {
 
 namespace {
 
-BlockBits Common(const BlockBits& a, const BlockBits& b) {
-  return {a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3]};
-}
-
 bool IsSame(const FamilyMetadata* a, const FamilyMetadata* b) {
   static const FamilyMetadata kUnknown;
   if (a == b) return true;
@@ -64,7 +60,7 @@ FrameFit FitOf(const FrameBlock& block, const GroupSamples& samples) {
     fit.latest = std::max(fit.latest, timestamp);
   };
   BlockBits there = BitsOf(samples.present, origin.begin, origin.end);
-  if (const BlockBits scraped = Common(there, origin.members); !IsEmpty(scraped)) {
+  if (const BlockBits scraped = CommonBits(there, origin.members); !IsEmpty(scraped)) {
     fit.samples = CountBits(scraped);
     note(samples.timestamp);
   }
