@@ -73,12 +73,14 @@ class Opener {
           partition_.damaged_bytes += SegmentHeader::kBytes;
           Warn(segment.path + ": the header is damaged");
         }
-        segment.header = {segment.header.partition, sequence, 0, {}};
+        // Its process is most likely that of the one before.
+        segment.header = {segment.header.partition, sequence, last_epoch_, {}};
         break;
       case HeaderOutcome::kRead:
         break;
     }
     segment.header.sequence = sequence;
+    last_epoch_ = segment.header.epoch;
     partition_.epoch = std::max(partition_.epoch, segment.header.epoch);
     if (!ReadFooter(**file, segment)) Scan(**file, segment, writable);
     segment.closed = true;
@@ -174,6 +176,7 @@ class Opener {
 
   Disk& disk_;
   RecoveredPartition& partition_;
+  uint64_t last_epoch_ = 0;
 };
 
 bool Within(const SampleCounts& a, const SampleCounts& b) {
@@ -229,6 +232,8 @@ Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folde
     recovered.next_sequence = segment.header.sequence + 1;
     if (auto opened = opener.Open(std::move(segment)); !opened) return Fail(opened.error().message);
   }
+  std::sort(recovered.segments.begin(), recovered.segments.end(),
+            [](const Segment& a, const Segment& b) { return a.age() < b.age(); });
   LeaveOutRepeats(disk, recovered);
   return recovered;
 }
