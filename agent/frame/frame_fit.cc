@@ -10,10 +10,10 @@ namespace tributary {
 namespace {
 
 bool IsSame(const FamilyMetadata* a, const FamilyMetadata* b) {
-  static const FamilyMetadata kUnknown;
+  static const FamilyMetadata unknown;
   if (a == b) return true;
-  if (a == nullptr) a = &kUnknown;
-  if (b == nullptr) b = &kUnknown;
+  if (a == nullptr) a = &unknown;
+  if (b == nullptr) b = &unknown;
   return a->type == b->type && a->unit == b->unit && a->help == b->help;
 }
 

@@ -28,13 +28,13 @@ constexpr char kTimePlaceholder[] = "\x10\x80\x80\x80\x80\x80\x01";
 static_assert(sizeof kTimePlaceholder - 1 == 1 + kTimeBytes);
 
 uint32_t Load32(const char* at) {
-  uint32_t word;
+  uint32_t word = 0;
   std::memcpy(&word, at, sizeof word);
   return word;
 }
 
 uint64_t Load64(const char* at) {
-  uint64_t word;
+  uint64_t word = 0;
   std::memcpy(&word, at, sizeof word);
   return word;
 }
