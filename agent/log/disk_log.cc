@@ -91,6 +91,8 @@ Result<std::unique_ptr<DiskLog>> DiskLog::Open(const DiskLogEnvironment& environ
   }
   if (auto format = log->CheckFormat(); !format) return Fail(format.error().message);
   std::array<RecoveredPartition, kLogPartitions> recovered;
+  // Segments that are gone may come back by a loss of power, with groups of an earlier process.
+  log->epoch_ = static_cast<uint64_t>(std::max<TimestampMs>(1, environment.loop.WallMs()));
   for (const uint32_t p : log->partitions_) {
     if (auto opened = log->OpenPartition(p, recovered[p]); !opened) {
       return Fail(opened.error().message);

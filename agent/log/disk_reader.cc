@@ -63,6 +63,7 @@ const Segment* DiskReader::NextSegment(const Source& source) const {
 void DiskReader::Begin(Source& source, const Segment& segment, bool from_start) {
   source.sequence = segment.header.sequence;
   source.epoch = segment.header.epoch;
+  source.first = segment.summary.first;
   source.file.reset();
   source.head.reset();
   source.groups.clear();
@@ -204,8 +205,7 @@ void DiskReader::Define(Source& source, std::string_view payload) {
   if (group.definition != nullptr) return;
   // Generations of other processes are none of this one's.
   const bool own = source.epoch == log_.epoch();
-  const uint64_t generation =
-      own ? record->generation : ((source.epoch + 1) << 32) | record->generation;
+  const uint64_t generation = own ? record->generation : source.epoch << 32 | record->generation;
   auto definition = GroupDefinition::FromCompressed(record->target_key, generation, record->series,
                                                     record->compressed);
   if (!definition) return;

@@ -53,7 +53,8 @@ class DiskReader {
     uint32_t partition = 0;
     uint64_t sequence = 0;  // of the segment; 0: not begun
     uint64_t epoch = 0;
-    std::pair<uint64_t, uint64_t> age() const { return {epoch, sequence}; }
+    LogPosition first = 0;
+    std::pair<LogPosition, uint64_t> age() const { return {first, sequence}; }
     bool from_start = true;  // its definitions were all seen
     std::shared_ptr<File> file;
     RecordStream stream{0};

@@ -73,14 +73,12 @@ class Opener {
           partition_.damaged_bytes += SegmentHeader::kBytes;
           Warn(segment.path + ": the header is damaged");
         }
-        // Its process is most likely that of the one before.
-        segment.header = {segment.header.partition, sequence, last_epoch_, {}};
+        segment.header = {segment.header.partition, sequence, 0, {}};
         break;
       case HeaderOutcome::kRead:
         break;
     }
     segment.header.sequence = sequence;
-    last_epoch_ = segment.header.epoch;
     partition_.epoch = std::max(partition_.epoch, segment.header.epoch);
     if (!ReadFooter(**file, segment)) Scan(**file, segment, writable);
     segment.closed = true;
@@ -176,7 +174,6 @@ class Opener {
 
   Disk& disk_;
   RecoveredPartition& partition_;
-  uint64_t last_epoch_ = 0;
 };
 
 bool Within(const SampleCounts& a, const SampleCounts& b) {

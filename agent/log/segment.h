@@ -23,7 +23,7 @@ struct Segment {
 
   // The order in which they were written. Sequences alone are not: after a loss of power one that
   // was removed may be there again.
-  std::pair<uint64_t, uint64_t> age() const { return {header.epoch, header.sequence}; }
+  std::pair<LogPosition, uint64_t> age() const { return {summary.first, header.sequence}; }
 };
 
 // "00000000000000000012.seg"; what has another name is none.
