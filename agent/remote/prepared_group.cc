@@ -3,12 +3,25 @@
 #include <snappy.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "agent/frame/thawed_block.h"
 #include "common/base/assert.h"
 #include "common/base/varint.h"
 #include "common/wire/remote_write.h"
 
 namespace tributary {
+
+namespace {
+
+std::string Compressed(const std::string& raw) {
+  std::string compressed;
+  snappy::Compress(raw.data(), raw.size(), &compressed);
+  compressed.shrink_to_fit();
+  return compressed;
+}
+
+}  // namespace
 
 void AddExternalLabels(const Labels& external_labels, Labels& labels) {
   for (const Label& label : external_labels) {
@@ -23,11 +36,10 @@ PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& ru
   std::string buffer, raw;
   uint32_t series = 0;
   auto close_chunk = [&] {
-    snappy::Compress(raw.data(), raw.size(), &chunks_.emplace_back());
-    chunks_.back().shrink_to_fit();
-    const size_t count = end(static_cast<uint32_t>(chunks_.size()) - 1) -
-                         begin(static_cast<uint32_t>(chunks_.size()) - 1);
-    bytes_per_series_.push_back(static_cast<uint32_t>((raw.size() + count - 1) / count));
+    const auto chunk = static_cast<uint32_t>(chunks_.size());
+    const size_t count = end(chunk) - begin(chunk);
+    chunks_.push_back(
+        {Compressed(raw), nullptr, static_cast<uint32_t>((raw.size() + count - 1) / count)});
     raw.clear();
   };
   for (std::string_view packed : group.Packed(buffer)) {
@@ -51,10 +63,29 @@ uint32_t PreparedGroup::end(uint32_t chunk) const {
   return std::min(series_, (chunk + 1) * chunk_series_);
 }
 
+void PreparedGroup::Inflate(const Chunk& chunk, std::string& buffer) const {
+  if (chunk.labels.empty()) {
+    buffer = ThawedBlock(*chunk.block).Encoded();
+  } else {
+    CHECK(snappy::Uncompress(chunk.labels.data(), chunk.labels.size(), &buffer));
+  }
+}
+
+void PreparedGroup::SetBlock(uint32_t chunk, BlockRef block) {
+  Chunk& held = chunks_[chunk];
+  if (block != nullptr && block->origin().members == kept(chunk)) {
+    std::string().swap(held.labels);
+  } else if (held.labels.empty()) {
+    std::string raw;
+    Inflate(held, raw);
+    held.labels = Compressed(raw);
+  }
+  held.block = std::move(block);
+}
+
 void PreparedGroup::Encoded(uint32_t chunk, std::string& buffer,
                             std::vector<std::string_view>& labels) const {
-  const std::string& compressed = chunks_[chunk];
-  CHECK(snappy::Uncompress(compressed.data(), compressed.size(), &buffer));
+  Inflate(chunks_[chunk], buffer);
   labels.clear();
   std::string_view rest = buffer;
   while (!rest.empty()) {
@@ -67,8 +98,16 @@ void PreparedGroup::Encoded(uint32_t chunk, std::string& buffer,
 }
 
 size_t PreparedGroup::memory_bytes() const {
-  size_t bytes = sizeof(*this) + kept_.capacity() * 8;
-  for (const std::string& chunk : chunks_) bytes += sizeof(chunk) + chunk.capacity();
+  size_t bytes = sizeof(*this) + kept_.capacity() * 8 + chunks_.capacity() * sizeof(Chunk);
+  for (const Chunk& chunk : chunks_) bytes += chunk.labels.capacity();
+  return bytes + frame_bytes();
+}
+
+size_t PreparedGroup::frame_bytes() const {
+  size_t bytes = 0;
+  for (const Chunk& chunk : chunks_) {
+    if (chunk.block != nullptr) bytes += chunk.block->memory_bytes();
+  }
   return bytes;
 }
 

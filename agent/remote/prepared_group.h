@@ -1,14 +1,19 @@
 // A group as one remote sends it: external labels added, write_relabel_configs applied, once.
 //
 // The series are cut into chunks, the unit of order and of sending: every series is in one chunk
-// for as long as the group lives. What a chunk sends is kept compressed. Immutable; one thread.
+// for as long as the group lives. What a chunk sends is kept compressed: its labels, or instead of
+// them a frame's block (agent/frame) that has them all, or both. But for blocks immutable; one
+// thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/frame/block_bits.h"
+#include "agent/frame/frame_block.h"
 #include "agent/series/group_definition.h"
 #include "common/labels/labels.h"
 #include "common/relabel/relabel.h"
@@ -44,16 +49,37 @@ class PreparedGroup {
   // of series that are not kept: empty. `buffer` holds what the views point into.
   void Encoded(uint32_t chunk, std::string& buffer, std::vector<std::string_view>& labels) const;
   // Of the encoded labels, on average and rounded up.
-  uint64_t bytes_per_series(uint32_t chunk) const { return bytes_per_series_[chunk]; }
+  uint64_t bytes_per_series(uint32_t chunk) const { return chunks_[chunk].bytes_per_series; }
+
+  // Of a chunk of 250 series at most: those that are kept, counted from begin(chunk).
+  BlockBits kept(uint32_t chunk) const { return BitsOf(kept_, begin(chunk), end(chunk)); }
+  // Null: none has been compiled.
+  const BlockRef& block(uint32_t chunk) const { return chunks_[chunk].block; }
+  // One of remote write 1.0, of some of the chunk's series, in place of the one before. Costs some
+  // 0.1 ms if it has not all that are kept and the one before has: the labels are then written out
+  // again.
+  void SetBlock(uint32_t chunk, BlockRef block);
+
+  // All, and of these what blocks take.
   size_t memory_bytes() const;
+  size_t frame_bytes() const;
 
  private:
+  struct Chunk {
+    // Snappy of [varint length][encoded labels] for each series; empty: the block has them all.
+    std::string labels;
+    BlockRef block;
+    uint32_t bytes_per_series = 0;
+  };
+
+  // What is compressed in Chunk::labels.
+  void Inflate(const Chunk& chunk, std::string& buffer) const;
+
   uint32_t series_;
   uint32_t chunk_series_;
   uint32_t kept_count_ = 0;
   std::vector<uint64_t> kept_;
-  std::vector<uint32_t> bytes_per_series_;
-  std::vector<std::string> chunks_;  // snappy of [varint length][encoded labels] for each series
+  std::vector<Chunk> chunks_;
 };
 
 }  // namespace tributary

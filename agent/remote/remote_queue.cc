@@ -38,12 +38,13 @@ uint64_t RemoteQueue::Lane::left() const {
   return entries;
 }
 
-RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules)
+RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules, bool has_frames)
     : definition(group), target_key(group->target_key()), prepared(*group, rules) {
   lanes.resize(prepared.chunks());
   for (uint32_t chunk = 0; chunk < prepared.chunks(); chunk++) {
     lanes[chunk].group = this;
     lanes[chunk].chunk = chunk;
+    if (has_frames) lanes[chunk].plan.emplace(prepared.begin(chunk), prepared.end(chunk), false);
   }
 }
 
@@ -189,9 +190,10 @@ void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstandin
 }
 
 RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
-  std::unique_ptr<Group>& group = groups_[definition->id()];
+  std::shared_ptr<Group>& group = groups_[definition->id()];
   if (group == nullptr) {
-    group = std::make_unique<Group>(definition, *spec_.rules);
+    const bool is_v1 = spec_.config->message == RemoteWriteMessage::kV1;
+    group = std::make_shared<Group>(definition, *spec_.rules, is_v1 && env_.frames != nullptr);
     if (!refused_.empty()) FindRefused(*group);
   }
   return *group;

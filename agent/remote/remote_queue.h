@@ -29,10 +29,12 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "agent/frame/block_plan.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
 #include "agent/remote/credential_watch.h"
 #include "agent/remote/dead_letter.h"
+#include "agent/remote/frame_store.h"
 #include "agent/remote/metadata_sender.h"
 #include "agent/remote/prepared_group.h"
 #include "agent/remote/record_filter.h"
@@ -68,7 +70,8 @@ struct RemoteEnvironment {
   std::function<uint64_t()> random;  // for jitter
   Tracer* tracer = nullptr;          // null: nothing is traced
   DeadLetterPlace dead_letters = {};
-  uint64_t workers = 1;  // that send to the remote, each with a queue of its own
+  uint64_t workers = 1;          // that send to the remote, each with a queue of its own
+  FrameStore* frames = nullptr;  // null: all requests take the general path
 };
 
 class RemoteQueue {
@@ -130,6 +133,10 @@ class RemoteQueue {
     bool ready = false;
     // Its series that the remote has refused: numbers in the group, sorted, and hashes.
     std::vector<std::pair<uint32_t, uint64_t>> refused;
+    // When to compile its block; none: it has none. The last wish, until it is looked at.
+    std::optional<BlockPlan> plan;
+    std::optional<BlockWish> wish;
+    bool compiling = false;  // or about to be
     uint64_t left() const;
   };
   struct Group {
@@ -137,7 +144,7 @@ class RemoteQueue {
     uint64_t target_key;
     PreparedGroup prepared;
     std::vector<Lane> lanes;
-    Group(const GroupRef& definition, const RemoteRules& rules);
+    Group(const GroupRef& definition, const RemoteRules& rules, bool has_frames);
     bool idle() const;
   };
   // What keeps generations of a target apart.
@@ -247,6 +254,13 @@ class RemoteQueue {
   // Since when the oldest sample waits that is neither delivered nor dropped; 0: none does.
   TimestampMs WaitsSinceMs() const;
 
+  // Of remote_queue_frames.cc. The lane's floats of a record are about to be sent.
+  void Observe(Lane& lane, const GroupSamples& samples);
+  static std::optional<BlockSource> SourceOf(Group& group, uint32_t chunk);
+  static void OnBlock(Group& group, uint32_t chunk, BlockRef block);
+  size_t frame_bytes() const;
+  size_t label_bytes() const;  // of what is known of groups, without frames
+
   // Of remote_queue_refusals.cc: each takes the request on if it returns true.
   bool HandleError(Request* request, const SendOutcome& outcome);
   void AwaitCredentials(Request* request, const SendOutcome& outcome);
@@ -291,7 +305,7 @@ class RemoteQueue {
   uint64_t ready_entries_ = 0;  // in lanes that could be sent now
 
   std::deque<Outstanding> outstanding_;  // by ticket
-  boost::unordered_flat_map<uint64_t, std::unique_ptr<Group>> groups_;
+  boost::unordered_flat_map<uint64_t, std::shared_ptr<Group>> groups_;
   boost::unordered_flat_map<uint64_t, TargetOrder> targets_;
   std::deque<Lane*> ready_;
   std::vector<std::unique_ptr<Request>> requests_;

@@ -6,6 +6,15 @@
 
 namespace tributary {
 
+namespace {
+
+constexpr char kMemoryHelp[] =
+    "Memory by what it is for: frames are the compiled blocks of requests, queues what else "
+    "remotes "
+    "know of series.";
+
+}  // namespace
+
 void RemoteQueue::Collect(MetricSink& sink) const {
   const MetricLabels labels = {{"remote_name", spec_.config->name},
                                {"url", RedactUrl(spec_.config->url)}};
@@ -96,6 +105,9 @@ void RemoteQueue::Collect(MetricSink& sink) const {
                     "How long attempts to send took.", labels, batch_duration_);
   sink.AddCounter("tributary_remote_requests_total", "Attempts to send.", labels,
                   static_cast<double>(stats_.requests));
+  sink.AddCounter("tributary_remote_framed_samples_total",
+                  "Samples of written requests that were filled into compiled frames.", labels,
+                  static_cast<double>(stats_.framed));
   sink.AddCounter("tributary_relabel_dropped_total", kRelabelDroppedHelp,
                   {{"stage", "write"}, {"remote_name", spec_.config->name}},
                   static_cast<double>(stats_.dropped[DropReason::kSeries].total()));
@@ -103,6 +115,12 @@ void RemoteQueue::Collect(MetricSink& sink) const {
   sink.AddGreatest("tributary_remote_backlog_seconds",
                    "How old the oldest sample is that is neither delivered nor dropped.", labels,
                    since == 0 ? 0 : static_cast<double>(env_.loop.WallMs() - since) / 1000);
+  auto memory = [&](const std::string& part, size_t bytes) {
+    sink.AddGauge("tributary_memory_bytes", kMemoryHelp, {{"part", part}},
+                  static_cast<double>(bytes));
+  };
+  memory("frames", frame_bytes());
+  memory("queues", label_bytes());
   CollectErrors(sink, labels);
 }
 

@@ -85,6 +85,7 @@ void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
   request.probe = lane.items.front().probe;
   do {
     Item& item = lane.items.front();
+    if (item.taken == 0 && !item.probe) Observe(lane, *item.samples);
     const uint64_t entry_bytes = prepared.bytes_per_series(lane.chunk) + kEntryBytes +
                                  LargestIrregular(*item.samples, prepared, lane.chunk);
     // At least one, however long its labels are.
@@ -116,9 +117,12 @@ bool RemoteQueue::Encode(Request& request) {
                   request.oldest_allowed);
   for (size_t i = 0; i < request.parts.size(); i++) {
     const Part& part = request.parts[i];
+    const PreparedGroup& prepared = part.lane->group->prepared;
+    const bool is_whole = split == nullptr && part.range.skip == 0 && part.last;
+    if (is_whole && encoder_->AddFramed(*part.samples, prepared, part.lane->chunk)) continue;
     const EntrySelection selection =
         split != nullptr ? split->plan.Select(i, split->piece) : EntrySelection{};
-    encoder_->Add(*part.samples, part.lane->group->prepared, part.lane->chunk, part.range,
+    encoder_->Add(*part.samples, prepared, part.lane->chunk, part.range,
                   split != nullptr ? &selection : nullptr);
   }
   const SampleCounts& too_old = encoder_->too_old();
@@ -127,6 +131,7 @@ bool RemoteQueue::Encode(Request& request) {
   calculator_.AddDropped(too_old.total());
   request.in_body = encoder_->written();
   if (request.in_body.total() == 0) return false;
+  stats_.framed += encoder_->framed();
   request.earliest = encoder_->earliest();
   request.latest = encoder_->latest();
   request.body = std::make_shared<const std::string>(encoder_->Finish());

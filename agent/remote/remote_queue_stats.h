@@ -72,6 +72,7 @@ struct RemoteQueueStats {
   uint64_t parked = 0;       // requests that were answered with 429 for so long that others went on
   uint64_t probes = 0;       // of quarantined series
   uint64_t fallbacks = 0;    // to remote write 1.0
+  uint64_t framed = 0;       // samples of bodies that came by frames; written again: again
   DeadLetterStats dead_letters;
 
   SampleCounts finished() const { return sent + failed + dropped.total(); }
@@ -91,6 +92,7 @@ struct RemoteQueueStats {
     parked += other.parked;
     probes += other.probes;
     fallbacks += other.fallbacks;
+    framed += other.framed;
     dead_letters.written += other.dead_letters.written;
     dead_letters.lost += other.dead_letters.lost;
     dead_letters.failures += other.dead_letters.failures;

@@ -19,7 +19,8 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
       environment_{loop, transport, files,   log_, metadata_, logger,  hash,
                    0,    1,         nullptr, {},   {},        &tracer_},
-      scrapes_(environment_) {}
+      scrapes_(environment_),
+      frames_(loop) {}
 
 std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
                                                const RemoteWriteConfig& remote, bool by_name) {
@@ -55,7 +56,8 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
     if (remotes_[i] == nullptr) {
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
-                            [this] { return random_(); }, &tracer_, dead_letters_, workers_},
+                            [this] { return random_(); }, &tracer_, dead_letters_, workers_,
+                            &frames_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));

@@ -14,6 +14,7 @@
 
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
+#include "agent/remote/frame_store.h"
 #include "agent/remote/remote_queue.h"
 #include "agent/scrape/scrape_manager.h"
 #include "agent/series/metadata_pool.h"
@@ -79,6 +80,7 @@ class Worker {
   Tracer tracer_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;
+  FrameStore frames_;
   std::vector<std::unique_ptr<RemoteQueue>> remotes_;
 };
 

@@ -42,7 +42,17 @@ RemoteWorld::RemoteWorld(SampleLogOptions log_options) : log(loop, log_options) 
 }
 
 RemoteEnvironment RemoteWorld::environment() {
-  return {loop, transport, files, log, metadata, logger, [] { return uint64_t{50}; }, nullptr, dead_letters};
+  return {loop,
+          transport,
+          files,
+          log,
+          metadata,
+          logger,
+          [] { return uint64_t{50}; },
+          nullptr,
+          dead_letters,
+          1,
+          has_frames ? &frames : nullptr};
 }
 
 RemoteWriteConfig RemoteWorld::RemoteConfig() {

@@ -25,8 +25,8 @@ struct RemoteWorld {
 
   RemoteEnvironment environment();
   std::unique_ptr<RemoteQueue> MakeQueue(const RemoteWriteConfig& config, Labels external = {});
-  // A config for the endpoint: one shard, no metadata, batches of up to 10 within a second; errors as
-  // Prometheus has them.
+  // A config for the endpoint: one shard, no metadata, batches of up to 10 within a second; errors
+  // as Prometheus has them.
   static RemoteWriteConfig RemoteConfig();
   static RemoteSpec Spec(const RemoteWriteConfig& config, Labels external = {});
 
@@ -61,6 +61,8 @@ struct RemoteWorld {
   MetadataPool metadata;
   SampleLog log;
   DeadLetterPlace dead_letters;  // nowhere
+  FrameStore frames{loop};
+  bool has_frames = true;
   double next_value = 1;
   std::vector<Received> received;
   std::function<ScriptedReply(const Received&)> answer;
