@@ -15,12 +15,13 @@ namespace tributary {
 
 class FrameStore {
  public:
-  explicit FrameStore(EventLoop& loop) : timer_(loop) {}
+  // Compiles nothing if told so: for tests, which compare.
+  explicit FrameStore(EventLoop& loop, bool compiles = true) : compiles_(compiles), timer_(loop) {}
 
   // Its functions run from the loop, never from here, and may run after who has added it is gone.
   void Add(CompileTask task) {
     compiler_.Add(std::move(task));
-    if (!timer_.active()) timer_.SetAfter(nanoseconds(0), [this] { Turn(); });
+    if (compiles_ && !timer_.active()) timer_.SetAfter(nanoseconds(0), [this] { Turn(); });
   }
   // Blocks that are to be compiled.
   size_t waiting() const { return compiler_.size(); }
@@ -36,6 +37,7 @@ class FrameStore {
     if (more && !timer_.active()) timer_.SetAfter(nanoseconds(0), [this] { Turn(); });
   }
 
+  const bool compiles_;
   FrameCompiler compiler_;
   Timer timer_;
 };

@@ -73,7 +73,8 @@ void PreparedGroup::Inflate(const Chunk& chunk, std::string& buffer) const {
 
 void PreparedGroup::SetBlock(uint32_t chunk, BlockRef block) {
   Chunk& held = chunks_[chunk];
-  if (block != nullptr && block->origin().members == kept(chunk)) {
+  const bool has_labels = block != nullptr && !block->origin().is_v2();
+  if (has_labels && block->origin().members == kept(chunk)) {
     std::string().swap(held.labels);
   } else if (held.labels.empty()) {
     std::string raw;

@@ -43,6 +43,7 @@ class PreparedGroup {
   // Whether the remote's rules keep the series.
   bool keeps(uint32_t series) const { return (kept_[series / 64] >> (series % 64)) & 1; }
   bool keeps_all() const { return kept_count_ == series_; }
+  uint32_t kept_count() const { return kept_count_; }
   bool keeps_none() const { return kept_count_ == 0; }
   uint64_t kept_word(size_t word) const { return kept_[word]; }
   // The encoded labels (common/wire) of the series of a chunk, by their number less begin(chunk);
@@ -55,9 +56,9 @@ class PreparedGroup {
   BlockBits kept(uint32_t chunk) const { return BitsOf(kept_, begin(chunk), end(chunk)); }
   // Null: none has been compiled.
   const BlockRef& block(uint32_t chunk) const { return chunks_[chunk].block; }
-  // One of remote write 1.0, of some of the chunk's series, in place of the one before. Costs some
-  // 0.1 ms if it has not all that are kept and the one before has: the labels are then written out
-  // again.
+  // One of some of the chunk's series, in place of the one before. Of remote write 1.0 it costs
+  // some 0.1 ms if it has not all that are kept and the one before has: the labels are then written
+  // out again. Beside one of 2.0 they always stay, as it has numbers in their place.
   void SetBlock(uint32_t chunk, BlockRef block);
 
   // All, and of these what blocks take.

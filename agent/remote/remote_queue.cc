@@ -38,13 +38,12 @@ uint64_t RemoteQueue::Lane::left() const {
   return entries;
 }
 
-RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules, bool has_frames)
+RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules)
     : definition(group), target_key(group->target_key()), prepared(*group, rules) {
   lanes.resize(prepared.chunks());
   for (uint32_t chunk = 0; chunk < prepared.chunks(); chunk++) {
     lanes[chunk].group = this;
     lanes[chunk].chunk = chunk;
-    if (has_frames) lanes[chunk].plan.emplace(prepared.begin(chunk), prepared.end(chunk), false);
   }
 }
 
@@ -192,8 +191,8 @@ void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstandin
 RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
   std::shared_ptr<Group>& group = groups_[definition->id()];
   if (group == nullptr) {
-    const bool is_v1 = spec_.config->message == RemoteWriteMessage::kV1;
-    group = std::make_shared<Group>(definition, *spec_.rules, is_v1 && env_.frames != nullptr);
+    group = std::make_shared<Group>(definition, *spec_.rules);
+    if (env_.frames != nullptr) PlanFrames(*group);
     if (!refused_.empty()) FindRefused(*group);
   }
   return *group;
@@ -287,6 +286,7 @@ void RemoteQueue::Tick() {
   boost::unordered::erase_if(targets_, [](const auto& entry) {
     return entry.second.unfinished == 0 && entry.second.waiting.empty();
   });
+  boost::unordered::erase_if(units_, [](const auto& entry) { return entry.second.expired(); });
   const MonotonicTime now = env_.loop.Now();
   const double delay = std::floor(static_cast<double>(highest_read_ms_) / 1000) -
                        std::floor(static_cast<double>(highest_sent_ms_) / 1000);
@@ -368,6 +368,7 @@ void RemoteQueue::ApplyPendingSpec() {
   ready_.clear();
   ready_entries_ = 0;
   groups_.clear();
+  units_.clear();
   targets_.clear();
   spec_ = std::move(*next_spec_);
   next_spec_.reset();

@@ -125,6 +125,20 @@ class RemoteQueue {
     bool probe = false;  // of a quarantined series: to be sent alone
     uint64_t left() const { return count - taken; }
   };
+  // What a block is to be compiled of.
+  struct Wish {
+    BlockWish block;
+    std::shared_ptr<const SeriesMetadata> metadata;
+    std::shared_ptr<const StartTimes> starts;
+  };
+  // Of remote write 2.0: lanes whose blocks share a table of symbols, and which share requests with
+  // no others. Whole groups of one generation of a target, as many as fill a request.
+  struct Unit {
+    uint64_t generation = 0;
+    uint64_t series = 0;                // that are kept
+    uint32_t lanes = 0;                 // places in `frames`
+    std::shared_ptr<FrameUnit> frames;  // null: there is no block yet, and groups may join
+  };
   struct Lane {
     Group* group;
     uint32_t chunk;
@@ -135,7 +149,7 @@ class RemoteQueue {
     std::vector<std::pair<uint32_t, uint64_t>> refused;
     // When to compile its block; none: it has none. The last wish, until it is looked at.
     std::optional<BlockPlan> plan;
-    std::optional<BlockWish> wish;
+    std::optional<Wish> wish;
     bool compiling = false;  // or about to be
     uint64_t left() const;
   };
@@ -144,7 +158,12 @@ class RemoteQueue {
     uint64_t target_key;
     PreparedGroup prepared;
     std::vector<Lane> lanes;
-    Group(const GroupRef& definition, const RemoteRules& rules, bool has_frames);
+    std::shared_ptr<Unit> unit;  // null in remote write 1.0
+    uint32_t first_in_unit = 0;  // of the lanes
+    Group(const GroupRef& definition, const RemoteRules& rules);
+    ~Group();
+    Group(const Group&) = delete;
+    Group& operator=(const Group&) = delete;
     bool idle() const;
   };
   // What keeps generations of a target apart.
@@ -160,6 +179,7 @@ class RemoteQueue {
     Outstanding* record;
     EntryRange range;
     bool last = false;  // the item is finished with it
+    bool is_whole() const { return range.skip == 0 && last; }
   };
   // What became of a piece of a request that is refused for good.
   struct RefusedPiece {
@@ -229,7 +249,7 @@ class RemoteQueue {
   std::unique_ptr<Request> BuildRequest();
   void TakeFromLane(Lane& lane, Request& request, uint64_t& bytes);
   // What is sent alone stays so, and what may be a duplicate hurts nothing that is none.
-  static bool FitsBeside(const Item& item, const Request& request);
+  static bool FitsBeside(const Lane& lane, const Request& request);
   // Writes the body. False: nothing of it is young enough to be sent.
   bool Encode(Request& request);
   void Attempt(Request* request);
@@ -254,10 +274,19 @@ class RemoteQueue {
   // Since when the oldest sample waits that is neither delivered nor dropped; 0: none does.
   TimestampMs WaitsSinceMs() const;
 
-  // Of remote_queue_frames.cc. The lane's floats of a record are about to be sent.
+  // Of remote_queue_frames.cc.
+  void PlanFrames(Group& group);
+  void JoinUnit(Group& group);
+  // Null: in remote write 1.0, and where too few series would share a table.
+  static Unit* UnitOf(const Lane& lane);
+  // That can be sent; null: it has none.
+  static const FrameBlock* BlockOf(const Lane& lane);
+  // The lane's floats of a record are about to be sent.
   void Observe(Lane& lane, const GroupSamples& samples);
   static std::optional<BlockSource> SourceOf(Group& group, uint32_t chunk);
   static void OnBlock(Group& group, uint32_t chunk, BlockRef block);
+  // Whether all of a request of remote write 2.0 is to come from blocks, and by which symbols.
+  static const FrameSymbols* SymbolsFor(const Request& request);
   size_t frame_bytes() const;
   size_t label_bytes() const;  // of what is known of groups, without frames
 
@@ -307,6 +336,7 @@ class RemoteQueue {
   std::deque<Outstanding> outstanding_;  // by ticket
   boost::unordered_flat_map<uint64_t, std::shared_ptr<Group>> groups_;
   boost::unordered_flat_map<uint64_t, TargetOrder> targets_;
+  boost::unordered_flat_map<uint64_t, std::weak_ptr<Unit>> units_;  // of a target: the last one
   std::deque<Lane*> ready_;
   std::vector<std::unique_ptr<Request>> requests_;
   Timer deadline_timer_;

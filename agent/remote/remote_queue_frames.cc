@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/remote/chunk_samples.h"
 #include "agent/remote/remote_queue.h"
 
 namespace tributary {
@@ -17,18 +18,89 @@ std::string EncodedOf(const PreparedGroup& prepared, uint32_t chunk) {
   return encoded;
 }
 
+// Of remote write 2.0. With fewer series to a request than this the general path costs less than
+// the request does.
+constexpr uint64_t kUnitSeriesMin = 100;
+// Each request has all of its unit's symbols: with few of the unit's series in it they would be
+// more bytes than frames are worth.
+constexpr uint64_t kUnitPartMin = 4;
+
+bool HasIrregular(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk) {
+  bool has = false;
+  auto note = [&](const auto&) { has = true; };
+  ForEachIrregular(samples, prepared, chunk, note, note);
+  return has;
+}
+
 }  // namespace
+
+RemoteQueue::Group::~Group() {
+  if (unit == nullptr) return;
+  unit->series -= prepared.kept_count();
+  if (unit->frames == nullptr) return;
+  for (const Lane& lane : lanes) unit->frames->Set(first_in_unit + lane.chunk, nullptr);
+}
+
+void RemoteQueue::PlanFrames(Group& group) {
+  const bool is_v2 = spec_.config->message == RemoteWriteMessage::kV2;
+  for (Lane& lane : group.lanes) {
+    lane.plan.emplace(group.prepared.begin(lane.chunk), group.prepared.end(lane.chunk), is_v2);
+  }
+  if (is_v2) JoinUnit(group);
+}
+
+void RemoteQueue::JoinUnit(Group& group) {
+  const uint64_t series = group.prepared.kept_count();
+  const GroupRef definition = group.definition.lock();
+  std::weak_ptr<Unit>& last = units_[group.target_key];
+  group.unit = last.lock();
+  if (group.unit == nullptr || group.unit->frames != nullptr ||
+      group.unit->generation != definition->generation() ||
+      group.unit->series + series > spec_.config->queue.max_samples_per_send) {
+    group.unit = std::make_shared<Unit>();
+    group.unit->generation = definition->generation();
+    last = group.unit;
+  }
+  group.first_in_unit = group.unit->lanes;
+  group.unit->lanes += group.prepared.chunks();
+  group.unit->series += series;
+}
+
+RemoteQueue::Unit* RemoteQueue::UnitOf(const Lane& lane) {
+  Unit* unit = lane.group->unit.get();
+  return unit == nullptr || unit->series < kUnitSeriesMin ? nullptr : unit;
+}
+
+const FrameBlock* RemoteQueue::BlockOf(const Lane& lane) {
+  const FrameBlock* block = lane.group->prepared.block(lane.chunk).get();
+  const Unit* unit = lane.group->unit.get();
+  if (block == nullptr || unit == nullptr) return block;
+  // It may be of a unit that has been given up.
+  const bool is_of_unit =
+      unit->frames != nullptr && block->origin().table == unit->frames->symbols().id();
+  return is_of_unit ? block : nullptr;
+}
 
 void RemoteQueue::Observe(Lane& lane, const GroupSamples& samples) {
   if (!lane.plan) return;
-  const PreparedGroup& prepared = lane.group->prepared;
+  Unit* unit = UnitOf(lane);
+  const bool is_v2 = lane.group->unit != nullptr;
+  if (is_v2 && unit == nullptr) return;
+  // All blocks are compiled again then; until they are there the general path does.
+  if (is_v2 && unit->frames != nullptr && unit->frames->wants_rebuild()) unit->frames = nullptr;
   const uint32_t chunk = lane.chunk;
-  lane.wish = lane.plan->Observe(prepared.block(chunk).get(), samples, prepared.kept(chunk));
-  if (!lane.wish || lane.compiling) return;
+  const BlockBits kept = lane.group->prepared.kept(chunk);
+  const std::optional<BlockWish> wish = lane.plan->Observe(BlockOf(lane), samples, kept);
+  lane.wish.reset();
+  if (!wish) return;
+  lane.wish = {*wish, is_v2 ? samples.metadata : nullptr, is_v2 ? samples.starts : nullptr};
+  if (lane.compiling) return;
   lane.compiling = true;
+  if (is_v2 && unit->frames == nullptr) unit->frames = std::make_shared<FrameUnit>(unit->lanes);
   // The group goes with its target, and all groups when the rules change.
   const std::weak_ptr<Group> group = groups_.at(samples.group->id());
   CompileTask task;
+  if (is_v2) task.unit = unit->frames;
   task.source = [group, chunk]() -> std::optional<BlockSource> {
     const std::shared_ptr<Group> held = group.lock();
     if (held == nullptr) return std::nullopt;
@@ -43,7 +115,7 @@ void RemoteQueue::Observe(Lane& lane, const GroupSamples& samples) {
 
 std::optional<BlockSource> RemoteQueue::SourceOf(Group& group, uint32_t chunk) {
   Lane& lane = group.lanes[chunk];
-  const std::optional<BlockWish> wish = std::exchange(lane.wish, std::nullopt);
+  std::optional<Wish> wish = std::exchange(lane.wish, std::nullopt);
   if (!wish) {
     lane.compiling = false;
     return std::nullopt;
@@ -52,8 +124,10 @@ std::optional<BlockSource> RemoteQueue::SourceOf(Group& group, uint32_t chunk) {
   source.encoded = EncodedOf(group.prepared, chunk);
   source.begin = group.prepared.begin(chunk);
   source.end = group.prepared.end(chunk);
-  source.times = wish->times;
-  source.wanted = wish->series;
+  source.times = wish->block.times;
+  source.wanted = wish->block.series;
+  source.metadata = std::move(wish->metadata);
+  source.starts = std::move(wish->starts);
   return source;
 }
 
@@ -63,11 +137,44 @@ void RemoteQueue::OnBlock(Group& group, uint32_t chunk, BlockRef block) {
   // It cannot be compiled, and would not be the next time.
   if (block == nullptr) lane.plan.reset();
   group.prepared.SetBlock(chunk, std::move(block));
+  // Of a unit that was given up meanwhile it is of no use.
+  if (BlockOf(lane) == nullptr || group.unit == nullptr) return;
+  Unit& unit = *group.unit;
+  const size_t at = group.first_in_unit + chunk;
+  const bool is_first = unit.frames->block(at) == nullptr;
+  unit.frames->Set(at, group.prepared.block(chunk));
+  // What comes after the first ones of all lanes may be symbols in vain.
+  if (is_first) unit.frames->Seal();
+}
+
+const FrameSymbols* RemoteQueue::SymbolsFor(const Request& request) {
+  const Unit* unit = UnitOf(*request.parts.front().lane);
+  if (unit == nullptr || unit->frames == nullptr) return nullptr;
+  uint64_t samples = 0;
+  for (const Part& part : request.parts) {
+    const Lane& lane = *part.lane;
+    const PreparedGroup& prepared = lane.group->prepared;
+    const FrameBlock* block = BlockOf(lane);
+    if (UnitOf(lane) != unit || !part.is_whole() || block == nullptr) return nullptr;
+    const FrameFit fit = FitOf(*block, *part.samples);
+    if (fit.way == FrameFit::Way::kGeneral || fit.earliest < request.oldest_allowed ||
+        !IsEmpty(CommonBits(fit.others, prepared.kept(lane.chunk))) ||
+        HasIrregular(*part.samples, prepared, lane.chunk)) {
+      return nullptr;
+    }
+    samples += fit.samples;
+  }
+  return samples * kUnitPartMin >= unit->frames->series() ? &unit->frames->symbols() : nullptr;
 }
 
 size_t RemoteQueue::frame_bytes() const {
   size_t bytes = 0;
-  for (const auto& [id, group] : groups_) bytes += group->prepared.frame_bytes();
+  for (const auto& [id, group] : groups_) {
+    bytes += group->prepared.frame_bytes();
+    const Unit* unit = group->unit.get();
+    const bool counts_unit = unit != nullptr && group->first_in_unit == 0;
+    if (counts_unit && unit->frames != nullptr) bytes += unit->frames->symbols().memory_bytes();
+  }
   return bytes;
 }
 

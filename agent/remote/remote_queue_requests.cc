@@ -61,7 +61,7 @@ std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
   uint64_t bytes = 0;
   while (!ready_.empty() && request->entries < entries_max && bytes < kRequestBytesMax) {
     Lane& lane = *ready_.front();
-    if (request->entries > 0 && !FitsBeside(lane.items.front(), *request)) break;
+    if (request->entries > 0 && !FitsBeside(lane, *request)) break;
     // A lane is not split between two requests, as the second would have to wait for the first.
     if (request->entries > 0 && request->entries + lane.items.front().left() > entries_max) break;
     ready_.pop_front();
@@ -73,8 +73,10 @@ std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
   return request;
 }
 
-bool RemoteQueue::FitsBeside(const Item& item, const Request& request) {
-  return !item.probe && !request.probe && item.record->maybe_delivered == request.maybe_delivered;
+bool RemoteQueue::FitsBeside(const Lane& lane, const Request& request) {
+  const Item& item = lane.items.front();
+  return !item.probe && !request.probe && item.record->maybe_delivered == request.maybe_delivered &&
+         UnitOf(lane) == UnitOf(*request.parts.front().lane);
 }
 
 void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
@@ -99,8 +101,7 @@ void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
     item.taken += count;
     if (item.left() > 0) return;
     lane.items.pop_front();
-  } while (!lane.items.empty() && bytes < kRequestBytesMax &&
-           FitsBeside(lane.items.front(), request) &&
+  } while (!lane.items.empty() && bytes < kRequestBytesMax && FitsBeside(lane, request) &&
            lane.items.front().left() <= entries_max - request.entries);
 }
 
@@ -114,12 +115,14 @@ bool RemoteQueue::Encode(Request& request) {
   Split* split = request.split.get();
   // What a split has left out as too old is gone.
   encoder_->Begin(split != nullptr ? std::numeric_limits<TimestampMs>::min() : known_old,
-                  request.oldest_allowed);
+                  request.oldest_allowed, split != nullptr ? nullptr : SymbolsFor(request));
   for (size_t i = 0; i < request.parts.size(); i++) {
     const Part& part = request.parts[i];
     const PreparedGroup& prepared = part.lane->group->prepared;
-    const bool is_whole = split == nullptr && part.range.skip == 0 && part.last;
-    if (is_whole && encoder_->AddFramed(*part.samples, prepared, part.lane->chunk)) continue;
+    if (split == nullptr && part.is_whole() &&
+        encoder_->AddFramed(*part.samples, prepared, part.lane->chunk)) {
+      continue;
+    }
     const EntrySelection selection =
         split != nullptr ? split->plan.Select(i, split->piece) : EntrySelection{};
     encoder_->Add(*part.samples, prepared, part.lane->chunk, part.range,

@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/base/assert.h"
+
 namespace tributary {
 
-void RequestEncoder::Begin(TimestampMs known_old, TimestampMs oldest) {
+void RequestEncoder::Begin(TimestampMs known_old, TimestampMs oldest, const FrameSymbols* symbols) {
+  CHECK(symbols == nullptr || !is_v1_);
+  takes_blocks_ = is_v1_ || symbols != nullptr;
+  frames_ = symbols == nullptr ? FrameRequest() : FrameRequest(*symbols);
   known_old_ = known_old;
   oldest_ = oldest;
   earliest_ = std::numeric_limits<TimestampMs>::max();
@@ -96,7 +101,7 @@ void RequestEncoder::Add(const GroupSamples& samples, const PreparedGroup& prepa
 bool RequestEncoder::AddFramed(const GroupSamples& samples, const PreparedGroup& prepared,
                                uint32_t chunk) {
   const BlockRef& block = prepared.block(chunk);
-  if (!is_v1_ || block == nullptr) return false;
+  if (!takes_blocks_ || block == nullptr) return false;
   const FrameFit fit = FitOf(*block, samples);
   if (fit.way == FrameFit::Way::kGeneral || fit.earliest < oldest_) return false;
   // What an earlier scrape of the chunk has left to the general path must not come behind. Chunks
@@ -133,16 +138,16 @@ void RequestEncoder::JoinGeneral() {
 std::string RequestEncoder::Finish() {
   if (written_.total() == 0) return "";
   std::string body;
-  if (!is_v1_) {
-    body = v2_->Finish();
-    v2_.emplace();
-  } else if (frames_.empty()) {
-    body = v1_->Finish();
+  if (!frames_.empty()) {
+    if (is_v1_) JoinGeneral();
+    body = frames_.Finish();
+  } else {
+    body = is_v1_ ? v1_->Finish() : v2_->Finish();
+  }
+  if (is_v1_) {
     v1_.emplace();
   } else {
-    JoinGeneral();
-    body = frames_.Finish();
-    v1_.emplace();
+    v2_.emplace();
   }
   std::string().swap(label_bytes_);
   std::vector<std::string_view>().swap(labels_);

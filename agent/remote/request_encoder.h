@@ -4,7 +4,8 @@
 // thread.
 //
 // In remote write 1.0 a chunk's floats are filled into its block where it has one that fits
-// (agent/frame); all else takes the general path, behind the blocks of the request.
+// (agent/frame); all else takes the general path, behind the blocks of the request. In 2.0 either
+// all of a request is filled into blocks, or nothing.
 #pragma once
 
 #include <optional>
@@ -34,7 +35,9 @@ class RequestEncoder {
 
   // Begins a request: what is from before `oldest` is left out, and counted in too_old() unless it
   // is from before `known_old` even.
-  void Begin(TimestampMs known_old, TimestampMs oldest);
+  // `symbols` of blocks of 2.0, for a request that takes all of its samples from such; they must
+  // not change until Finish.
+  void Begin(TimestampMs known_old, TimestampMs oldest, const FrameSymbols* symbols = nullptr);
   // All entries of a chunk, its floats by its block as far as that has them. False, and nothing is
   // added: there is no block, or it does not fit. The samples have to live until Finish.
   bool AddFramed(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
@@ -78,6 +81,7 @@ class RequestEncoder {
   std::optional<WriteRequestBuilder> v1_;
   std::optional<WriteRequestV2Builder> v2_;
   FrameRequest frames_;
+  bool takes_blocks_ = true;
   TimestampMs known_old_ = 0, oldest_ = 0, earliest_ = 0, latest_ = 0;
   SampleCounts written_, too_old_;
   uint64_t framed_ = 0;

@@ -26,7 +26,8 @@ GroupRef MakeGroup(uint64_t target_key, uint32_t generation, size_t series, Labe
   return MakeGroupOf(target_key, generation, all);
 }
 
-RemoteWorld::RemoteWorld(SampleLogOptions log_options) : log(loop, log_options) {
+RemoteWorld::RemoteWorld(SampleLogOptions log_options, bool has_frames)
+    : log(loop, log_options), frames(loop, has_frames) {
   Answer(204);
   server = &network.Listen(kRemoteHostPort, [this](const ServedRequest& served) {
     Received request{DecodeWriteRequest(served.body, served.Header("Content-Type")), served,
@@ -42,17 +43,8 @@ RemoteWorld::RemoteWorld(SampleLogOptions log_options) : log(loop, log_options) 
 }
 
 RemoteEnvironment RemoteWorld::environment() {
-  return {loop,
-          transport,
-          files,
-          log,
-          metadata,
-          logger,
-          [] { return uint64_t{50}; },
-          nullptr,
-          dead_letters,
-          1,
-          has_frames ? &frames : nullptr};
+  return {loop,    transport,    files, log,    metadata, logger, [] { return uint64_t{50}; },
+          nullptr, dead_letters, 1,     &frames};
 }
 
 RemoteWriteConfig RemoteWorld::RemoteConfig() {

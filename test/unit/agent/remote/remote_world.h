@@ -21,7 +21,7 @@ GroupRef MakeGroup(uint64_t target_key, uint32_t generation, size_t series, Labe
 GroupRef MakeGroupOf(uint64_t target_key, uint32_t generation, const std::vector<Labels>& series);
 
 struct RemoteWorld {
-  explicit RemoteWorld(SampleLogOptions log_options = {});
+  explicit RemoteWorld(SampleLogOptions log_options = {}, bool has_frames = true);
 
   RemoteEnvironment environment();
   std::unique_ptr<RemoteQueue> MakeQueue(const RemoteWriteConfig& config, Labels external = {});
@@ -61,8 +61,7 @@ struct RemoteWorld {
   MetadataPool metadata;
   SampleLog log;
   DeadLetterPlace dead_letters;  // nowhere
-  FrameStore frames{loop};
-  bool has_frames = true;
+  FrameStore frames;
   double next_value = 1;
   std::vector<Received> received;
   std::function<ScriptedReply(const Received&)> answer;
