@@ -136,6 +136,7 @@ class RemoteQueue {
   struct Unit {
     uint64_t generation = 0;
     uint64_t series = 0;                // that are kept
+    uint64_t series_min = 0;            // with fewer there are no frames
     uint32_t lanes = 0;                 // places in `frames`
     std::shared_ptr<FrameUnit> frames;  // null: there is no block yet, and groups may join
   };

@@ -1,4 +1,5 @@
 // The part of the queue that has blocks compiled of what it sends.
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,8 +20,10 @@ std::string EncodedOf(const PreparedGroup& prepared, uint32_t chunk) {
 }
 
 // Of remote write 2.0. With fewer series to a request than this the general path costs less than
-// the request does.
+// the request does; and of what requests may have, a quarter is to be in them, as each takes its
+// time where a remote is far away.
 constexpr uint64_t kUnitSeriesMin = 100;
+constexpr uint64_t kUnitSizeMin = 4;
 // Each request has all of its unit's symbols: with few of the unit's series in it they would be
 // more bytes than frames are worth.
 constexpr uint64_t kUnitPartMin = 4;
@@ -59,6 +62,8 @@ void RemoteQueue::JoinUnit(Group& group) {
       group.unit->series + series > spec_.config->queue.max_samples_per_send) {
     group.unit = std::make_shared<Unit>();
     group.unit->generation = definition->generation();
+    group.unit->series_min =
+        std::max(kUnitSeriesMin, spec_.config->queue.max_samples_per_send / kUnitSizeMin);
     last = group.unit;
   }
   group.first_in_unit = group.unit->lanes;
@@ -68,7 +73,7 @@ void RemoteQueue::JoinUnit(Group& group) {
 
 RemoteQueue::Unit* RemoteQueue::UnitOf(const Lane& lane) {
   Unit* unit = lane.group->unit.get();
-  return unit == nullptr || unit->series < kUnitSeriesMin ? nullptr : unit;
+  return unit == nullptr || unit->series < unit->series_min ? nullptr : unit;
 }
 
 const FrameBlock* RemoteQueue::BlockOf(const Lane& lane) {

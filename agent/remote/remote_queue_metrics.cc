@@ -6,15 +6,6 @@
 
 namespace tributary {
 
-namespace {
-
-constexpr char kMemoryHelp[] =
-    "Memory by what it is for: frames are the compiled blocks of requests, queues what else "
-    "remotes "
-    "know of series.";
-
-}  // namespace
-
 void RemoteQueue::Collect(MetricSink& sink) const {
   const MetricLabels labels = {{"remote_name", spec_.config->name},
                                {"url", RedactUrl(spec_.config->url)}};
@@ -116,7 +107,7 @@ void RemoteQueue::Collect(MetricSink& sink) const {
                    "How old the oldest sample is that is neither delivered nor dropped.", labels,
                    since == 0 ? 0 : static_cast<double>(env_.loop.WallMs() - since) / 1000);
   auto memory = [&](const std::string& part, size_t bytes) {
-    sink.AddGauge("tributary_memory_bytes", kMemoryHelp, {{"part", part}},
+    sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", part}},
                   static_cast<double>(bytes));
   };
   memory("frames", frame_bytes());

@@ -147,6 +147,8 @@ void Worker::Collect(MetricSink& sink) const {
   };
   gauge("tributary_log_memory_bytes", "Bytes of samples of the log in memory.",
         static_cast<double>(stats.bytes));
+  sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "frames"}},
+                static_cast<double>(frames_.memory_bytes()));
   gauge("tributary_log_memory_records", "Records of the log in memory.",
         static_cast<double>(stats.records));
   if (log_.disk() == nullptr) return;
