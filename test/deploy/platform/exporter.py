@@ -5,8 +5,7 @@ Usage: exporter.py PORT    on 127.0.0.1
 
   /kubernetes/<part>   cadvisor, nodes, service-endpoints (kube-state-metrics), pods (a service's requests)
   /metrics             what yet-another-cloudwatch-exporter says of ECS and load balancers
-  /sink                what was POSTed to /webhook so far, one line of JSON each
-  /runbook             nothing, but it answers
+  /sink                what was POSTed to any path so far, one line of JSON each
 
 Counters grow with the time since the start, so rates are known: 1.5 of 8 cores, 20 requests/s of which 1% fail, one
 restart every 40 s.
@@ -94,8 +93,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/sink":
             with self.lock:
                 self.answer("\n".join(self.received) + "\n")
-        elif self.path == "/runbook":
-            self.answer("")
         else:
             self.answer("not found\n", 404)
 
