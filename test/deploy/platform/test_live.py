@@ -4,6 +4,10 @@ Takes about three minutes, most of it until jobs that scrape every 30 and 60 sec
 """
 
 import os
+import re
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -12,7 +16,7 @@ import unittest
 
 import yaml
 
-from support import CONFIG, DASHBOARDS, RULES, run
+from support import CONFIG, DASHBOARDS, RULES, need, processes, run
 from world import World
 from lib import panels, wire
 from lib.client import Failure
@@ -200,3 +204,36 @@ class Live(unittest.TestCase):
         self.assertEqual(different, [], "samples differ between the replicas")
         print(f"{len(there)} series, {sum(map(len, there.values()))} samples alike on both replicas, {during} of them from "
               f"the {returned - killed} s in which one was dead", file=sys.stderr)
+
+
+class RunLocal(unittest.TestCase):
+    """What the README tells people to try."""
+
+    def test_starts_verifies_and_ends(self):
+        for find in (processes.find_prometheus, processes.find_alertmanager):
+            need(find)
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out")
+            with open(out, "w", encoding="utf-8") as handle:
+                process = subprocess.Popen([os.path.join(CONFIG, "run-local"), "--dir", os.path.join(folder, "p")],
+                                           stdout=handle, stderr=handle)
+            try:
+                def command():
+                    """run-local has printed the command of verify"""
+                    with open(out, encoding="utf-8") as handle:
+                        text = handle.read()
+                    self.assertIsNone(process.poll(), text)
+                    return re.search(r"^(/.*/verify .*?)\n\n", text, re.M | re.S)
+
+                found = until(90, command)[1].replace("\\\n", " ").split()
+                status, output = run(*found)
+                self.assertEqual(status, 0, output)
+                self.assertIn("and it arrived", output)
+                ports = set(re.findall(r"127\.0\.0\.1:(\d+)", " ".join(found)))
+            finally:
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.wait(60), 0)
+            self.assertEqual(len(ports), 4)
+            for port in ports:
+                with self.assertRaises(OSError, msg=f"port {port} still answers"):
+                    socket.create_connection(("127.0.0.1", int(port)), 2).close()
