@@ -223,7 +223,7 @@ class RunLocal(unittest.TestCase):
                     with open(out, encoding="utf-8") as handle:
                         text = handle.read()
                     self.assertIsNone(process.poll(), text)
-                    return re.search(r"^(/.*/verify .*?)\n\n", text, re.M | re.S)
+                    return re.search(r"^(/\S*/verify .*?)\n\n", text, re.M | re.S)
 
                 found = until(90, command)[1].replace("\\\n", " ").split()
                 status, output = run(*found)

@@ -7,12 +7,16 @@ Tributary that writes to both, a Prometheus of another cluster that is federated
 All with basic authentication where production has it. Everything on 127.0.0.1, in a folder of its own.
 """
 
-import crypt
 import os
 import sys
+import warnings
 
 from support import HERE, ROOT, need, processes, render
 from lib.client import Client
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt  # for bcrypt; gone in Python 3.13, Debian 12 has 3.11
 
 USER, PASSWORD = "agent", "a-test-and-no-secret"
 
