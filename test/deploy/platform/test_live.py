@@ -76,6 +76,12 @@ class Live(unittest.TestCase):
         self.assertIn("skip  grafana: no --grafana", output)
         self.assertIn("and it arrived", output)
 
+    def test_1_verify_without_alertmanager(self):
+        """As from outside the cloud's network: what Prometheus scrapes of Alertmanager counts."""
+        status, output = self.verify(alertmanager=False)
+        self.assertEqual(status, 0, output)
+        self.assertRegex(output, "ok    alert delivery: by webhook\n")
+
     def test_2_every_panel_and_variable_has_a_result(self):
         """On both replicas; verify asks the first only."""
         count = 0

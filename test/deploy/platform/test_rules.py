@@ -151,7 +151,7 @@ class Rules(Scratch):
         self.assertEqual([a for a in SEED_ALERTS if a not in {x["alert"] for _, x in rules("alert")}], [])
 
     def test_alerts_are_complete(self):
-        at_once = {"Watchdog", "TributaryDropping", "TributaryLogDamaged", "PrometheusNotificationsDropped"}
+        at_once = {"Watchdog", "PlatformVerify", "TributaryDropping", "TributaryLogDamaged", "PrometheusNotificationsDropped"}
         for _, rule in rules("alert"):
             with self.subTest(rule["alert"]):
                 self.assertEqual(set(rule["annotations"]), {"summary", "description", "runbook", "runbook_url"})
