@@ -3,6 +3,7 @@
 Takes about three minutes, most of it until jobs that scrape every 30 and 60 seconds have scraped twice.
 """
 
+import glob
 import os
 import re
 import signal
@@ -113,6 +114,18 @@ class Live(unittest.TestCase):
                 self.assertEqual(used, 2 << 30)
                 errors = float(client.query(f'service:http_errors:ratio_rate5m{{cluster="{cluster}"}}')[0]["value"][1])
                 self.assertAlmostEqual(errors, 0.01, delta=0.002)
+
+    def test_2_the_agent_has_the_metrics_that_are_asked_for(self):
+        """Each tributary_ name of rules and dashboards is on the page of the running agent."""
+        _, page = self.world.client("agent").request("/metrics")
+        names = set()
+        for folder, pattern in ((RULES, "*.yml"), (DASHBOARDS, "*.json")):
+            for file in glob.glob(os.path.join(folder, pattern)):
+                with open(file, encoding="utf-8") as handle:
+                    names |= set(re.findall(r"(?<![:\w])tributary_[a-z_]+\b(?!:)", handle.read()))
+        only_with_sigv4 = {"tributary_remote_credential_failures_total"}
+        self.assertGreater(len(names), 12)
+        self.assertEqual(sorted(n for n in names - only_with_sigv4 if not re.search(rf"^{n}[ {{]", page.decode(), re.M)), [])
 
     def test_3_two_replicas_one_alert(self):
         alerts = self.world.client("alertmanager").get_json("/api/v2/alerts")
