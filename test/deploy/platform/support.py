@@ -28,6 +28,8 @@ EVERYTHING = {
     "CLOUDWATCH_EXPORTER_TARGETS": "cloudwatch-exporter.mon.internal:9106",
     "FEDERATION_TARGETS": "eks-us-east-1@us-east-1=prometheus.eks-us-east-1.internal:9090 "
                           "eks-us-west-2@us-west-2=prometheus.eks-us-west-2.internal:9090",
+    "FEDERATION_SCHEME": "https",
+    "FEDERATION_USERNAME": "federation",
     "EC2_DISCOVERY": "true",
     "ECS_DISCOVERY": "true",
     "AWS_REGION": "us-east-1",
@@ -74,7 +76,7 @@ def render(out, **values):
     """Renders local.env with these changes; the files' folder. Secrets are made there, as strings that are none."""
     secrets = os.path.join(out, "secrets")
     os.makedirs(secrets, exist_ok=True)
-    for name in ("prometheus-password", "slack-url", "pagerduty-key", "smtp-password", "webhook-url", "deadman-url"):
+    for name in ("prometheus-password", "federation-password", "slack-url", "pagerduty-key", "smtp-password", "webhook-url", "deadman-url"):
         if not os.path.exists(os.path.join(secrets, name)):
             with open(os.path.join(secrets, name), "w", encoding="utf-8") as handle:
                 handle.write("http://127.0.0.1:9/" if name.endswith("url") else "example")

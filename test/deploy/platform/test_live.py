@@ -68,7 +68,7 @@ class Live(unittest.TestCase):
 
     def test_1_verify_passes(self):
         client = self.world.client("p0")
-        until(150, lambda: client.query('count_over_time(up{job="cloudwatch"}[5m]) >= 1'))
+        until(150, lambda: client.query('count_over_time(up{job="central-cloudwatch"}[5m]) >= 1'))
         until(150, lambda: client.query('count_over_time(up{job="federate-eks-us-west-2"}[5m]) >= 3'))
         status, output = self.verify("--late", "12h", "--require-data", "--timeout", "90")
         print(output, file=sys.stderr)

@@ -65,7 +65,7 @@ class Prometheus(Scratch):
         """Each job= of rules and dashboards is a job of the configuration with everything."""
         _, config = self.load("everything", EVERYTHING)
         jobs = {job["job_name"] for job in config["scrape_configs"]}
-        for own in ("prometheus", "alertmanager", "grafana", "cloudwatch"):
+        for own in ("central-prometheus", "central-alertmanager", "central-grafana", "central-cloudwatch"):
             self.assertIn(own, jobs)
         for file in glob.glob(os.path.join(CONFIG, "prometheus", "rules", "*.yml")):
             with open(file, encoding="utf-8") as handle:
