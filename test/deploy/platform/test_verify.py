@@ -3,6 +3,8 @@
 import http.server
 import json
 import os
+import shutil
+import ssl
 import struct
 import threading
 import unittest
@@ -90,6 +92,41 @@ class Usage(Scratch):
         self.assertIn("cannot be reached", output)
         results = json.loads(output[:output.rindex("]") + 1])
         self.assertEqual([r["result"] for r in results], ["FAIL", "skip", "skip"])
+
+
+class Certificates(Scratch):
+    """With a certificate of its own: --ca-file decides."""
+
+    def test_ca_file(self):
+        if not shutil.which("openssl"):
+            raise unittest.SkipTest("openssl is not here")
+        key, certificate = (os.path.join(self.folder, name) for name in ("key.pem", "cert.pem"))
+        status, output = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                             "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                             "-out", certificate)
+        self.assertEqual(status, 0, output)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(503)
+                self.end_headers()
+                self.wfile.write(b"replaying\nthe WAL")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        command = [VERIFY, "--prometheus", f"https://127.0.0.1:{server.server_port}", "--timeout", "0"]
+        self.assertRegex(run(*command)[1], "FAIL  ready .* cannot be reached: .*CERTIFICATE_VERIFY_FAILED")
+        self.assertRegex(run(*command, "--ca-file", certificate)[1], "FAIL  ready .*/-/ready answers 503 replaying\n")
+        status, output = run(*command, "--ca-file", os.path.join(self.folder, "none"))
+        self.assertEqual((status, "No such file" in output), (2, True), output)
 
 
 class FakeGrafana(Scratch):
