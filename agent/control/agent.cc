@@ -8,10 +8,6 @@ namespace tributary {
 
 namespace {
 
-// A target belongs to one of so many partitions for ever, and a partition to a worker, so that a log on
-// disk stays with its targets whatever the number of workers.
-constexpr uint64_t kPartitions = 8;
-
 // How long writing what is left may take.
 constexpr nanoseconds kFlushMax = seconds(5);
 
@@ -72,9 +68,8 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
   last_config_ms_ = loop_.WallMs();
   const uint64_t seed = OffsetSeed(options_.hostname, config_->global.external_labels);
   for (const WorkerRef& ref : workers_) {
-    ref.loop->Post([worker = ref.worker, config = config_, seed] {
-      worker->ApplyConfig(config, seed);
-    });
+    ref.loop->Post(
+        [worker = ref.worker, config = config_, seed] { worker->ApplyConfig(config, seed); });
   }
   std::vector<std::string> changed;
   std::map<std::string, Job> jobs;
@@ -123,8 +118,8 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
   if (job.config.target_limit > 0 && built.active.size() > job.config.target_limit) {
     over_target_limit_++;
     scrape_job->forced_error =
-        fmt::format("target_limit exceeded (number of targets: {}, limit: {})",
-                    built.active.size(), job.config.target_limit);
+        fmt::format("target_limit exceeded (number of targets: {}, limit: {})", built.active.size(),
+                    job.config.target_limit);
   }
   for (const WorkerRef& ref : workers_) {
     std::vector<std::shared_ptr<const TargetSpec>> mine;
@@ -138,9 +133,10 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
 }
 
 // By its labels, so that one which takes the place of another (at another URL) has the same worker:
-// that keeps their series in order.
+// that keeps their series in order. A partition of the log belongs to one worker, and a target to a
+// partition for ever, so that the log stays with its targets whatever the number of workers.
 Worker* Agent::WorkerOf(const TargetSpec& target) const {
-  return workers_[target.labels.Hash() % kPartitions % workers_.size()].worker;
+  return workers_[target.labels.Hash() % kLogPartitions % workers_.size()].worker;
 }
 
 void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> done) {
@@ -218,8 +214,7 @@ void Agent::Collect(MetricSink& sink) const {
     sink.AddCounter("prometheus_target_sync_failed_total", "Targets that could not be used.",
                     labels, static_cast<double>(job.sync_failed));
     sink.AddCounter("tributary_relabel_dropped_total", kRelabelDroppedHelp,
-                    {{"stage", "target"}, {"job", name}},
-                    static_cast<double>(job.relabel_dropped));
+                    {{"stage", "target"}, {"job", name}}, static_cast<double>(job.relabel_dropped));
   }
 }
 

@@ -36,8 +36,8 @@ constexpr std::chrono::milliseconds kAnswerMax{2000};
 // Reading a configuration may mean reading many files.
 constexpr std::chrono::milliseconds kReloadMax{30000};
 
-// Idle connections that may be kept: one for each of so many targets. Those that their servers have closed
-// are found and given up when others are made.
+// Idle connections that may be kept: one for each of so many targets. Those that their servers have
+// closed are found and given up when others are made.
 constexpr size_t kConnectionsMax = 8192;
 // The same, for the servers that discovery asks.
 constexpr size_t kDiscoveryConnectionsMax = 64;
@@ -102,7 +102,11 @@ class Daemon {
 
  private:
   bool TakeStorage();
-  bool StartWorker();
+  bool StartWorkers();
+  // Asks each worker, one after the other; false: one does not answer.
+  template <typename Answer>
+  bool AskWorkers(const std::function<Answer(const Worker&)>& question,
+                  const std::function<void(Answer)>& take);
   bool StartWeb();
   void StopWeb();
   void WatchSignals();
@@ -122,7 +126,7 @@ class Daemon {
   CaresTransport dns_{loop_};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
-  std::unique_ptr<WorkerThread> worker_;
+  std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<WebServer> web_;
   int signals_ = -1;
@@ -191,34 +195,62 @@ bool Daemon::TakeStorage() {
   return true;
 }
 
-bool Daemon::StartWorker() {
-  WorkerOptions worker_options;
-  worker_options.random_seed = static_cast<uint64_t>(loop_.WallNs());
-  worker_options.log = options_.log_memory;
-  worker_options.dead_letters.folder =
-      (std::filesystem::path(options_.storage_path) / "dead-letter").string();
-  DiskLogOptions log = options_.log;
-  log.path = (std::filesystem::path(options_.storage_path) / "log").string();
-  worker_ = std::make_unique<WorkerThread>();
+bool Daemon::StartWorkers() {
+  const std::filesystem::path path(options_.storage_path);
+  const uint32_t workers = options_.workers;
   const MonotonicTime begin = loop_.Now();
-  auto started = worker_->Start(files_, logger_, options_.storage_on_disk ? &log : nullptr,
-                                std::move(worker_options));
-  if (!started) {
-    logger_.Error("cannot open the sample log", {{"err", started.error().message}});
-    return false;
+  uint64_t samples = 0, bytes = 0, segments = 0;
+  for (uint32_t i = 0; i < workers; i++) {
+    WorkerOptions options;
+    options.workers = workers;
+    options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
+    // What all may take is shared out.
+    options.log = options_.log_memory;
+    options.log.memory_bytes /= workers;
+    options.log.window_bytes /= workers;
+    options.dead_letters.folder = path / "dead-letter" / (i == 0 ? "" : std::to_string(i));
+    DiskLogOptions log = options_.log;
+    log.path = path / "log";
+    log.worker = i;
+    log.workers = workers;
+    log.retention_bytes /= workers;
+    auto worker = std::make_unique<WorkerThread>();
+    auto started = worker->Start(files_, logger_, options_.storage_on_disk ? &log : nullptr,
+                                 std::move(options));
+    if (!started) {
+      logger_.Error("cannot open the sample log", {{"err", started.error().message}});
+      return false;
+    }
+    if (const DiskLog* disk = worker->worker().log().disk(); disk != nullptr) {
+      samples += worker->worker().log().stats().recovered.samples;
+      bytes += disk->stats().bytes;
+      segments += disk->stats().segments;
+    }
+    workers_.push_back(std::move(worker));
   }
   if (!options_.storage_on_disk) {
     logger_.Info("samples are kept in memory until they are delivered; a restart loses the rest");
     return true;
   }
-  const SampleLog& opened = worker_->worker().log();
   logger_.Info("the sample log is open",
-               {{"path", log.path},
-                {"samples", std::to_string(opened.stats().recovered.samples)},
-                {"bytes", std::to_string(opened.disk()->stats().bytes)},
-                {"segments", std::to_string(opened.disk()->stats().segments)},
+               {{"path", path / "log"},
+                {"samples", std::to_string(samples)},
+                {"bytes", std::to_string(bytes)},
+                {"segments", std::to_string(segments)},
                 {"took", FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
                              loop_.Now() - begin))}});
+  return true;
+}
+
+template <typename Answer>
+bool Daemon::AskWorkers(const std::function<Answer(const Worker&)>& question,
+                        const std::function<void(Answer)>& take) {
+  for (const auto& one : workers_) {
+    auto answer = Ask(one->loop(), kAnswerMax,
+                      [question, worker = &one->worker()] { return question(*worker); });
+    if (!answer) return false;
+    take(std::move(*answer));
+  }
   return true;
 }
 
@@ -226,11 +258,13 @@ Result<std::string> Daemon::MetricsPage() {
   // Shared: a thread that answers too late writes to a page that nobody reads.
   auto page = std::make_shared<MetricPage>();
   CollectProcess(*page);
-  auto by_worker = Ask(worker_->loop(), kAnswerMax, [page, worker = &worker_->worker()] {
-    worker->Collect(*page);
-    return true;
-  });
-  if (!by_worker) return Fail("the worker does not answer");
+  const bool answered = AskWorkers<bool>(
+      [page](const Worker& worker) {
+        worker.Collect(*page);
+        return true;
+      },
+      [](bool) {});
+  if (!answered) return Fail("a worker does not answer");
   auto by_agent = Ask(loop_, kAnswerMax, [page, agent = agent_.get()] {
     agent->Collect(*page);
     return true;
@@ -240,27 +274,36 @@ Result<std::string> Daemon::MetricsPage() {
 }
 
 Result<TargetsStatus> Daemon::Targets() {
-  auto active = Ask(worker_->loop(), kAnswerMax, [worker = &worker_->worker()] {
-    std::vector<TargetStatus> targets;
-    worker->FillStatus(targets);
-    return targets;
-  });
-  if (!active) return Fail("the worker does not answer");
+  std::vector<TargetStatus> active;
+  const bool answered = AskWorkers<std::vector<TargetStatus>>(
+      [](const Worker& worker) {
+        std::vector<TargetStatus> targets;
+        worker.FillStatus(targets);
+        return targets;
+      },
+      [&](std::vector<TargetStatus> targets) {
+        std::move(targets.begin(), targets.end(), std::back_inserter(active));
+      });
+  if (!answered) return Fail("a worker does not answer");
   auto status = Ask(loop_, kAnswerMax, [agent = agent_.get()] {
     TargetsStatus dropped;
     agent->FillDropped(dropped);
     return dropped;
   });
   if (!status) return Fail("the control thread does not answer");
-  status->active = std::move(*active);
+  status->active = std::move(active);
   return std::move(*status);
 }
 
 Result<RemoteWriteStatus> Daemon::RemoteWrite() {
-  auto status = Ask(worker_->loop(), kAnswerMax,
-                    [worker = &worker_->worker()] { return worker->RemoteWrite(); });
-  if (!status) return Fail("the worker does not answer");
-  return std::move(*status);
+  std::optional<RemoteWriteStatus> sum;
+  const bool answered = AskWorkers<RemoteWriteStatus>(
+      [](const Worker& worker) { return worker.RemoteWrite(); },
+      [&](RemoteWriteStatus part) {
+        sum ? Add(*sum, part) : static_cast<void>(sum = std::move(part));
+      });
+  if (!answered) return Fail("a worker does not answer");
+  return std::move(*sum);
 }
 
 RuntimeInfo Daemon::Info() {
@@ -331,10 +374,10 @@ int Daemon::Run() {
   WatchSignals();
   RaiseDescriptorLimit();
   start_ms_ = loop_.WallMs();
-  logger_.Info("starting Tributary", {{"version", std::string(Version())},
-                                      {"revision", std::string(Revision())}});
+  logger_.Info("starting Tributary",
+               {{"version", std::string(Version())}, {"revision", std::string(Revision())}});
   if (!TakeStorage()) return 1;
-  if (!StartWorker()) return 1;
+  if (!StartWorkers()) return 1;
   AgentOptions agent_options;
   agent_options.config_file = options_.config_file;
   agent_options.hostname = Hostname();
@@ -343,9 +386,10 @@ int Daemon::Run() {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
-  agent_ = std::make_unique<Agent>(
-      DiscoverySeams{loop_, files_, http_, dns_}, logger_,
-      std::vector<Agent::WorkerRef>{{&worker_->loop(), &worker_->worker()}}, agent_options);
+  std::vector<Agent::WorkerRef> workers;
+  for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
+  agent_ = std::make_unique<Agent>(DiscoverySeams{loop_, files_, http_, dns_}, logger_,
+                                   std::move(workers), agent_options);
   if (auto started = agent_->Start(); !started) {
     // For people at a terminal: every problem on a line of its own.
     std::cerr << started.error().message << "\n";
@@ -355,7 +399,7 @@ int Daemon::Run() {
   if (!StartWeb()) return 1;
   loop_.Run();
   StopWeb();
-  worker_.reset();
+  workers_.clear();
   logger_.Info("stopped");
   return 0;
 }

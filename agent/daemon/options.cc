@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <iostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "common/base/units.h"
 #include "common/base/version.h"
@@ -27,9 +27,10 @@ std::string EnableFeatures(const std::vector<std::string>& names, DaemonOptions&
     if (name == kStartTimestamps) {
       options.start_timestamps = true;
     } else if (std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), name) == std::end(kAlwaysOn)) {
-      return fmt::format("--enable-feature: there is no feature '{}' here; known are {}, and without "
-                         "effect, as they are always on, {}",
-                         name, kStartTimestamps, fmt::join(kAlwaysOn, ", "));
+      return fmt::format(
+          "--enable-feature: there is no feature '{}' here; known are {}, and without "
+          "effect, as they are always on, {}",
+          name, kStartTimestamps, fmt::join(kAlwaysOn, ", "));
     }
   }
   return "";
@@ -45,9 +46,10 @@ struct StorageFlags {
     app.add_option("--storage.path", options.storage_path,
                    "The agent's own folder; one agent a folder")
         ->capture_default_str();
-    app.add_option("--storage.mode", mode,
-                   "Where samples are until they are delivered: disk, or memory where nothing can be "
-                   "written; then a restart loses them")
+    app.add_option(
+           "--storage.mode", mode,
+           "Where samples are until they are delivered: disk, or memory where nothing can be "
+           "written; then a restart loses them")
         ->check(CLI::IsMember({"disk", "memory"}))
         ->capture_default_str();
     app.add_option("--storage.retention.size", retention_size,
@@ -63,10 +65,11 @@ struct StorageFlags {
     app.add_option("--storage.memory.size", memory_size,
                    "How much memory samples may take that are not on disk; the oldest go first "
                    "[64MiB, in --storage.mode=memory 256MiB]");
-    app.add_option("--storage.fsync", fsync,
-                   "When samples are safe from a loss of power: always, before a scrape counts as "
-                   "taken; interval, within a second; never, when the system pleases. The end of the "
-                   "process loses nothing in any case")
+    app.add_option(
+           "--storage.fsync", fsync,
+           "When samples are safe from a loss of power: always, before a scrape counts as "
+           "taken; interval, within a second; never, when the system pleases. The end of the "
+           "process loses nothing in any case")
         ->check(CLI::IsMember({"always", "interval", "never"}))
         ->capture_default_str();
   }
@@ -119,9 +122,10 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   CLI::App app{
       "Tributary scrapes Prometheus targets and forwards their samples by remote write.\n"
       "Documentation: docs/operating.md, docs/configuration.md"};
-  app.set_version_flag("--version", fmt::format("tributary, version {} (revision: {})", Version(),
-                                                Revision()));
-  app.add_option("--config.file", options.config_file, "The configuration file, Prometheus' own format")
+  app.set_version_flag("--version",
+                       fmt::format("tributary, version {} (revision: {})", Version(), Revision()));
+  app.add_option("--config.file", options.config_file,
+                 "The configuration file, Prometheus' own format")
       ->capture_default_str();
   app.add_option("--web.listen-address", options.listen_address,
                  "Where to serve the API, /metrics and the UI: host:port")
@@ -130,13 +134,21 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
   StorageFlags storage;
   storage.Register(app, options);
+  app.add_option(
+         "--workers", options.workers,
+         "Threads that scrape and send, each with its own part of the targets; may be another "
+         "number at each start. One is enough for a million samples a second")
+      ->check(CLI::Range(1U, kLogPartitions))
+      ->capture_default_str();
   app.add_option("--shutdown.deadline", deadline,
-                 "How long, at SIGTERM, unsent samples may take to be delivered; what is left then stays on "
+                 "How long, at SIGTERM, unsent samples may take to be delivered; what is left then "
+                 "stays on "
                  "disk for the next start")
       ->capture_default_str();
-  app.add_option("--enable-feature", features,
-                 "Features by their names in Prometheus, separated by commas: st-storage reads start "
-                 "timestamps (_created, protobuf) and sends them by remote write 2.0")
+  app.add_option(
+         "--enable-feature", features,
+         "Features by their names in Prometheus, separated by commas: st-storage reads start "
+         "timestamps (_created, protobuf) and sends them by remote write 2.0")
       ->delimiter(',');
   app.add_option("--log.level", level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -179,7 +191,8 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"storage.retention.size", storage.retention_size},
                    {"storage.retention.time", storage.retention_time},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
-                   {"web.listen-address", options.listen_address}};
+                   {"web.listen-address", options.listen_address},
+                   {"workers", std::to_string(options.workers)}};
   return options;
 }
 

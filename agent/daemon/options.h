@@ -16,8 +16,9 @@ struct DaemonOptions {
   std::string config_file = "prometheus.yml";
   std::string listen_address = "127.0.0.1:9095";
   std::string storage_path = "data-tributary";
+  uint32_t workers = 1;
   bool storage_on_disk = true;
-  DiskLogOptions log;           // less its path
+  DiskLogOptions log;  // less its path
   SampleLogOptions log_memory;
   bool enable_lifecycle = false;
   bool start_timestamps = false;  // --enable-feature=st-storage
@@ -28,8 +29,8 @@ struct DaemonOptions {
   std::vector<std::pair<std::string, std::string>> flags;
 };
 
-// Nullopt: the process is to end with `exit_code` (help and version 0, bad flags 2); what there is to say
-// has been printed.
+// Nullopt: the process is to end with `exit_code` (help and version 0, bad flags 2); what there is
+// to say has been printed.
 std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_code);
 
 }  // namespace tributary

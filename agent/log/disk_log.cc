@@ -31,7 +31,12 @@ SampleCounts Max(const SampleCounts& a, const SampleCounts& b) {
 }  // namespace
 
 DiskLog::DiskLog(const DiskLogEnvironment& environment, const DiskLogOptions& options)
-    : env_(environment), options_(options), retry_timer_(environment.loop) {}
+    : env_(environment), options_(options), retry_timer_(environment.loop) {
+  CHECK(options.worker < options.workers && options.workers <= kLogPartitions);
+  for (uint32_t p = options.worker; p < kLogPartitions; p += options.workers) {
+    partitions_.push_back(p);
+  }
+}
 
 std::string DiskLog::Folder(uint32_t partition) const {
   return fmt::format("{}/p{}", options_.path, partition);
@@ -86,13 +91,15 @@ Result<std::unique_ptr<DiskLog>> DiskLog::Open(const DiskLogEnvironment& environ
   }
   if (auto format = log->CheckFormat(); !format) return Fail(format.error().message);
   std::array<RecoveredPartition, kLogPartitions> recovered;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  // Segments that are gone may come back by a loss of power, with groups of an earlier process.
+  log->epoch_ = static_cast<uint64_t>(std::max<TimestampMs>(1, environment.loop.WallMs()));
+  for (const uint32_t p : log->partitions_) {
     if (auto opened = log->OpenPartition(p, recovered[p]); !opened) {
       return Fail(opened.error().message);
     }
     log->epoch_ = std::max(log->epoch_, recovered[p].epoch + 1);
   }
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : log->partitions_) {
     log->writers_[p] =
         std::make_unique<PartitionWriter>(log->Folder(p), p, log->epoch_, options.segment_bytes,
                                           std::move(recovered[p]), log->registry_);
@@ -167,9 +174,9 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
   CHECK(!writing_);
   writing_ = true;
   auto writes = std::make_shared<std::vector<std::shared_ptr<PartitionWrite>>>();
-  for (auto& writer : writers_) {
+  for (const uint32_t p : partitions_) {
     if (auto write =
-            writer->Take(options_.fsync == Fsync::kAlways, options_.fsync != Fsync::kNever)) {
+            writers_[p]->Take(options_.fsync == Fsync::kAlways, options_.fsync != Fsync::kNever)) {
       writes->push_back(std::move(write));
     }
   }
@@ -207,17 +214,17 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
 void DiskLog::Recount() {
   stats_.segments = 0;
   stats_.bytes = 0;
-  for (const auto& writer : writers_) {
-    stats_.segments += writer->segments().size();
-    for (const Segment& segment : writer->segments()) stats_.bytes += segment.file_bytes;
+  for (const uint32_t p : partitions_) {
+    stats_.segments += segments(p).size();
+    for (const Segment& segment : segments(p)) stats_.bytes += segment.file_bytes;
   }
 }
 
 const Segment* DiskLog::Oldest() const {
   const Segment* oldest = nullptr;
-  for (const auto& writer : writers_) {
-    if (writer->segments().empty()) continue;
-    const Segment& segment = writer->segments().front();
+  for (const uint32_t p : partitions_) {
+    if (segments(p).empty()) continue;
+    const Segment& segment = segments(p).front();
     if (!segment.closed) continue;
     if (oldest == nullptr || segment.summary.last < oldest->summary.last) oldest = &segment;
   }
@@ -258,10 +265,11 @@ void DiskLog::Tick() {
       env_.loop.Now() - last_sync_ >= options_.fsync_interval) {
     Sync();
   }
-  for (const auto& writer : writers_) {
-    if (writer->file() == nullptr) continue;
-    const TimestampMs age = env_.loop.WallMs() - writer->begun_ms();
-    if (age > options_.retention_time.count() / kSegmentsPerRetention) writer->Roll();
+  for (const uint32_t p : partitions_) {
+    PartitionWriter& writer = *writers_[p];
+    if (writer.file() == nullptr) continue;
+    const TimestampMs age = env_.loop.WallMs() - writer.begun_ms();
+    if (age > options_.retention_time.count() / kSegmentsPerRetention) writer.Roll();
   }
 }
 
@@ -295,7 +303,7 @@ void DiskLog::CheckSpace() {
 void DiskLog::Sync() {
   if (syncing_) return;
   auto files = std::make_shared<std::vector<std::pair<uint32_t, std::shared_ptr<File>>>>();
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : partitions_) {
     if (!std::exchange(unsynced_[p], false) || writers_[p]->file() == nullptr) continue;
     files->emplace_back(p, writers_[p]->file());
   }
@@ -352,8 +360,9 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
 
 void DiskLog::RemoveCursor(const std::string& reader) {
   std::vector<std::string> paths;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : partitions_) {
     cursors_[p].erase(reader);
+    cursors_[p].erase(CursorName(reader));  // as one that could not be read is known
     cursor_writers_[p].erase(reader);
     paths.push_back(Folder(p) + "/" + CursorName(reader));
   }

@@ -6,8 +6,9 @@
 //     00000000000000000001.seg     segments (log_format.h)
 //     0123456789abcdef.pos         cursors (cursor_file.h)
 //
-// One process at a time: its owner holds the lock. Open blocks; all else that touches a disk is
-// done by the work queue, one piece of each kind at a time. Loop thread.
+// One process at a time: its owner holds the lock. Its workers have a log each, of some partitions.
+// Open blocks; all else that touches a disk is done by the work queue, one piece of each kind at a
+// time. Loop thread.
 #pragma once
 
 #include <array>
@@ -35,8 +36,10 @@ enum class Fsync : uint8_t { kAlways, kInterval, kNever };
 
 struct DiskLogOptions {
   std::string path;
+  // Workers share the partitions: those with number mod workers = worker are this log's.
+  uint32_t worker = 0, workers = 1;
   uint64_t segment_bytes = 16 << 20;
-  uint64_t retention_bytes = uint64_t{2} << 30;  // of all segments
+  uint64_t retention_bytes = uint64_t{2} << 30;  // of all segments of this log
   milliseconds retention_time = std::chrono::hours(24);
   // Of the file system: below it nothing is written.
   double free_min = 0.05;
@@ -71,6 +74,8 @@ class DiskLog {
   DiskLog(const DiskLog&) = delete;
   DiskLog& operator=(const DiskLog&) = delete;
 
+  // Those that are this log's.
+  const std::vector<uint32_t>& partitions() const { return partitions_; }
   // What there was when it was opened.
   SampleCounts end(uint32_t partition) const { return ends_[partition]; }
   // Above all positions ever given out.
@@ -139,7 +144,8 @@ class DiskLog {
   const DiskLogOptions options_;
   GroupRegistry registry_;
   MetadataPool metadata_;
-  std::array<std::unique_ptr<PartitionWriter>, kLogPartitions> writers_;
+  std::vector<uint32_t> partitions_;
+  std::array<std::unique_ptr<PartitionWriter>, kLogPartitions> writers_;  // null: another log's
   std::array<SampleCounts, kLogPartitions> ends_{};
   std::array<std::map<std::string, CursorState>, kLogPartitions> cursors_;
   // By reader; used on the I/O thread.

@@ -18,7 +18,8 @@ constexpr uint32_t kFailuresMax = 300;
 
 DiskReader::DiskReader(DiskLog& log, LogPosition from, std::function<void()> progress)
     : log_(log), from_(from), progress_(std::move(progress)), retry_timer_(log.environment().loop) {
-  for (uint32_t p = 0; p < kLogPartitions; p++) sources_[p].partition = p;
+  sources_.resize(log.partitions().size());
+  for (size_t i = 0; i < sources_.size(); i++) sources_[i].partition = log.partitions()[i];
 }
 
 DiskReader::Found DiskReader::Peek(LogPosition limit, Head& head) {
@@ -46,15 +47,15 @@ void DiskReader::Pop() {
 
 const Segment* DiskReader::CurrentSegment(const Source& source) const {
   const auto& segments = log_.segments(source.partition);
-  auto it = std::lower_bound(
-      segments.begin(), segments.end(), source.sequence,
-      [](const Segment& segment, uint64_t sequence) { return segment.header.sequence < sequence; });
-  return it != segments.end() && it->header.sequence == source.sequence ? &*it : nullptr;
+  auto it =
+      std::lower_bound(segments.begin(), segments.end(), source.age(),
+                       [](const Segment& segment, const auto& age) { return segment.age() < age; });
+  return it != segments.end() && it->age() == source.age() ? &*it : nullptr;
 }
 
 const Segment* DiskReader::NextSegment(const Source& source) const {
   for (const Segment& segment : log_.segments(source.partition)) {
-    if (segment.header.sequence > source.sequence && segment.summary.last >= from_) return &segment;
+    if (segment.age() > source.age() && segment.summary.last >= from_) return &segment;
   }
   return nullptr;
 }
@@ -62,6 +63,7 @@ const Segment* DiskReader::NextSegment(const Source& source) const {
 void DiskReader::Begin(Source& source, const Segment& segment, bool from_start) {
   source.sequence = segment.header.sequence;
   source.epoch = segment.header.epoch;
+  source.first = segment.summary.first;
   source.file.reset();
   source.head.reset();
   source.groups.clear();
@@ -137,10 +139,9 @@ void DiskReader::Load(Source& source, const Segment& segment) {
           loading->bytes = std::move(bytes);
         }
       },
-      [self = self_, loading, partition = source.partition, load = source.load] {
+      [self = self_, loading, &loaded = source, load = source.load] {
         DiskReader* reader = *self;
-        if (reader == nullptr || reader->sources_[partition].load != load) return;
-        Source& loaded = reader->sources_[partition];
+        if (reader == nullptr || loaded.load != load) return;
         loaded.file = loading->file;
         reader->Loaded(loaded, loading->bytes);
       });
@@ -200,17 +201,16 @@ void DiskReader::Define(Source& source, std::string_view payload) {
   auto record = DecodeDefinition(payload);
   if (!record) return;
   Group& group = source.groups[record->group];
-  group.definition = log_.registry().Find(source.epoch, record->group);
+  group.definition = log_.registry().Find(source.partition, source.epoch, record->group);
   if (group.definition != nullptr) return;
   // Generations of other processes are none of this one's.
   const bool own = source.epoch == log_.epoch();
-  const uint64_t generation =
-      own ? record->generation : ((source.epoch + 1) << 32) | record->generation;
+  const uint64_t generation = own ? record->generation : source.epoch << 32 | record->generation;
   auto definition = GroupDefinition::FromCompressed(record->target_key, generation, record->series,
                                                     record->compressed);
   if (!definition) return;
   group.definition = std::move(*definition);
-  log_.registry().Add(source.epoch, record->group, group.definition);
+  log_.registry().Add(source.partition, source.epoch, record->group, group.definition);
 }
 
 void DiskReader::Describe(Source& source, const Record& record) {
@@ -235,7 +235,7 @@ void DiskReader::TakeSamples(Source& source, std::string_view payload) {
   auto it = source.groups.find(head->group);
   if (it == source.groups.end() && !source.from_start) {
     it = source.groups.try_emplace(head->group).first;
-    it->second.definition = log_.registry().Find(source.epoch, head->group);
+    it->second.definition = log_.registry().Find(source.partition, source.epoch, head->group);
   }
   const bool known = it != source.groups.end() && it->second.definition != nullptr;
   const bool lacks = known && ((head->has_metadata && it->second.metadata == nullptr) ||

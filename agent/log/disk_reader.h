@@ -1,11 +1,13 @@
-// Reads what lies on disk, all partitions together in the order of positions, for one reader of the
-// log. Loop thread; bytes are read by the work queue, a piece of each partition at a time.
+// Reads what lies on disk, all of the log's partitions together in the order of positions, for one
+// reader of the log. Two partitions may have the same position, if they were of two workers. Loop
+// thread; bytes are read by the work queue, a piece of each partition at a time.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -51,6 +53,8 @@ class DiskReader {
     uint32_t partition = 0;
     uint64_t sequence = 0;  // of the segment; 0: not begun
     uint64_t epoch = 0;
+    LogPosition first = 0;
+    std::pair<LogPosition, uint64_t> age() const { return {first, sequence}; }
     bool from_start = true;  // its definitions were all seen
     std::shared_ptr<File> file;
     RecordStream stream{0};
@@ -78,7 +82,7 @@ class DiskReader {
   DiskLog& log_;
   LogPosition from_;
   std::function<void()> progress_;
-  std::array<Source, kLogPartitions> sources_;
+  std::vector<Source> sources_;  // stay where they are: what is loaded knows them
   Timer retry_timer_;
   Source* next_ = nullptr;  // that has the record of the last Peek
   std::shared_ptr<DiskReader*> self_ = std::make_shared<DiskReader*>(this);

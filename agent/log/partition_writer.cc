@@ -98,7 +98,7 @@ void PartitionWriter::Describe(const GroupSamples& samples) {
   const size_t begin = out.size();
   if (is_new) {
     AppendDefinition(*samples.group, out);
-    registry_.Add(epoch_, samples.group->id(), samples.group);
+    registry_.Add(partition_, epoch_, samples.group->id(), samples.group);
   }
   if (samples.metadata != nullptr && !Same(written.metadata, samples.metadata)) {
     AppendMetadata(samples.group->id(), *samples.metadata, samples.group->series(), out);

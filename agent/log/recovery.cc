@@ -229,6 +229,8 @@ Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folde
     recovered.next_sequence = segment.header.sequence + 1;
     if (auto opened = opener.Open(std::move(segment)); !opened) return Fail(opened.error().message);
   }
+  std::sort(recovered.segments.begin(), recovered.segments.end(),
+            [](const Segment& a, const Segment& b) { return a.age() < b.age(); });
   LeaveOutRepeats(disk, recovered);
   return recovered;
 }

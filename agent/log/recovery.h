@@ -18,7 +18,7 @@
 namespace tributary {
 
 struct RecoveredPartition {
-  std::deque<Segment> segments;  // by sequence
+  std::deque<Segment> segments;  // by age
   uint64_t next_sequence = 1;
   uint64_t epoch = 0;  // the highest
   // What is worth a line in the agent's log.

@@ -48,8 +48,8 @@ SampleLog::SampleLog(EventLoop& loop, const SampleLogOptions& options,
   if (disk_ == nullptr) return;
   next_ = disk_->next_position();
   readable_ = next_ - 1;
-  for (uint32_t p = 0; p < kLogPartitions; p++) end_[p] = before_window_[p] = disk_->end(p);
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) end_[p] = before_window_[p] = disk_->end(p);
+  for (const uint32_t p : disk_->partitions()) {
     const auto& segments = disk_->segments(p);
     if (segments.empty()) continue;
     stats_.recovered += segments.back().summary.end - segments.front().header.before;
@@ -299,7 +299,7 @@ SampleLog::ReaderId SampleLog::AddReader(const std::string& name, std::function<
 bool SampleLog::Recover(Reader& reader) {
   std::array<const CursorState*, kLogPartitions> known{};
   std::optional<LogPosition> low;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) {
     const auto& cursors = disk_->cursors(p);
     auto it = cursors.find(reader.name);
     // A damaged file tells only its own name: then all that there is may be unsent.
@@ -311,7 +311,7 @@ bool SampleLog::Recover(Reader& reader) {
   }
   if (!low) return false;
   reader.next = *low;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) {
     CursorState& recovered = reader.recovered[p];
     if (known[p] != nullptr) {
       recovered = *known[p];
@@ -436,8 +436,11 @@ SampleLog::Step SampleLog::ReadOneFromDisk(Reader& reader, ReaderId id, Batch& b
       break;
   }
   reader.disk->Pop();
-  // It was not on disk when its turn came, and is lost to the reader.
-  if (head.position < reader.next) return Step::kTaken;
+  // It was not on disk when its turn came, and is lost to the reader. Two workers may have given
+  // the same position to records of two partitions.
+  if (head.position < reader.seen[head.partition] || head.position + 1 < reader.next) {
+    return Step::kTaken;
+  }
   if (SkipRecovered(reader, head)) {
     reader.next = head.position + 1;
   } else {
@@ -469,6 +472,7 @@ void SampleLog::Note(Reader& reader, LogPosition position, uint32_t partition,
   const SampleCounts excess = Over(in_done, Over(end_[partition], reader.read[partition]));
   in_done -= excess;
   reader.found += excess;
+  reader.seen[partition] = std::max(reader.seen[partition], position + 1);
   reader.handed.push_back({position, counts, static_cast<uint8_t>(partition), done});
   if (done) reader.dirty[partition] = true;
 }
@@ -489,7 +493,7 @@ bool SampleLog::SkipRecovered(Reader& reader, const DiskReader::Head& head) {
 // All of the disk below `limit` has been read: what did not come is damaged, or was never written.
 void SampleLog::EndDisk(Reader& reader, LogPosition limit) {
   reader.disk.reset();
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) {
     const SampleCounts passed = Over(before_window_[p], reader.read[p]);
     const SampleCounts missing = Over(passed, reader.recovered[p].in_done);
     // Of what was done some was in memory only: others, which are not done, were taken for it.
@@ -525,6 +529,8 @@ void SampleLog::Advance(Reader& reader) {
   while (!reader.handed.empty() && reader.handed.front().done) {
     const Handed& handed = reader.handed.front();
     reader.before_low[handed.partition] += handed.counts;
+    reader.passed[handed.partition] =
+        std::max(reader.passed[handed.partition], handed.position + 1);
     reader.dirty[handed.partition] = true;
     reader.handed.pop_front();
     reader.first_ticket++;
@@ -550,7 +556,7 @@ void SampleLog::Tick() {
 
 void SampleLog::TrimDisk() {
   const LogPosition low = Low();
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) {
     LogPosition of_partition = low;
     if (!readers_.empty()) {
       of_partition = next_;
@@ -611,7 +617,7 @@ CursorState SampleLog::StateOf(const Reader& reader, uint32_t partition) const {
   CursorState state;
   state.reader = reader.name;
   state.since_ms = reader.since_ms;
-  state.low = std::max(LowOf(reader), recovered.low);
+  state.low = std::max({LowOf(reader), recovered.low, reader.passed[partition]});
   state.handed_out = std::max(reader.next - 1, recovered.handed_out);
   state.before_low = reader.before_low[partition];
   bool extends = false;
@@ -647,7 +653,7 @@ CursorState SampleLog::StateOf(const Reader& reader, uint32_t partition) const {
 
 void SampleLog::SaveCursors(bool all) {
   for (auto& [id, reader] : readers_) {
-    for (uint32_t p = 0; p < kLogPartitions; p++) {
+    for (const uint32_t p : disk_->partitions()) {
       if (disk_->TakeUnsaved(p, reader.name)) reader.dirty[p] = true;
       if (!std::exchange(reader.dirty[p], false) && !all) continue;
       disk_->SaveCursor(p, StateOf(reader, p));

@@ -118,6 +118,7 @@ class SampleLog {
 
  private:
   using PartitionCounts = std::array<SampleCounts, kLogPartitions>;
+  using PartitionPositions = std::array<LogPosition, kLogPartitions>;
   struct Entry {
     std::shared_ptr<const GroupSamples> samples;
     uint8_t partition = 0;
@@ -152,9 +153,11 @@ class SampleLog {
     bool notified = false;
     LogPosition next = 0;          // to be read
     PartitionCounts read{};        // what lies before it, in each partition
+    PartitionPositions seen{};     // above what was read of a partition
     std::deque<Handed> handed;     // read, and not yet done up to there
     uint64_t first_ticket = 1;     // of the first of them
     PartitionCounts before_low{};  // what lies before that
+    PartitionPositions passed{};   // above what before_low counts
     SampleCounts lost, damaged;    // to be told
     SampleCounts shed;             // to be found missing, once the disk has been read
     std::optional<PendingRead> pending;

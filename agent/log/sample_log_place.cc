@@ -18,7 +18,7 @@ SampleLog::Place SampleLog::PlaceOf(ReaderId id) const {
 
 uint64_t SampleLog::DiskBytesFrom(LogPosition position) const {
   uint64_t bytes = 0;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) {
     for (const Segment& segment : disk_->segments(p)) {
       if (segment.summary.last < position) continue;
       auto after = std::upper_bound(
@@ -37,7 +37,7 @@ TimestampMs SampleLog::OldestMs(LogPosition position) const {
   if (position >= first_in_memory())
     return window_[position - first_in_memory()].samples->timestamp;
   TimestampMs oldest = 0;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : disk_->partitions()) {
     TimestampMs before = 0;
     for (const Segment& segment : disk_->segments(p)) {
       if (segment.summary.last >= position) {

@@ -20,6 +20,10 @@ struct Segment {
   // Where the samples after a position begin, every mebibyte or so; in the order of both. Empty for
   // a segment of another process.
   std::vector<std::pair<LogPosition, uint64_t>> index;
+
+  // The order in which they were written. Sequences alone are not: after a loss of power one that
+  // was removed may be there again.
+  std::pair<LogPosition, uint64_t> age() const { return {summary.first, header.sequence}; }
 };
 
 // "00000000000000000012.seg"; what has another name is none.

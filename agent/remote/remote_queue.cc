@@ -67,7 +67,7 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
       start_ms_(env_.log.SinceMs(reader_)),
       filter_(*spec_.config, start_ms_),
       encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
-      shards_(spec_.config->queue.min_shards),
+      shards_(min_shards()),
       batch_duration_({.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60, 120, 300}),
       parked_timer_(env_.loop),
       hash_(HashKey::FromSeed(env_.random())) {
@@ -286,10 +286,9 @@ void RemoteQueue::Tick() {
     return entry.second.unfinished == 0 && entry.second.waiting.empty();
   });
   const MonotonicTime now = env_.loop.Now();
-  const QueueConfig& queue = spec_.config->queue;
   const double delay = std::floor(static_cast<double>(highest_read_ms_) / 1000) -
                        std::floor(static_cast<double>(highest_sent_ms_) / 1000);
-  const uint64_t wanted = calculator_.Tick({shards_, queue.min_shards, queue.max_shards, delay});
+  const uint64_t wanted = calculator_.Tick({shards_, min_shards(), max_shards(), delay});
   const bool attempted_lately = now - last_attempt_end_ < ShardCalculator::kInterval;
   if (wanted == shards_ || !attempted_lately || now < reshard_disabled_until_) return;
   env_.logger.Info("changing the number of shards", {{"remote_name", spec_.config->name},
@@ -375,7 +374,7 @@ void RemoteQueue::ApplyPendingSpec() {
   encoder_ = std::make_unique<RequestEncoder>(spec_.config->message);
   MakeClient();
   MakeDeadLetter();
-  shards_ = std::clamp(shards_, spec_.config->queue.min_shards, spec_.config->queue.max_shards);
+  shards_ = std::clamp(shards_, min_shards(), max_shards());
   for (Outstanding& record : outstanding_) record.unfinished = 0;
   pending_ = {};
   for (Unsent& entry : unsent) {

@@ -68,6 +68,7 @@ struct RemoteEnvironment {
   std::function<uint64_t()> random;  // for jitter
   Tracer* tracer = nullptr;          // null: nothing is traced
   DeadLetterPlace dead_letters = {};
+  uint64_t workers = 1;  // that send to the remote, each with a queue of its own
 };
 
 class RemoteQueue {
@@ -203,6 +204,10 @@ class RemoteQueue {
   };
 
   uint64_t capacity() const;
+  // Of all shards of the remote this worker's part.
+  uint64_t min_shards() const { return PartOf(spec_.config->queue.min_shards); }
+  uint64_t max_shards() const { return PartOf(spec_.config->queue.max_shards); }
+  uint64_t PartOf(uint64_t shards) const { return std::max<uint64_t>(1, shards / env_.workers); }
   void MaybeRead();
   void OnBatch(SampleLog::Batch batch);
   // Drops what the remote does not take; `read` says whether it counts as read already.

@@ -70,19 +70,20 @@ void RemoteQueue::Collect(MetricSink& sink) const {
             metadata_stats_.bytes);
   }
   gauge("shards", "Requests that may be under way.", static_cast<double>(shards_));
-  gauge("shards_min", "The least number of shards.",
-        static_cast<double>(spec_.config->queue.min_shards));
-  gauge("shards_max", "The greatest number of shards.",
-        static_cast<double>(spec_.config->queue.max_shards));
+  gauge("shards_min", "The least number of shards.", static_cast<double>(min_shards()));
+  gauge("shards_max", "The greatest number of shards.", static_cast<double>(max_shards()));
   gauge("shards_desired", "Shards that the queue's throughput asks for.", calculator_.desired());
-  gauge("shard_capacity", "Samples read ahead per shard.",
-        static_cast<double>(spec_.config->queue.capacity));
-  gauge("max_samples_per_send", "Samples in a request, at most.",
-        static_cast<double>(spec_.config->queue.max_samples_per_send));
-  gauge("queue_highest_timestamp_seconds", "Latest sample read from the log.",
-        static_cast<double>(highest_read_ms_ / 1000));
-  gauge("queue_highest_sent_timestamp_seconds", "Latest sample delivered.",
-        static_cast<double>(highest_sent_ms_ / 1000));
+  auto greatest = [&](const std::string& name, const std::string& help, double value) {
+    sink.AddGreatest("prometheus_remote_storage_" + name, help, labels, value);
+  };
+  greatest("shard_capacity", "Samples read ahead per shard.",
+           static_cast<double>(spec_.config->queue.capacity));
+  greatest("max_samples_per_send", "Samples in a request, at most.",
+           static_cast<double>(spec_.config->queue.max_samples_per_send));
+  greatest("queue_highest_timestamp_seconds", "Latest sample read from the log.",
+           static_cast<double>(highest_read_ms_ / 1000));
+  greatest("queue_highest_sent_timestamp_seconds", "Latest sample delivered.",
+           static_cast<double>(highest_sent_ms_ / 1000));
   if (const auto signing = client_->signing_stats()) {
     sink.AddCounter("tributary_remote_credential_failures_total",
                     "Fetches of credentials to sign with that failed.", labels,
@@ -99,9 +100,9 @@ void RemoteQueue::Collect(MetricSink& sink) const {
                   {{"stage", "write"}, {"remote_name", spec_.config->name}},
                   static_cast<double>(stats_.dropped[DropReason::kSeries].total()));
   const TimestampMs since = WaitsSinceMs();
-  sink.AddGauge("tributary_remote_backlog_seconds",
-                "How old the oldest sample is that is neither delivered nor dropped.", labels,
-                since == 0 ? 0 : static_cast<double>(env_.loop.WallMs() - since) / 1000);
+  sink.AddGreatest("tributary_remote_backlog_seconds",
+                   "How old the oldest sample is that is neither delivered nor dropped.", labels,
+                   since == 0 ? 0 : static_cast<double>(env_.loop.WallMs() - since) / 1000);
   CollectErrors(sink, labels);
 }
 

@@ -52,13 +52,11 @@ RemoteStatus RemoteQueue::status() const {
                        ? "prometheus.WriteRequest"
                        : "io.prometheus.write.v2.Request";
   status.shards = shards_;
-  status.shards_min = spec_.config->queue.min_shards;
-  status.shards_max = spec_.config->queue.max_shards;
+  status.shards_min = min_shards();
+  status.shards_max = max_shards();
   status.shards_desired = calculator_.desired();
   const SampleLog::Place place = env_.log.PlaceOf(reader_);
-  status.position_read = place.read;
-  status.position_done = place.done;
-  status.position_end = env_.log.end();
+  status.positions = {{place.read, place.done, env_.log.end()}};
   const SampleCounts backlog = pending_ + filter_.Wanted(ledger.unread);
   status.backlog = Kinds(backlog);
   if (backlog.total() > 0) status.backlog_disk_bytes = place.disk_bytes;

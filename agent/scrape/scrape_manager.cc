@@ -10,8 +10,10 @@ namespace tributary {
 
 namespace {
 
-uint64_t LayoutKey(const std::string& job_name, uint64_t key) {
-  return StableHash(job_name) * 0x9e3779b97f4a7c15 ^ key;
+// `labels`: their hash, which has decided whose target it is: the partition is that of it.
+uint64_t LayoutKey(const std::string& job_name, uint64_t key, uint64_t labels) {
+  const uint64_t mixed = StableHash(job_name) * 0x9e3779b97f4a7c15 ^ key;
+  return mixed - mixed % kLogPartitions + labels % kLogPartitions;
 }
 
 }  // namespace
@@ -71,8 +73,8 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
       continue;
     }
     // By its labels: what an earlier one of the same series had may still be on its way.
-    auto scraper = std::make_unique<TargetScraper>(env_, LayoutKey(name, alone ? labels : key),
-                                                   *target, pool.job, pool.client);
+    auto scraper = std::make_unique<TargetScraper>(
+        env_, LayoutKey(name, alone ? labels : key, labels), *target, pool.job, pool.client);
     scraper->Start();
     pool.active.emplace(key, std::move(scraper));
   }
@@ -137,12 +139,13 @@ void ScrapeManager::Collect(MetricSink& sink) const {
     const MetricLabels job = {{"scrape_job", name}};
     sink.AddGauge("prometheus_target_scrape_pool_targets", "Targets of the scrape pool.", job,
                   static_cast<double>(pool.active.size()));
-    sink.AddGauge("prometheus_target_scrape_pool_target_limit",
-                  "The most targets that the scrape pool may have; 0 is no limit.", job,
-                  static_cast<double>(pool.job->config.target_limit));
+    sink.AddGreatest("prometheus_target_scrape_pool_target_limit",
+                     "The most targets that the scrape pool may have; 0 is no limit.", job,
+                     static_cast<double>(pool.job->config.target_limit));
     auto dropped = env_.stats.relabel_dropped.find(name);
     sink.AddCounter(
-        "tributary_relabel_dropped_total", kRelabelDroppedHelp, {{"stage", "metric"}, {"job", name}},
+        "tributary_relabel_dropped_total", kRelabelDroppedHelp,
+        {{"stage", "metric"}, {"job", name}},
         dropped == env_.stats.relabel_dropped.end() ? 0 : static_cast<double>(dropped->second));
     for (const Scrapers* scrapers : {&pool.active, &pool.retiring}) {
       for (const auto& [key, scraper] : *scrapers) {

@@ -136,6 +136,13 @@ void MetricPage::AddGauge(std::string_view name, std::string_view help, const Me
   if (metric != nullptr) metric->gauge.value += value;
 }
 
+void MetricPage::AddGreatest(std::string_view name, std::string_view help,
+                             const MetricLabels& labels, double value) {
+  const auto [metric, is_new] = impl_->Find(name, help, labels, prometheus::MetricType::Gauge);
+  if (metric == nullptr) return;
+  metric->gauge.value = is_new ? value : std::max(metric->gauge.value, value);
+}
+
 void MetricPage::AddHistogram(std::string_view name, std::string_view help,
                               const MetricLabels& labels, const Histogram& histogram) {
   const auto [metric, is_new] = impl_->Find(name, help, labels, prometheus::MetricType::Histogram);

@@ -17,6 +17,8 @@ class MetricPage : public MetricSink {
                   double value) override;
   void AddGauge(std::string_view name, std::string_view help, const MetricLabels& labels,
                 double value) override;
+  void AddGreatest(std::string_view name, std::string_view help, const MetricLabels& labels,
+                   double value) override;
   void AddHistogram(std::string_view name, std::string_view help, const MetricLabels& labels,
                     const Histogram& histogram) override;
   void AddSummary(std::string_view name, std::string_view help, const MetricLabels& labels,

@@ -2,7 +2,8 @@
 // writes them into a sink. Nothing is paid between two reads of /metrics.
 //
 // A sink is used by one thread at a time. The same family may be written several times (by each
-// worker, each remote); the sink puts them together: counters and gauges of equal labels are added up.
+// worker, each remote); the sink puts them together: counters and gauges of equal labels are added
+// up, but for AddGreatest.
 #pragma once
 
 #include <array>
@@ -19,7 +20,8 @@ using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 // A histogram with fixed upper bounds (seconds, bytes ...). Not thread-safe.
 class Histogram {
  public:
-  explicit Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
+  explicit Histogram(std::vector<double> bounds)
+      : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
   void Observe(double value) {
     size_t i = 0;
     while (i < bounds_.size() && value > bounds_[i]) i++;
@@ -48,6 +50,9 @@ class MetricSink {
                           double value) = 0;
   virtual void AddGauge(std::string_view name, std::string_view help, const MetricLabels& labels,
                         double value) = 0;
+  // A gauge that is no sum: the greatest of those with equal labels counts.
+  virtual void AddGreatest(std::string_view name, std::string_view help, const MetricLabels& labels,
+                           double value) = 0;
   virtual void AddHistogram(std::string_view name, std::string_view help,
                             const MetricLabels& labels, const Histogram& histogram) = 0;
   // A summary without quantiles, which cannot be added up: how many, and their sum.

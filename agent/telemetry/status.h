@@ -1,5 +1,5 @@
-// What the agent tells about itself through the HTTP API: plain values, copied out of the threads that
-// own the real things.
+// What the agent tells about itself through the HTTP API: plain values, copied out of the threads
+// that own the real things.
 #pragma once
 
 #include <string>
@@ -32,8 +32,8 @@ struct DroppedTarget {
 
 struct TargetsStatus {
   std::vector<TargetStatus> active;
-  std::vector<DroppedTarget> dropped;                              // those kept
-  std::vector<std::pair<std::string, size_t>> dropped_counts;      // by pool, exact
+  std::vector<DroppedTarget> dropped;                          // those kept
+  std::vector<std::pair<std::string, size_t>> dropped_counts;  // by pool, exact
 };
 
 struct KindCounts {
@@ -48,8 +48,11 @@ struct RemoteStatus {
   uint64_t shards = 0, shards_min = 0, shards_max = 0;
   double shards_desired = 0;
   // In the log: of the last record that was read, of the last before which all are delivered or
-  // dropped, of the last that there is.
-  uint64_t position_read = 0, position_done = 0, position_end = 0;
+  // dropped, of the last that there is. Each worker counts for itself.
+  struct Position {
+    uint64_t read = 0, done = 0, end = 0;
+  };
+  std::vector<Position> positions;
   // Neither delivered nor dropped, of the kinds that the remote takes.
   KindCounts backlog;
   uint64_t backlog_disk_bytes = 0;  // at most: segments count whole where their inside is not known
@@ -65,7 +68,6 @@ struct RemoteStatus {
 struct LogStatus {
   bool on_disk = false;
   std::string path;  // "": in memory
-  uint64_t end = 0;  // the last position
   uint64_t memory_bytes = 0, memory_records = 0, unwritten_records = 0;
   uint64_t disk_bytes = 0, segments = 0;
   bool disk_failing = false;
@@ -80,6 +82,9 @@ struct RemoteWriteStatus {
   std::vector<RemoteStatus> remotes;
   LogStatus log;
 };
+
+// Adds what another worker says of its part.
+void Add(RemoteWriteStatus& sum, const RemoteWriteStatus& part);
 
 struct RuntimeInfo {
   TimestampMs start_ms = 0;

@@ -35,8 +35,10 @@ Json ToJson(const RemoteStatus& remote) {
                     {"desired", remote.shards_desired},
                     {"min", remote.shards_min},
                     {"max", remote.shards_max}};
-  json["position"] = {
-      {"read", remote.position_read}, {"done", remote.position_done}, {"end", remote.position_end}};
+  json["positions"] = Json::array();
+  for (const auto& [read, done, end] : remote.positions) {
+    json["positions"].push_back({{"read", read}, {"done", done}, {"end", end}});
+  }
   json["backlog"] = ToJson(remote.backlog);
   json["backlog"]["bytes"] = remote.backlog_disk_bytes;
   json["backlog"]["seconds"] = remote.backlog_seconds;
@@ -57,7 +59,6 @@ Json ToJson(const RemoteStatus& remote) {
 Json ToJson(const LogStatus& log) {
   Json json;
   json["mode"] = log.on_disk ? "disk" : "memory";
-  json["end"] = log.end;
   json["memoryBytes"] = log.memory_bytes;
   json["memoryRecords"] = log.memory_records;
   json["appended"] = ToJson(log.appended);

@@ -13,6 +13,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       logger_(logger),
       random_(options.random_seed),
       dead_letters_(std::move(options.dead_letters)),
+      workers_(options.workers),
       log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
@@ -54,7 +55,7 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
     if (remotes_[i] == nullptr) {
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
-                            [this] { return random_(); }, &tracer_, dead_letters_},
+                            [this] { return random_(); }, &tracer_, dead_letters_, workers_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));
@@ -91,7 +92,6 @@ RemoteWriteStatus Worker::RemoteWrite() const {
   for (const auto& remote : remotes_) status.remotes.push_back(remote->status());
   LogStatus& log = status.log;
   const SampleLogStats& stats = log_.stats();
-  log.end = log_.end();
   log.memory_bytes = stats.bytes;
   log.memory_records = stats.records;
   log.unwritten_records = stats.unwritten_records;
@@ -153,9 +153,9 @@ void Worker::Collect(MetricSink& sink) const {
           stats.recovered.samples);
   gauge("tributary_log_unwritten_records", "Records in memory that are not on disk yet.",
         static_cast<double>(stats.unwritten_records));
-  gauge("tributary_log_disk_failing",
-        "1 while the disk is full, fails or stalls, and samples are kept in memory.",
-        stats.disk_failing ? 1 : 0);
+  sink.AddGreatest("tributary_log_disk_failing",
+                   "1 while the disk is full, fails or stalls, and samples are kept in memory.", {},
+                   stats.disk_failing ? 1 : 0);
   gauge("tributary_log_disk_bytes", "Bytes of the log on disk.", static_cast<double>(disk.bytes));
   gauge("tributary_log_segments", "Segments of the log on disk.",
         static_cast<double>(disk.segments));

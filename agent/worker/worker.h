@@ -25,6 +25,7 @@ struct WorkerOptions {
   SampleLogOptions log;
   std::unique_ptr<DiskLog> disk;      // null: samples are kept in memory only
   uint64_t random_seed = 0;           // of jitter
+  uint64_t workers = 1;               // in the process
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
 };
 
@@ -71,6 +72,7 @@ class Worker {
   Logger& logger_;
   std::mt19937_64 random_;
   const DeadLetterPlace dead_letters_;
+  const uint64_t workers_;
   MetadataPool metadata_;
   MetadataPool series_families_;  // those of series that are gone included
   SampleLog log_;

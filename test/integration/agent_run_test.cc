@@ -220,6 +220,37 @@ remote_write: [{{name: broken, url: 'http://{}/w', queue_config: {{batch_send_de
   CHECK(Agentctl({"log", "verify", path + "/p0"}).status == 2);
 }
 
+TEST_CASE("agent: several workers share the targets, the log and the remotes") {
+  const RawServer target([](const ServedRequest&) { return Page("temperature 20\n"); });
+  RemoteReceiver receiver;
+  std::string targets;
+  constexpr int kTargets = 16;
+  for (int i = 0; i < kTargets; i++) {
+    targets += fmt::format("{{targets: ['{}'], labels: {{n: '{}'}}}}, ", Address(target), i);
+  }
+  AgentProcess agent(fmt::format(R"(global: {{scrape_interval: 200ms}}
+scrape_configs: [{{job_name: app, static_configs: [{}]}}]
+remote_write: [{{url: '{}', name: central, queue_config: {{batch_send_deadline: 100ms, max_shards: 9}}}}]
+)",
+                                 targets, receiver.Url()),
+                     {{"--workers=3"}, {}});
+  for (int i = 0; i < kTargets; i++) {
+    const Labels labels{{"__name__", "temperature"}, {"n", std::to_string(i)}};
+    CHECK(receiver.WaitForSample(labels, seconds(5)));
+  }
+  CHECK(agent.Api("/api/v1/targets?state=active")["activeTargets"].size() == kTargets);
+  const json status = agent.Api("/api/v1/status/remote_write");
+  REQUIRE(status["remotes"].size() == 1);
+  const json& remote = status["remotes"][0];
+  REQUIRE(remote["positions"].size() == 3);
+  for (const json& position : remote["positions"]) CHECK(position["end"] > 0);
+  CHECK(remote["shards"]["max"] == 9);
+  const std::string page = agent.Get("/metrics").body;
+  CHECK(CheckMetricPage(page).error == "");
+  CHECK(agent.Metric("prometheus_target_scrape_pool_targets{scrape_job=\"app\"}") == kTargets);
+  CHECK(agent.Stop() == 0);
+}
+
 TEST_CASE("agent: /metrics is a strictly valid page with Prometheus' names") {
   const RawServer target([](const ServedRequest&) { return Page("m{a=\"b\"} 1\n"); });
   RemoteReceiver receiver;

@@ -141,6 +141,30 @@ TEST_CASE("disk: a backlog of ten minutes outlives kills, and is sent once and i
   }
 }
 
+TEST_CASE("disk: each process may have another number of workers") {
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    DiskWorld sim(OnDisk(seed));
+    sim.Refuse(true);
+    for (const size_t workers : {1, 4, 2, 8, 3}) {
+      sim.world.SetWorkers(workers);
+      sim.Start();
+      sim.world.Run(minutes(1));
+      // A part of the backlog goes out, by two remotes that are not equally far.
+      sim.one.server().refusing = false;
+      sim.world.Run(sim.world.random().Between(milliseconds(10), seconds(2)));
+      sim.one.server().refusing = true;
+      seed % 2 == 0 ? sim.world.Kill() : static_cast<void>(sim.world.Shutdown(seconds(1)));
+    }
+    sim.Refuse(false);
+    sim.world.SetWorkers(1);
+    sim.Start();
+    CHECK(sim.CaughtUp());
+    CHECK(sim.two.duplicates() == 0);
+    sim.Finish();
+    CHECK(sim.Stored(sim.two) == sim.Served());
+  }
+}
+
 TEST_CASE("disk: a kill in the midst of sending repeats little of it") {
   for (uint64_t seed = 1; seed <= 10; seed++) {
     DiskWorld sim(OnDisk(seed));

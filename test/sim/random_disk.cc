@@ -103,7 +103,9 @@ void RandomWorld::Restart() {
   // Not: a single read that fails while the log is opened, which leaves out a segment.
   world_.disk().FailNth(0);
   if (Chance(0.7)) HealDisk();
-  world_.Note("start");
+  // How many workers there are may change from process to process.
+  if (Chance(0.3)) world_.SetWorkers(1 + random_.Below(kWorkersMax));
+  world_.Note(fmt::format("start, {} workers", world_.workers()));
   auto started = world_.Start(Config());
   if (started) return;
   world_.Note(started.error().message);

@@ -14,7 +14,7 @@ WorldOptions RandomWorld::MakeOptions(uint64_t seed) {
   SimRandom random(seed * 7919);
   WorldOptions options;
   options.seed = seed;
-  options.workers = 1 + random.Below(3);
+  options.workers = 1 + random.Below(kWorkersMax);
   if (random.Chance(0.15)) options.log.memory_bytes = 2000 + random.Below(100'000);
   if (random.Chance(0.75)) DrawDisk(random, options);
   return options;
@@ -167,9 +167,10 @@ std::string RandomWorld::Config() const {
   return text;
 }
 
-// One that is answered with 429 for long takes no shard.
+// Each worker has a shard at least. A request that is answered with 429 for long takes none.
 uint64_t RandomWorld::RequestsMax(const RemotePlan& plan) const {
-  return (plan.max_shards + (errors_as_prometheus_ ? 0 : 1)) * world_.workers();
+  return std::max<uint64_t>(plan.max_shards, kWorkersMax) +
+         (errors_as_prometheus_ ? 0 : kWorkersMax);
 }
 
 void RandomWorld::Reload() {

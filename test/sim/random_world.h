@@ -42,6 +42,8 @@ struct RemotePlan {
 
 class RandomWorld {
  public:
+  static constexpr size_t kWorkersMax = 4;
+
   explicit RandomWorld(uint64_t seed);
   // What went wrong; "" if nothing did.
   std::string Play();

@@ -51,6 +51,8 @@ StoredSeries& SimRemote::SeriesOf(const Labels& labels) {
 
 void SimRemote::SenderEnded(MonotonicTime now, bool orderly) {
   sender_ends_.push_back(now);
+  // What a target's own times were only the process knew that read them.
+  for (auto& [key, series] : series_) series.may_go_back |= series.name == "sim_own";
   if (!orderly) forgotten_until_ = now;
   in_flight_until_.clear();
 }

@@ -34,7 +34,7 @@ struct WorldOptions {
   uint64_t seed = 1;
   size_t workers = 1;
   SampleLogOptions log;
-  // Of the logs on disk, each worker's in a folder below `path`. None: they are in memory only.
+  // Of the log on disk. None: it is in memory only.
   std::optional<DiskLogOptions> disk = {};
   nanoseconds disk_latency = std::chrono::microseconds(50);  // of a piece of work, when all is well
 };
@@ -121,7 +121,9 @@ class World {
   Agent& agent();
   const std::vector<std::unique_ptr<SimTarget>>& targets() const { return targets_; }
   const std::vector<std::unique_ptr<SimRemote>>& remotes() const { return remotes_; }
-  size_t workers() const { return options_.workers; }
+  size_t workers() const { return workers_; }
+  // From the next start on.
+  void SetWorkers(size_t workers) { workers_ = workers; }
   const Worker& worker(size_t i) const;
   const Doubts& doubts() const { return doubts_; }
   uint64_t processes() const { return processes_; }
@@ -181,6 +183,7 @@ class World {
   void CheckDisk(WorkerProcess& process);
 
   const WorldOptions options_;
+  size_t workers_ = options_.workers;
   SimRandom random_;
   SimLoop time_;
   SimNetwork network_;

@@ -32,6 +32,7 @@ class GaugeSink : public MetricSink {
       sum += value;
     }
   }
+  void AddGreatest(std::string_view, std::string_view, const MetricLabels&, double) override {}
   double sum = 0;
 
  private:
@@ -160,7 +161,7 @@ void World::CheckDisk(WorkerProcess& process) {
   const SampleLog& log = process.worker->log();
   if (log.disk() == nullptr) return;
   size_t closed = 0;
-  for (uint32_t p = 0; p < kLogPartitions; p++) {
+  for (const uint32_t p : log.disk()->partitions()) {
     const auto& segments = log.disk()->segments(p);
     closed += static_cast<size_t>(std::count_if(segments.begin(), segments.end(),
                                                 [](const auto& one) { return one.closed; }));

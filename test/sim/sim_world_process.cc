@@ -31,9 +31,11 @@ Status World::WorkerProcess::Open(World& world, uint64_t random_seed) {
   WorkerOptions options;
   options.log = world.options_.log;
   options.random_seed = random_seed;
+  options.workers = world.workers_;
   if (world.options_.disk) {
     DiskLogOptions disk = *world.options_.disk;
-    disk.path += fmt::format("/{}", index);
+    disk.worker = static_cast<uint32_t>(index);
+    disk.workers = static_cast<uint32_t>(world.workers_);
     auto opened = DiskLog::Open({loop, world.disk_, io, world.logger_}, disk);
     if (!opened) return Fail(opened.error().message);
     options.disk = std::move(*opened);
@@ -50,7 +52,7 @@ Status World::Start(const std::string& config) {
   orderly_ = false;
   process_ = std::make_unique<Process>(*this);
   std::vector<Agent::WorkerRef> refs;
-  for (size_t i = 0; i < options_.workers; i++) {
+  for (size_t i = 0; i < workers_; i++) {
     process_->workers.push_back(std::make_unique<WorkerProcess>(*this, processes_, i));
     WorkerProcess& process = *process_->workers.back();
     if (auto opened = process.Open(*this, options_.seed * 31 + i); !opened) {

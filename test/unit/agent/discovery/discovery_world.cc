@@ -16,6 +16,10 @@ class Metrics : public MetricSink {
                 double value) override {
     Add(name, labels, value);
   }
+  void AddGreatest(std::string_view name, std::string_view, const MetricLabels& labels,
+                   double value) override {
+    Add(name, labels, value);
+  }
   void AddHistogram(std::string_view name, std::string_view, const MetricLabels& labels,
                     const Histogram& histogram) override {
     const auto& counts = histogram.counts();

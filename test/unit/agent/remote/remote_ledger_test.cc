@@ -66,7 +66,7 @@ TEST_CASE(
   CHECK(status.last_error.find("out of room") != std::string::npos);
   CHECK(status.last_error_ms > begin);
   CHECK(status.last_success_ms == 0);
-  CHECK(status.position_done < status.position_end);
+  CHECK(status.positions.at(0).done < status.positions.at(0).end);
   CHECK(status.retried.samples > 0);
   world.Answer(204);
   world.loop.RunFor(seconds(60));
@@ -74,7 +74,7 @@ TEST_CASE(
   CHECK(status.backlog.samples == 0);
   CHECK(status.backlog_seconds == 0);
   CHECK(status.last_success_ms > status.last_error_ms);
-  CHECK(status.position_done == status.position_end);
+  CHECK(status.positions.at(0).done == status.positions.at(0).end);
   CHECK(status.sent.samples == 30);
 }
 

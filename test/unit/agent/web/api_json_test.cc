@@ -155,9 +155,7 @@ TEST_CASE("api remote write: remotes with their ledger, and the log") {
   remote.message = "prometheus.WriteRequest";
   remote.shards = 2;
   remote.shards_max = 50;
-  remote.position_read = 7;
-  remote.position_done = 5;
-  remote.position_end = 9;
+  remote.positions = {{7, 5, 9}, {1, 1, 1}};
   remote.backlog = {10, 2, 1};
   remote.backlog_disk_bytes = 4096;
   remote.backlog_seconds = 1.5;
@@ -176,7 +174,8 @@ TEST_CASE("api remote write: remotes with their ledger, and the log") {
   const json& got = data["remotes"][0];
   CHECK(got["name"] == "central");
   CHECK(got["shards"] == json({{"current", 2}, {"desired", 0.0}, {"min", 0}, {"max", 50}}));
-  CHECK(got["position"] == json({{"read", 7}, {"done", 5}, {"end", 9}}));
+  CHECK(got["positions"] == json::array({{{"read", 7}, {"done", 5}, {"end", 9}},
+                                         {{"read", 1}, {"done", 1}, {"end", 1}}}));
   CHECK(got["backlog"] == json({{"samples", 10},
                                 {"histograms", 2},
                                 {"exemplars", 1},
