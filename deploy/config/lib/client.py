@@ -70,7 +70,8 @@ class Client:
         try:
             return json.loads(data)
         except ValueError:
-            raise Failure(f"{self.url}{path.partition('?')[0]} answers 200, but no JSON: is this the right address?") from None
+            raise Failure(f"{self.url}{path.partition('?')[0]} answers 200, but no JSON: "
+                          "is this the right address?") from None
 
     def prometheus(self, path, **parameters):
         """`data` of one of Prometheus' API calls."""
