@@ -36,7 +36,9 @@ class Deployment:
         if self.settings.account and self.settings.account != self.aws.account:
             raise Problem(f"{self.settings.path} says that {options.environment} is in account {self.settings.account}; "
                           f"these credentials are {self.aws.caller}")
-        say(f"{self.settings.stack} in account {self.aws.account}, {self.aws.region}, as {self.aws.caller}")
+        # Not on stdout, which some commands' answers go to a file or program from.
+        print(f"deploy: {self.settings.stack} in account {self.aws.account}, {self.aws.region}, as {self.aws.caller}",
+              file=sys.stderr, flush=True)
         self.stack = stacks.describe(self.aws, self.settings.stack)
         self._refuse_other_environment()
 

@@ -26,7 +26,7 @@ def nested(aws, name):
     """{logical id: physical id} of a stack's nested stacks."""
     resources = aws.call("cloudformation", "describe-stack-resources", "--stack-name", name)["StackResources"]
     return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources
-            if r["ResourceType"] == "AWS::CloudFormation::Stack" and r.get("PhysicalResourceId")}
+            if r.get("ResourceType") == "AWS::CloudFormation::Stack" and r.get("PhysicalResourceId")}
 
 
 def refuse_if_busy(stack):

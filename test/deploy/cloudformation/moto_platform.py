@@ -13,7 +13,9 @@ import sys
 
 from moto.cloudformation import models as cloudformation
 from moto.cloudformation import parsing
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
+from moto.core.responses import ActionResult
 
 ARN = "arn:aws:{service}:{region}:{account}:"
 # type: (Ref, {attribute: value}); {name} is unique.
@@ -37,6 +39,7 @@ STUBS = {
     "AWS::ECS::Service": (ARN.replace("{service}", "ecs") + "service/{name}", {"Name": "{name}"}),
     "AWS::EFS::MountTarget": ("fsmt-{name}", {}),
     "AWS::KMS::Alias": ("{name}", {}),
+    "AWS::Logs::LogGroup": ("{name}", {"Arn": ARN.replace("{service}", "logs") + "log-group:{name}:*"}),
     "AWS::RDS::DBCluster": ("{name}", {
         "Endpoint.Address": "{name}.rds.local", "Endpoint.Port": "5432",
         "DBClusterArn": ARN.replace("{service}", "rds") + "cluster:{name}"}),
@@ -139,20 +142,33 @@ def patch():
     cloudformation.Stack.has_cfn_attr = classmethod(lambda cls, attr: attr.startswith("Outputs."))
     cloudformation.Stack.get_cfn_attribute = output
 
-    plain_execute = cloudformation.CloudFormationBackend.execute_change_set
+    plain_apply = cloudformation.ChangeSet.apply
 
-    def execute_change_set(self, *arguments, **named):
-        result = plain_execute(self, *arguments, **named)
-        for stack in self.stacks.values():
-            stack.output_map = stack._create_output_map()
-        return result
+    def apply(self):
+        # A stack keeps the empty template that it was announced with; its outputs are those of that one then.
+        self.stack.template, self.stack.template_dict = self.template, self.template_dict
+        plain_apply(self)
+        self.stack.output_map = self.stack._create_output_map()
 
-    cloudformation.CloudFormationBackend.execute_change_set = execute_change_set
+    cloudformation.ChangeSet.apply = apply
 
-    from moto.efs.models import AccessPoint
+    def update_termination_protection(self):
+        stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+        stack.enable_termination_protection = self._get_bool_param("EnableTerminationProtection")
+        return ActionResult({"StackId": stack.stack_id})
+
+    CloudFormationResponse.update_termination_protection = update_termination_protection
+
+    from moto.efs.models import AccessPoint, FileSystem
+    attributes(FileSystem, {"Arn": lambda f: f.file_system_arn, "FileSystemId": lambda f: f.file_system_id})
     attributes(AccessPoint, {"Arn": lambda p: p.access_point_arn, "AccessPointId": lambda p: p.access_point_id})
-    from moto.elbv2.models import FakeTargetGroup
+    from moto.ec2.models.subnets import Subnet
+    attributes(Subnet, {"AvailabilityZone": lambda s: s.availability_zone})
+    from moto.elbv2.models import FakeLoadBalancer, FakeTargetGroup
     attributes(FakeTargetGroup, {"TargetGroupFullName": lambda g: g.arn.split(":")[-1]})
+    attributes(FakeLoadBalancer, {
+        "LoadBalancerFullName": lambda b: b.arn.split("loadbalancer/")[-1],
+        "CanonicalHostedZoneID": lambda b: "Z35SXDOTRQ7X7K"})
     return kept
 
 
