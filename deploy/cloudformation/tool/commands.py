@@ -39,6 +39,9 @@ class Deployment:
         # Not on stdout, which some commands' answers go to a file or program from.
         print(f"deploy: {self.settings.stack} in account {self.aws.account}, {self.aws.region}, as {self.aws.caller}",
               file=sys.stderr, flush=True)
+        self._look()
+
+    def _look(self):
         self.stack = stacks.describe(self.aws, self.settings.stack)
         self._refuse_other_environment()
 
@@ -74,7 +77,7 @@ class Deployment:
                     raise Problem("not confirmed; nothing was changed")
                 change_set.execute(say)
         self._protect()
-        self.stack = stacks.describe(self.aws, self.settings.stack)
+        self._look()
         self.outputs()
 
     def _confirmed(self, question, word):

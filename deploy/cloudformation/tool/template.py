@@ -3,8 +3,8 @@
 import yaml
 
 
-class Loader(yaml.SafeLoader):
-    pass
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """libyaml's where there is one, which is ten times as fast."""
 
 
 def _short_form(loader, suffix, node):

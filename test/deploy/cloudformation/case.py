@@ -1,9 +1,9 @@
 """What the tests here share: counted assertions, every combination of environment, storage and backend resolved once."""
 
-import copy
 import functools
 import itertools
 import os
+import pickle
 import sys
 import unittest
 
@@ -40,7 +40,12 @@ for _name in dir(unittest.TestCase):
 
 def templates():
     """A fresh copy of all templates, as {file: content}, for a test to change."""
-    return copy.deepcopy(_templates())
+    return pickle.loads(_pickled())
+
+
+@functools.lru_cache(maxsize=None)
+def _pickled():
+    return pickle.dumps(_templates())
 
 
 @functools.lru_cache(maxsize=None)
@@ -49,9 +54,14 @@ def _templates():
     return {name: read(os.path.join(TEMPLATES, name)) for name in names}
 
 
+@functools.lru_cache(maxsize=None)
+def _settings(environment):
+    return Settings(environment)
+
+
 def parameters(environment, storage="efs", backend="prometheus", from_file=True, **more):
     """What `deploy` would give to platform.yaml. Without `from_file` only the template's own table counts."""
-    found = dict(Settings(environment).parameters) if from_file else {"Environment": environment}
+    found = dict(_settings(environment).parameters) if from_file else {"Environment": environment}
     found.update(Storage=storage, Backend=backend, Domain=DOMAIN, NamespaceName=f"{environment}.monitoring.internal",
                  IngestSecretArn=SECRET + "ingest", CertificateArn="arn:aws:acm:eu-west-1:111122223333:certificate/given")
     found.update(more)

@@ -3,8 +3,8 @@
 Usage: moto_platform.py PORT
 
 What moto 5.2 lacks, each found by deploying: Fn::Cidr; Fn::Select with an index that is no literal; AWS::NoValue inside
-of lists; attributes of nested stacks, EFS access points and target groups; outputs of stacks that a change set made; and
-the types in STUBS, which are kept as names and properties only. It does not check signatures, quotas, allowed patterns
+of lists; some attributes, those of nested stacks among them; outputs of stacks that a change set made; conditions of
+exports, so that there are none here; termination protection; and the types in STUBS, which are kept as names and properties only. It does not check signatures, quotas, allowed patterns
 or whether a task could start, so the tests that use it show order, intrinsics, conditions and counts, nothing more.
 """
 
@@ -151,6 +151,9 @@ def patch():
         self.stack.output_map = self.stack._create_output_map()
 
     cloudformation.ChangeSet.apply = apply
+
+    # Exports of outputs whose condition is false are resolved all the same, and fail.
+    parsing.OutputMap.exports = property(lambda self: [])
 
     def update_termination_protection(self):
         stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))

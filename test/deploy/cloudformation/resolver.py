@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 import sys
+import zlib
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 TEMPLATES = os.path.join(ROOT, "deploy", "cloudformation")
@@ -194,9 +195,9 @@ class Stack:
         if own and own in resource.properties:
             return resource.properties[own]
         unique = re.sub("[^a-z0-9]", "-", f"{self.path}-{logical}".lower())
-        number = sum(ord(c) * 131 ** i for i, c in enumerate(unique)) % 16 ** 12
+        number = zlib.crc32(unique.encode())
         form = FORMS.get((resource.type, attribute), "{id}" if attribute == "Ref" else "{id}." + attribute.lower())
-        return form.format(id=unique, hex=f"{number:012x}", HEX=f"{number:012X}")
+        return form.format(id=unique, hex=f"{number:08x}", HEX=f"{number:08X}")
 
     # values
 

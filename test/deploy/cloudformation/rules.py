@@ -79,7 +79,7 @@ def one_task_per_folder(stack):
             yield service, "an update starts the new task before the old one ends"
         if p.get("AvailabilityZoneRebalancing") != "DISABLED":
             yield service, "rebalancing between zones starts a second task"
-        if f"/{p['ServiceName']} " in scaled + " ":
+        if f"/{p.get('ServiceName')} " in scaled + " ":
             yield service, "autoscaling adds a second task"
         if "ServiceName" not in p:
             yield service, "without a fixed name a replacement would start beside the old service"
@@ -344,3 +344,7 @@ def parameters_are_validated(name, template):
 
 def findings(stack):
     return [(rule.__name__, str(resource), text) for rule in RULES for resource, text in rule(stack)]
+
+
+def findings_of(name, stack):
+    return list(globals()[name](stack))
