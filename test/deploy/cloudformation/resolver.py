@@ -1,8 +1,9 @@
 """Resolves platform.yaml and its nested stacks as CloudFormation would, without a cloud.
 
 What only AWS knows (ids, ARNs, names of resources) becomes a text that is unique to the resource and the same wherever it
-is used, so that a test can ask whether a target group in one stack is that of another. All conditions, mappings, parameters, rules and intrinsics are evaluated; whatever cannot be, or refers to
-something that is not there, raises Unresolved with the place.
+is used, so that a test can ask whether a target group in one stack is that of another. All conditions, mappings,
+parameters, rules and intrinsics are evaluated; whatever cannot be, or refers to something that is not there, raises
+Unresolved with the place.
 """
 
 import ipaddress

@@ -8,12 +8,12 @@ import re
 
 # Actions that IAM offers no resource for, so that "*" is all that can be said.
 WITHOUT_RESOURCE = {
-    "ec2:DescribeInstances", "ec2:DescribeAvailabilityZones", "ec2:DescribeNetworkInterfaces", "ec2:DescribeVolumes",
-    "ec2:DescribeRegions", "ecs:ListClusters", "ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken",
-    "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics", "cloudwatch:DescribeAlarms",
-    "cloudwatch:DescribeAlarmsForMetric", "iam:ListAccountAliases", "tag:GetResources", "logs:DescribeLogGroups",
-    "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
+    "cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmsForMetric", "cloudwatch:GetMetricData",
+    "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics", "ec2:DescribeAvailabilityZones", "ec2:DescribeInstances",
+    "ec2:DescribeNetworkInterfaces", "ec2:DescribeRegions", "ec2:DescribeVolumes", "ecr:GetAuthorizationToken",
+    "ecs:DiscoverPollEndpoint", "ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "iam:ListAccountAliases",
+    "logs:DescribeLogGroups", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel", "tag:GetResources",
 }
 HOLD_DATA = {"AWS::EFS::FileSystem", "AWS::RDS::DBCluster", "AWS::EC2::Volume", "AWS::KMS::Key", "AWS::Logs::LogGroup",
              "AWS::S3::Bucket", "AWS::Backup::BackupVault", "AWS::APS::Workspace"}
