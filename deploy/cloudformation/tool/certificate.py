@@ -11,9 +11,13 @@ DAYS = 397
 
 
 def self_signed(aws, settings, work):
-    """Makes one for the environment's names and puts it into ACM; returns its ARN. The key stays in ACM alone."""
+    """ARN of the one for the environment's names, which is made and put into ACM if it is not there. Its key is in ACM
+    alone."""
     if settings.environment == "production":
         raise Problem("--self-signed is not for production: set CertificateArn, or Domain with PublicHostedZoneId")
+    found = _existing(aws, settings)
+    if found:
+        return found
     if not shutil.which("openssl"):
         raise Problem("openssl is needed for --self-signed: apt-get install openssl")
     domain = settings.domain
@@ -33,7 +37,7 @@ def self_signed(aws, settings, work):
         os.unlink(key)
 
 
-def existing(aws, settings):
+def _existing(aws, settings):
     """ARN of the one that an earlier run made for this environment, or None."""
     for summary in aws.call("acm", "list-certificates")["CertificateSummaryList"]:
         arn = summary["CertificateArn"]

@@ -119,8 +119,7 @@ class Deployment:
             if self.in_force.get("CertificateArn"):
                 parameters["CertificateArn"] = self.in_force["CertificateArn"]
             elif self.options.self_signed:
-                parameters["CertificateArn"] = (certificate.existing(self.aws, self.settings)
-                                                or certificate.self_signed(self.aws, self.settings, work))
+                parameters["CertificateArn"] = certificate.self_signed(self.aws, self.settings, work)
             else:
                 raise Problem("there is no certificate, and nothing is served without TLS. One of:\n"
                               "  --set CertificateArn=ARN         one that is in ACM, for Domain and the names below it\n"

@@ -18,7 +18,7 @@ OURS = {"NamespaceName", "IngestSecretArn", "SlackSecretArn", "PagerDutySecretAr
 class Settings:
     def __init__(self, environment, assignments=(), configuration=(), folder=None):
         if environment not in ENVIRONMENTS:
-            near = difflib.get_close_matches(environment, ENVIRONMENTS, 1)
+            near = [e for e in ENVIRONMENTS if e.startswith(environment[:3])]
             raise Problem(f"there is no environment '{environment}'" + (f"; is {near[0]} meant?" if near else ".")
                           + f" There are {', '.join(ENVIRONMENTS)}.")
         self.environment = environment
