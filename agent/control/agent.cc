@@ -117,6 +117,7 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
   }
   job.dropped = std::move(built.dropped);
   job.dropped_count = built.dropped_count;
+  job.relabel_dropped += built.dropped_count;
 
   auto scrape_job = std::make_shared<ScrapeJob>(job.config, config_->out_of_order_time_window);
   if (job.config.target_limit > 0 && built.active.size() > job.config.target_limit) {
@@ -216,6 +217,9 @@ void Agent::Collect(MetricSink& sink) const {
                     labels, static_cast<double>(job.syncs));
     sink.AddCounter("prometheus_target_sync_failed_total", "Targets that could not be used.",
                     labels, static_cast<double>(job.sync_failed));
+    sink.AddCounter("tributary_relabel_dropped_total", kRelabelDroppedHelp,
+                    {{"stage", "target"}, {"job", name}},
+                    static_cast<double>(job.relabel_dropped));
   }
 }
 

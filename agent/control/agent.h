@@ -66,6 +66,7 @@ class Agent {
     std::vector<Labels> dropped;
     size_t dropped_count = 0;
     uint64_t sync_failed = 0;
+    uint64_t relabel_dropped = 0;  // targets, at each sync
     uint64_t syncs = 0;
   };
 

@@ -73,6 +73,8 @@ class WorkerThread {
       auto opened = DiskLog::Open({loop_, files, io_, logger}, *log);
       if (!opened) return Fail(opened.error().message);
       options.disk = std::move(*opened);
+      options.dead_letters.disk = &files;
+      options.dead_letters.work = &io_;
     }
     worker_.emplace(loop_, transport_, files, logger, hash_, std::move(options));
     thread_ = std::thread([this] { loop_.Run(); });
@@ -108,6 +110,7 @@ class Daemon {
   void Stop(const std::string& why);
   Result<std::string> MetricsPage();
   Result<TargetsStatus> Targets();
+  Result<RemoteWriteStatus> RemoteWrite();
   RuntimeInfo Info();
 
   const DaemonOptions& options_;
@@ -192,6 +195,8 @@ bool Daemon::StartWorker() {
   WorkerOptions worker_options;
   worker_options.random_seed = static_cast<uint64_t>(loop_.WallNs());
   worker_options.log = options_.log_memory;
+  worker_options.dead_letters.folder =
+      (std::filesystem::path(options_.storage_path) / "dead-letter").string();
   DiskLogOptions log = options_.log;
   log.path = (std::filesystem::path(options_.storage_path) / "log").string();
   worker_ = std::make_unique<WorkerThread>();
@@ -251,6 +256,13 @@ Result<TargetsStatus> Daemon::Targets() {
   return std::move(*status);
 }
 
+Result<RemoteWriteStatus> Daemon::RemoteWrite() {
+  auto status = Ask(worker_->loop(), kAnswerMax,
+                    [worker = &worker_->worker()] { return worker->RemoteWrite(); });
+  if (!status) return Fail("the worker does not answer");
+  return std::move(*status);
+}
+
 RuntimeInfo Daemon::Info() {
   RuntimeInfo info;
   info.start_ms = start_ms_;
@@ -279,6 +291,7 @@ bool Daemon::StartWeb() {
   handlers.ready = [this] { return agent_->ready(); };
   handlers.metrics = [this] { return MetricsPage(); };
   handlers.targets = [this] { return Targets(); };
+  handlers.remote_write = [this] { return RemoteWrite(); };
   handlers.config_yaml = [this] {
     auto config = Ask(loop_, kAnswerMax, [agent = agent_.get()] { return agent->config(); });
     return config && *config ? (*config)->yaml : std::string();

@@ -178,7 +178,10 @@ PageIntake::Taken PageIntake::TakeFloat(uint32_t line, double value,
   const bool seen = buffer_.seen.Test(line);
   const bool second = !drops && IsSecond(line, own, seen);
   if (!seen) VisitLine(line);
-  if (drops) return Taken::kUnread;
+  if (drops) {
+    totals_.dropped++;
+    return Taken::kUnread;
+  }
   totals_.samples_added++;
   if (second) return Taken::kUnread;
   if (IsOverSampleLimit()) return Taken::kRefused;
@@ -214,7 +217,10 @@ PageIntake::Taken PageIntake::TakeHistogram(uint32_t line, NativeHistogram& hist
   const bool seen = buffer_.seen.Test(line);
   const bool second = !drops && IsSecond(line, own, seen);
   if (!seen) VisitLine(line);
-  if (drops) return Taken::kUnread;
+  if (drops) {
+    totals_.dropped++;
+    return Taken::kUnread;
+  }
   const TimestampMs time = own != nullptr ? *own : timestamp_;
   const bool takes = !second && LimitsAllow(histogram, time);
   if (failed_) return Taken::kRefused;

@@ -37,6 +37,7 @@ namespace tributary {
 struct PageTotals {
   uint64_t lines_total = 0;    // samples on the page
   uint64_t samples_added = 0;  // after relabeling
+  uint64_t dropped = 0;        // by metric_relabel_configs
   uint64_t series_added = 0;
   uint64_t out_of_order = 0, duplicates = 0, out_of_bounds = 0;
   uint64_t exemplars_invalid = 0;

@@ -87,6 +87,7 @@ class DiskLog {
   // The disk is full or failing: no use to try now.
   bool suspended() const { return suspended_ || below_free_min_; }
   const std::string& last_error() const { return last_error_; }
+  const std::string& path() const { return options_.path; }
   void Add(const CommitView& commit, uint32_t partition) { writers_[partition]->Add(commit); }
   using WriteOutcome = std::array<Status, kLogPartitions>;
   void Write(std::function<void(const WriteOutcome&)> done);

@@ -176,6 +176,42 @@ class Opener {
   RecoveredPartition& partition_;
 };
 
+bool Within(const SampleCounts& a, const SampleCounts& b) {
+  return a.samples <= b.samples && a.histograms <= b.histograms && a.exemplars <= b.exemplars;
+}
+
+// Whether all of `b` is in `a` too.
+bool Repeats(const Segment& a, const Segment& b) {
+  return a.header.epoch == b.header.epoch && Within(a.header.before, b.header.before) &&
+         Within(b.summary.end, a.summary.end);
+}
+
+// A write that failed is repeated into a new segment, though some or all of it may have come to the
+// disk. The counts of what follows go by the last segment, so it must be the one that has most.
+void LeaveOutRepeats(Disk& disk, RecoveredPartition& partition) {
+  auto& segments = partition.segments;
+  size_t left_out = 0;
+  for (auto it = segments.begin(); it != segments.end();) {
+    const auto other = std::find_if(segments.begin(), segments.end(), [&](const Segment& segment) {
+      return &segment != &*it && Repeats(segment, *it);
+    });
+    if (other == segments.end()) {
+      ++it;
+      continue;
+    }
+    // A loss of power must not take the one that stays.
+    auto file = disk.Open(other->path, FileMode::kWrite);
+    if (file && (*file)->Sync()) static_cast<void>(disk.Remove(it->path));
+    it = segments.erase(it);
+    left_out++;
+  }
+  if (left_out == 0) return;
+  partition.warnings.push_back(fmt::format(
+      "partition {} of the sample log: {} segments hold only what others hold too, from writes "
+      "that failed: they are removed",
+      segments.front().header.partition, left_out));
+}
+
 }  // namespace
 
 Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folder,
@@ -193,6 +229,7 @@ Result<RecoveredPartition> RecoverPartition(Disk& disk, const std::string& folde
     recovered.next_sequence = segment.header.sequence + 1;
     if (auto opened = opener.Open(std::move(segment)); !opened) return Fail(opened.error().message);
   }
+  LeaveOutRepeats(disk, recovered);
   return recovered;
 }
 

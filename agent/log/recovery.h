@@ -2,7 +2,8 @@
 //
 // A closed segment costs the reading of its header and footer. One that was being written when its
 // process ended is read through: what stands behind its last whole commit goes, and it is closed.
-// Files that are not ours are left alone; nothing of ours is removed but empty segments. Blocking.
+// Files that are not ours are left alone; nothing of ours is removed but empty segments and those
+// of which another has all. Blocking.
 #pragma once
 
 #include <cstdint>

@@ -27,6 +27,8 @@ SampleCounts Over(const SampleCounts& a, const SampleCounts& b) {
           over(a.exemplars, b.exemplars)};
 }
 
+SampleCounts Min(const SampleCounts& a, const SampleCounts& b) { return a - Over(a, b); }
+
 bool InRanges(const std::vector<std::pair<LogPosition, LogPosition>>& ranges,
               LogPosition position) {
   auto after = std::upper_bound(ranges.begin(), ranges.end(), position,
@@ -73,7 +75,7 @@ void SampleLog::Append(Commit commit) {
     stats_.appended += counts;
     end_[partition] += counts;
     stats_.bytes += samples.memory_bytes();
-    window_.push_back({std::make_shared<const GroupSamples>(std::move(samples)), partition, false});
+    window_.push_back({std::make_shared<const GroupSamples>(std::move(samples)), partition});
     next_++;
   }
   unwritten.end = end_[partition];
@@ -203,31 +205,40 @@ void SampleLog::Trim() {
     return window_.front().on_disk &&
            (first_in_memory() < low || stats_.bytes > options_.window_bytes);
   };
-  while (!window_.empty() && first_in_memory() <= readable_ && spare()) PopOldest();
+  while (!window_.empty() && first_in_memory() <= readable_ && spare()) {
+    if (window_.front().dropped) ShedOldest();
+    PopOldest();
+  }
   while (stats_.bytes > options_.memory_bytes && !window_.empty()) {
-    const LogPosition position = first_in_memory();
     const Entry& oldest = window_.front();
     if (!oldest.on_disk) {
-      const SampleCounts counts = oldest.samples->counts();
-      stats_.evicted += counts;
-      readable_ = std::max(readable_, position);
-      for (auto& [id, reader] : readers_) {
-        if (reader.next > position) continue;
-        if (reader.next < position) {
-          // It is still at what is on disk, and will miss this when it has read that.
-          reader.shed += counts;
-          continue;
-        }
-        reader.lost += counts;
-        Note(reader, position, oldest.partition, counts, true);
-        reader.next = position + 1;
-        Advance(reader);
-      }
+      stats_.evicted += oldest.samples->counts();
+      readable_ = std::max(readable_, first_in_memory());
     }
+    if (!oldest.on_disk || oldest.dropped) ShedOldest();
     PopOldest();
   }
   ForgetShed();
   stats_.records = window_.size();
+}
+
+// Readers that have not come to the oldest in memory will not find it on disk.
+void SampleLog::ShedOldest() {
+  const LogPosition position = first_in_memory();
+  const Entry& oldest = window_.front();
+  const SampleCounts counts = oldest.samples->counts();
+  for (auto& [id, reader] : readers_) {
+    if (reader.next > position) continue;
+    if (reader.next < position) {
+      // It is still at what is on disk, and will miss this when it has read that.
+      reader.shed += counts;
+      continue;
+    }
+    reader.lost += counts;
+    Note(reader, position, oldest.partition, counts, true);
+    reader.next = position + 1;
+    Advance(reader);
+  }
 }
 
 // Commits of which nothing is in memory any more cannot be written. What a write has in hand is its
@@ -316,9 +327,12 @@ bool SampleLog::Recover(Reader& reader) {
       recovered.in_done = Over(recovered.in_done, gone);
       before += gone;
     }
+    // It may count on what an earlier process had in memory only.
+    before = Min(before, end_[p]);
+    recovered.in_done = Min(recovered.in_done, end_[p] - before);
     reader.read[p] = reader.before_low[p] = before;
+    reader.found += end_[p] - before - recovered.in_done;
   }
-  // It may count on what an earlier process had in memory only.
   if (reader.next >= next_) EndDisk(reader, next_);
   return true;
 }
@@ -450,6 +464,11 @@ void SampleLog::HandOut(Reader& reader, LogPosition position, uint32_t partition
 void SampleLog::Note(Reader& reader, LogPosition position, uint32_t partition,
                      const SampleCounts& counts, bool done) {
   reader.read[partition] += counts;
+  // More was handed out than seemed to be left: see EndDisk.
+  SampleCounts& in_done = reader.recovered[partition].in_done;
+  const SampleCounts excess = Over(in_done, Over(end_[partition], reader.read[partition]));
+  in_done -= excess;
+  reader.found += excess;
   reader.handed.push_back({position, counts, static_cast<uint8_t>(partition), done});
   if (done) reader.dirty[partition] = true;
 }
@@ -461,6 +480,7 @@ bool SampleLog::SkipRecovered(Reader& reader, const DiskReader::Head& head) {
   auto& done = recovered.done;
   if (!InRanges(done, head.position)) return false;
   const SampleCounts counts = head.samples->counts();
+  reader.found -= Over(counts, recovered.in_done);
   recovered.in_done = Over(recovered.in_done, counts);
   Note(reader, head.position, head.partition, counts, true);
   return true;
@@ -472,6 +492,8 @@ void SampleLog::EndDisk(Reader& reader, LogPosition limit) {
   for (uint32_t p = 0; p < kLogPartitions; p++) {
     const SampleCounts passed = Over(before_window_[p], reader.read[p]);
     const SampleCounts missing = Over(passed, reader.recovered[p].in_done);
+    // Of what was done some was in memory only: others, which are not done, were taken for it.
+    reader.found += Over(reader.recovered[p].in_done, passed);
     const SampleCounts shed = missing - Over(missing, reader.shed);
     reader.shed -= shed;
     reader.lost += shed;
@@ -554,13 +576,21 @@ void SampleLog::TrimDisk() {
 
 void SampleLog::DropSegment(const Segment& segment) {
   const uint32_t p = segment.header.partition;
-  stats_.evicted += segment.summary.end - segment.header.before;
+  // After a write that failed, the next one may have a part of it too.
+  const auto& segments = disk_->segments(p);
+  const SampleCounts end = segments.size() < 2
+                               ? segment.summary.end
+                               : Min(segment.summary.end, segments[1].header.before);
+  stats_.evicted += end - segment.header.before;
+  for (LogPosition at = std::max(segment.summary.first, first_in_memory());
+       at < next_ && at <= segment.summary.last; at++) {
+    if (At(at).partition == p) At(at).dropped = true;
+  }
   for (auto& [id, reader] : readers_) {
     if (reader.next > segment.summary.last) continue;
     SampleCounts unread =
-        Over(segment.summary.end, Over(reader.read[p], segment.header.before).total() > 0
-                                      ? reader.read[p]
-                                      : segment.header.before);
+        Over(end, Over(reader.read[p], segment.header.before).total() > 0 ? reader.read[p]
+                                                                          : segment.header.before);
     // What is in memory too is still read from there.
     for (LogPosition at = std::max(reader.next, first_in_memory());
          at < next_ && at <= segment.summary.last; at++) {

@@ -98,6 +98,17 @@ class SampleLog {
   void Done(ReaderId reader, uint64_t ticket);
   // What the reader has not read yet.
   SampleCounts Unread(ReaderId reader) const;
+  // What an earlier process left for it: at first as its cursor has it, which may count on records
+  // that were in memory only; exactly when that has been read.
+  const SampleCounts& Recovered(ReaderId reader) const { return readers_.at(reader).found; }
+  // Where a reader is; for people, it walks over segments.
+  struct Place {
+    LogPosition read = 0;          // the last record that was read
+    LogPosition done = 0;          // it is done with all up to this one
+    uint64_t disk_bytes = 0;       // of what it is not done with, at most
+    TimestampMs unread_since = 0;  // of the oldest that is not read, about; 0: there is none
+  };
+  Place PlaceOf(ReaderId reader) const;
   // Position of the last record appended.
   LogPosition end() const { return next_ - 1; }
 
@@ -111,6 +122,7 @@ class SampleLog {
     std::shared_ptr<const GroupSamples> samples;
     uint8_t partition = 0;
     bool on_disk = false;
+    bool dropped = false;  // and gone from there
   };
   // A commit that is not on disk yet.
   struct Unwritten {
@@ -149,11 +161,14 @@ class SampleLog {
     bool serving = false;
     std::unique_ptr<DiskReader> disk;
     std::array<CursorState, kLogPartitions> recovered;  // less what was passed
+    SampleCounts found;                                 // of an earlier process, and not done
     std::array<bool, kLogPartitions> dirty{};
   };
 
   LogPosition first_in_memory() const { return next_ - window_.size(); }
   Entry& At(LogPosition position) { return window_[position - first_in_memory()]; }
+  uint64_t DiskBytesFrom(LogPosition position) const;
+  TimestampMs OldestMs(LogPosition position) const;
   LogPosition LowOf(const Reader& reader) const {
     return reader.handed.empty() ? reader.next : reader.handed.front().position;
   }
@@ -166,6 +181,7 @@ class SampleLog {
   void RunWaiting();
   void Trim();
   void PopOldest();
+  void ShedOldest();
   void ForgetShed();
   void TrimDisk();
   void DropSegment(const Segment& segment);

@@ -36,9 +36,12 @@ uint64_t LargestIrregular(const GroupSamples& samples, const PreparedGroup& prep
   return largest;
 }
 
-std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
-                                             const PreparedGroup& prepared, uint32_t chunk,
-                                             EntryRange range, TimestampMs oldest) {
+namespace {
+
+// A copy of the entries for which keeps(entry, series, timestamp).
+template <typename F>
+std::shared_ptr<const GroupSamples> KeepIf(const GroupSamples& samples,
+                                           const PreparedGroup& prepared, uint32_t chunk, F keeps) {
   auto kept = std::make_shared<GroupSamples>();
   kept->group = samples.group;
   kept->timestamp = samples.timestamp;
@@ -46,10 +49,9 @@ std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
   kept->starts = samples.starts;
   kept->metadata = samples.metadata;
   uint64_t entry = 0;
-  auto keeps = [&](TimestampMs timestamp) { return range.Has(entry++) && timestamp >= oldest; };
   uint32_t next = 0;  // values stand in the order of their series
   ForEachFloat(samples, prepared, chunk, [&](uint32_t series, TimestampMs timestamp, double value) {
-    if (!keeps(timestamp)) return;
+    if (!keeps(entry++, series, timestamp)) return;
     if (timestamp == samples.timestamp && series >= next) {
       kept->present[series / 64] |= uint64_t{1} << (series % 64);
       kept->values.push_back(value);
@@ -62,15 +64,55 @@ std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
   ForEachIrregular(
       samples, prepared, chunk,
       [&](const HistogramSample& sample) {
-        if (keeps(sample.timestamp)) irregular.histograms.push_back(sample);
+        if (keeps(entry++, sample.index, sample.timestamp)) irregular.histograms.push_back(sample);
       },
       [&](const ExemplarSample& sample) {
-        if (keeps(sample.timestamp)) irregular.exemplars.push_back(sample);
+        if (keeps(entry++, sample.index, sample.timestamp)) irregular.exemplars.push_back(sample);
       });
   if (!irregular.histograms.empty() || !irregular.exemplars.empty()) {
     kept->irregular = std::make_shared<const IrregularSamples>(std::move(irregular));
   }
   return kept;
+}
+
+}  // namespace
+
+std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
+                                             const PreparedGroup& prepared, uint32_t chunk,
+                                             EntryRange range, TimestampMs oldest) {
+  return KeepIf(samples, prepared, chunk, [&](uint64_t entry, uint32_t, TimestampMs timestamp) {
+    return range.Has(entry) && timestamp >= oldest;
+  });
+}
+
+std::shared_ptr<const GroupSamples> KeepSelected(const GroupSamples& samples,
+                                                 const PreparedGroup& prepared, uint32_t chunk,
+                                                 EntryRange range,
+                                                 const EntrySelection& selection) {
+  return KeepIf(samples, prepared, chunk, [&](uint64_t entry, uint32_t, TimestampMs) {
+    return range.Has(entry) && selection.Has(entry - range.skip);
+  });
+}
+
+std::shared_ptr<const GroupSamples> KeepSeries(const GroupSamples& samples,
+                                               const PreparedGroup& prepared, uint32_t chunk,
+                                               const std::vector<uint32_t>& series, bool inverse) {
+  return KeepIf(samples, prepared, chunk, [&](uint64_t, uint32_t index, TimestampMs) {
+    return std::binary_search(series.begin(), series.end(), index) != inverse;
+  });
+}
+
+SampleCounts CountOf(const GroupSamples& samples, uint32_t series) {
+  auto count = [series](const auto& list) {
+    return static_cast<uint64_t>(std::count_if(
+        list.begin(), list.end(), [series](const auto& one) { return one.index == series; }));
+  };
+  SampleCounts counts{(samples.Has(series) ? 1 : 0) + count(samples.own), 0, 0};
+  if (samples.irregular != nullptr) {
+    counts.histograms = count(samples.irregular->histograms);
+    counts.exemplars = count(samples.irregular->exemplars);
+  }
+  return counts;
 }
 
 }  // namespace tributary

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <vector>
 
 #include "agent/remote/prepared_group.h"
 #include "agent/series/samples.h"
@@ -23,6 +24,18 @@ struct EntryRange {
   bool Has(uint64_t entry) const { return entry >= skip && entry - skip < count; }
 };
 
+// Of a part of a request, those of its entries whose numbers in the request are [begin, end) and
+// that are not gone. Views.
+struct EntrySelection {
+  const std::vector<uint32_t>* numbers = nullptr;  // of the part's entries, from its first on
+  std::vector<uint8_t>* gone = nullptr;            // by number: delivered or dropped
+  uint32_t begin = 0, end = 0;
+  bool Has(uint64_t entry_of_part) const {
+    const uint32_t number = (*numbers)[entry_of_part];
+    return number >= begin && number < end && (*gone)[number] == 0;
+  }
+};
+
 // How many entries there are.
 SampleCounts CountKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
 
@@ -34,6 +47,17 @@ uint64_t LargestIrregular(const GroupSamples& samples, const PreparedGroup& prep
 std::shared_ptr<const GroupSamples> KeepOnly(const GroupSamples& samples,
                                              const PreparedGroup& prepared, uint32_t chunk,
                                              EntryRange range, TimestampMs oldest);
+// A copy of those of a range that are selected.
+std::shared_ptr<const GroupSamples> KeepSelected(const GroupSamples& samples,
+                                                 const PreparedGroup& prepared, uint32_t chunk,
+                                                 EntryRange range, const EntrySelection& selection);
+// A copy of the entries of these series of the chunk, which are sorted, or (`inverse`) of all
+// others.
+std::shared_ptr<const GroupSamples> KeepSeries(const GroupSamples& samples,
+                                               const PreparedGroup& prepared, uint32_t chunk,
+                                               const std::vector<uint32_t>& series, bool inverse);
+// What there is of one series.
+SampleCounts CountOf(const GroupSamples& samples, uint32_t series);
 
 namespace chunk_samples {
 
@@ -94,6 +118,15 @@ void ForEachIrregular(const GroupSamples& samples, const PreparedGroup& prepared
   for (const ExemplarSample& sample : samples.irregular->exemplars) {
     if (kept(sample.index)) on_exemplar(sample);
   }
+}
+
+// Calls f(series, timestamp) for the entries of a chunk, in their order.
+template <typename F>
+void ForEachEntry(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk, F f) {
+  ForEachFloat(samples, prepared, chunk,
+               [&](uint32_t series, TimestampMs timestamp, double) { f(series, timestamp); });
+  auto irregular = [&](const auto& sample) { f(sample.index, sample.timestamp); };
+  ForEachIrregular(samples, prepared, chunk, irregular, irregular);
 }
 
 }  // namespace tributary

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "common/base/version.h"
+#include "common/http_client/secrets.h"
 
 namespace tributary {
 
@@ -25,6 +26,50 @@ std::string FirstLine(const std::string& body) {
   std::string line = body.substr(0, std::min(body.find('\n'), kErrorBytesMax));
   while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.pop_back();
   return line;
+}
+
+SendOutcome::Blames BlamedBy(int status) {
+  using Blames = SendOutcome::Blames;
+  switch (status) {
+    case 400:
+      return Blames::kContent;
+    case 401:
+    case 403:
+      return Blames::kCredentials;
+    case 413:
+      return Blames::kSize;
+    case 415:
+      return Blames::kProtocol;
+    case 429:
+      return Blames::kAmount;
+    default:
+      return Blames::kNothing;
+  }
+}
+
+// What a receiver may repeat of what it was sent.
+std::vector<std::string> SecretsOf(const RemoteWriteConfig& config, FileSystem& files) {
+  std::vector<std::string> secrets;
+  auto add = [&](const std::string& value, const std::string& path) {
+    if (auto secret = ValueOrFile(files, value, path); secret && !secret->empty()) {
+      secrets.push_back(std::move(*secret));
+    }
+  };
+  for (const auto& [name, value] : config.headers) add(value, "");
+  if (const auto& basic = config.http.basic_auth) {
+    add(basic->password.value, basic->password_file);
+    auto user = ValueOrFile(files, basic->username, basic->username_file);
+    if (user && !secrets.empty()) add(BasicCredentials(*user, secrets.back()).substr(6), "");
+  }
+  if (const auto& authorization = config.http.authorization) {
+    add(authorization->credentials.value, authorization->credentials_file);
+  }
+  if (config.sigv4) add(config.sigv4->secret_key.value, "");
+  for (const auto& [name, header] : config.http.http_headers) {
+    for (const Secret& secret : header.secrets) add(secret.value, "");
+    for (const std::string& file : header.files) add("", file);
+  }
+  return secrets;
 }
 
 // `headers` are added like http_headers, after what is signed.
@@ -100,7 +145,7 @@ class RemoteClient::Exchange : public HttpHandler {
 
 RemoteClient::RemoteClient(EventLoop& loop, HttpTransport& transport, FileSystem& files,
                            std::shared_ptr<const RemoteWriteConfig> config, Tracer* tracer)
-    : loop_(loop), config_(std::move(config)), tracer_(tracer) {
+    : loop_(loop), files_(files), config_(std::move(config)), tracer_(tracer) {
   std::unique_ptr<Sigv4Signer> signer;
   if (config_->sigv4) {
     signer = std::make_unique<Sigv4Signer>(
@@ -171,7 +216,10 @@ SendOutcome RemoteClient::Classify(const HttpOutcome& outcome, const std::string
   const bool recoverable =
       outcome.status / 100 == 5 || (outcome.status == 429 && config_->queue.retry_on_http_429);
   result.kind = recoverable ? SendOutcome::Kind::kRetry : SendOutcome::Kind::kRejected;
-  result.message = fmt::format("the receiver answered {}: {}", outcome.status, FirstLine(body));
+  result.blames = BlamedBy(outcome.status);
+  result.message =
+      fmt::format("the receiver answered {}: {}", outcome.status,
+                  HideSecrets(FirstLine(body), SecretsOf(*config_, files_), kErrorBytesMax));
   if (recoverable) result.retry_after = ParseRetryAfter(retry_after, loop_.WallMs());
   return result;
 }

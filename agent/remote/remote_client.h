@@ -29,7 +29,17 @@ struct SendOutcome {
     kRetry,  // may succeed later: network, credentials, endless redirects, 5xx, 429 if configured
     kRejected,  // will not: other statuses
   };
+  // What the status says is wrong, for those who tell errors apart.
+  enum class Blames : uint8_t {
+    kNothing,      // it is another status, or none came
+    kCredentials,  // 401, 403
+    kContent,      // 400
+    kSize,         // 413
+    kProtocol,     // 415
+    kAmount,       // 429
+  };
   Kind kind = Kind::kDelivered;
+  Blames blames = Blames::kNothing;
   int status = 0;  // of the response, 0 if none came
   std::optional<nanoseconds> retry_after;
   WrittenStats written;  // of any answer
@@ -72,6 +82,7 @@ class RemoteClient {
   void Finish(uint64_t send, SendOutcome outcome);
 
   EventLoop& loop_;
+  FileSystem& files_;
   std::shared_ptr<const RemoteWriteConfig> config_;
   Tracer* const tracer_;                 // null: nothing is traced
   const Sigv4Signer* signer_ = nullptr;  // the HTTP client's; null: nothing is signed

@@ -55,18 +55,24 @@ bool RemoteQueue::Group::idle() const {
 RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
     : env_(environment),
       spec_(std::move(spec)),
-      reader_(env_.log.AddReader(spec_.config->identity, [this] {
-        more_to_read_ = true;
-        MaybeRead();
-      })),
+      given_(spec_.config),
+      reader_(env_.log.AddReader(spec_.config->identity,
+                                 [this] {
+                                   more_to_read_ = true;
+                                   MaybeRead();
+                                 })),
       deadline_timer_(env_.loop),
       tick_timer_(env_.loop),
+      appended_before_(env_.log.stats().appended),
       start_ms_(env_.log.SinceMs(reader_)),
       filter_(*spec_.config, start_ms_),
       encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
       shards_(spec_.config->queue.min_shards),
-      batch_duration_({.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60, 120, 300}) {
+      batch_duration_({.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60, 120, 300}),
+      parked_timer_(env_.loop),
+      hash_(HashKey::FromSeed(env_.random())) {
   MakeClient();
+  MakeDeadLetter();
   tick_timer_.SetAfter(ShardCalculator::kInterval, [this] { Tick(); });
 }
 
@@ -91,7 +97,8 @@ void RemoteQueue::Forget() {
 
 uint64_t RemoteQueue::capacity() const {
   const QueueConfig& queue = spec_.config->queue;
-  return std::max(queue.capacity, queue.max_samples_per_send) * shards_;
+  return std::max(queue.capacity, queue.max_samples_per_send) *
+         (shards_ + (parked_ == nullptr ? 0 : 1));
 }
 
 void RemoteQueue::MaybeRead() {
@@ -106,6 +113,8 @@ void RemoteQueue::MaybeRead() {
 
 void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   reading_ = false;
+  stats_.unwanted += batch.damaged - filter_.Wanted(batch.damaged);
+  stats_.unwanted += batch.lost - filter_.Wanted(batch.lost);
   if (const SampleCounts damaged = filter_.Wanted(batch.damaged); damaged.total() > 0) {
     stats_.read += damaged;
     stats_.dropped[DropReason::kLogDamaged] += damaged;
@@ -130,7 +139,8 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   for (LogRecord& record : batch.records) {
     NoteHighest(highest_read_ms_, record.samples->timestamp);
     Filter(record.samples, false);
-    outstanding_.push_back({record.ticket, 1, env_.loop.Now()});
+    outstanding_.push_back(
+        {record.ticket, 1, env_.loop.Now(), record.samples->timestamp, record.maybe_delivered});
     Accept(std::move(record.samples), &outstanding_.back());
   }
   if (batch.at_end) more_to_read_ = false;
@@ -152,6 +162,7 @@ void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read
     stats_.dropped[DropReason::kSwitchedOff] += removed.unwanted;
   } else {
     counts -= removed.unwanted;
+    stats_.unwanted += removed.unwanted;
     stats_.read += counts;
     calculator_.AddIn(counts.total());
   }
@@ -179,7 +190,10 @@ void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstandin
 
 RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
   std::unique_ptr<Group>& group = groups_[definition->id()];
-  if (group == nullptr) group = std::make_unique<Group>(definition, *spec_.rules);
+  if (group == nullptr) {
+    group = std::make_unique<Group>(definition, *spec_.rules);
+    if (!refused_.empty()) FindRefused(*group);
+  }
   return *group;
 }
 
@@ -187,7 +201,7 @@ RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
 void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
   Group& group = GroupOf(samples->group);
   TargetOrder& order = targets_[group.target_key];
-  SampleCounts left = samples->counts(), kept;
+  SampleCounts left = samples->counts(), kept, refused;
   const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
   // Where entries have times of their own, each is looked at when it is about to be sent.
   const bool too_old = limit > 0 && samples->timestamp < env_.loop.WallMs() - limit &&
@@ -197,9 +211,14 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
     if (of_chunk.total() == 0) continue;
     kept += of_chunk;
     if (too_old) continue;
+    Lane& lane = group.lanes[chunk];
+    if (HasQuarantined(lane)) {
+      refused += EnqueueApart(lane, samples, record);
+      continue;
+    }
     record->unfinished++;
     order.unfinished++;
-    Push(group.lanes[chunk], {samples, record, of_chunk.total(), 0, record->read});
+    Push(lane, {samples, record, of_chunk.total(), 0, record->read});
   }
   stats_.dropped[DropReason::kSeries] += left - kept;
   if (too_old) {
@@ -207,6 +226,8 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
   } else {
     left -= kept;
   }
+  stats_.dropped[DropReason::kRefused] += refused;
+  left += refused;
   calculator_.AddDropped(left.total());
   pending_ -= left;
   Unhold(record);
@@ -281,12 +302,12 @@ void RemoteQueue::Tick() {
 
 bool RemoteQueue::Serves(const RemoteSpec& spec) const {
   const RemoteSpec& latest = next_spec_ != nullptr ? *next_spec_ : spec_;
-  return *latest.config == *spec.config &&
-         latest.rules->external_labels == spec.rules->external_labels &&
+  return *given_ == *spec.config && latest.rules->external_labels == spec.rules->external_labels &&
          latest.rules->name_validation == spec.rules->name_validation;
 }
 
 void RemoteQueue::Reconfigure(RemoteSpec spec) {
+  given_ = spec.config;
   next_spec_ = std::make_unique<RemoteSpec>(std::move(spec));
   deadline_timer_.Cancel();
   ApplyPendingSpec();
@@ -305,10 +326,18 @@ void RemoteQueue::ApplyPendingSpec() {
   };
   std::vector<Unsent> unsent;
   for (const auto& request : requests_) {
-    for (const Part& part : request->parts) {
-      unsent.push_back({KeepOnly(*part.samples, part.lane->group->prepared, part.lane->chunk,
-                                 part.range, request->oldest_allowed),
-                        part.record});
+    for (size_t i = 0; i < request->parts.size(); i++) {
+      const Part& part = request->parts[i];
+      const PreparedGroup& prepared = part.lane->group->prepared;
+      if (Split* split = request->split.get()) {
+        unsent.push_back({KeepSelected(*part.samples, prepared, part.lane->chunk, part.range,
+                                       split->plan.Select(i, split->plan.whole())),
+                          part.record});
+        continue;
+      }
+      unsent.push_back(
+          {KeepOnly(*part.samples, prepared, part.lane->chunk, part.range, request->oldest_allowed),
+           part.record});
     }
   }
   for (const auto& [id, group] : groups_) {
@@ -329,6 +358,12 @@ void RemoteQueue::ApplyPendingSpec() {
   });
 
   requests_.clear();
+  splitting_ = parked_ = nullptr;
+  parked_timer_.Cancel();
+  split_waiting_.clear();
+  credential_watch_.reset();
+  // Other rules, or another receiver: all is tried again.
+  refused_.Clear();
   ready_.clear();
   ready_entries_ = 0;
   groups_.clear();
@@ -339,6 +374,7 @@ void RemoteQueue::ApplyPendingSpec() {
   filter_ = RecordFilter(*spec_.config, start_ms_);
   encoder_ = std::make_unique<RequestEncoder>(spec_.config->message);
   MakeClient();
+  MakeDeadLetter();
   shards_ = std::clamp(shards_, spec_.config->queue.min_shards, spec_.config->queue.max_shards);
   for (Outstanding& record : outstanding_) record.unfinished = 0;
   pending_ = {};

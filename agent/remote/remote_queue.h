@@ -9,6 +9,10 @@
 // Floats, histograms and exemplars are *entries* alike: order, batches and bounds count them all;
 // stats tell them apart.
 //
+// Errors: what is refused, where it is not simply dropped, is in remote_queue_refusals.cc; a
+// request keeps its lanes until all of it is delivered or dropped, whatever is sent of it
+// meanwhile.
+//
 // One thread (the loop's). Bounds: what is read ahead of delivery is at most `capacity` entries a
 // shard (and one batch); what lies beyond stays in the log.
 #pragma once
@@ -17,21 +21,32 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
+#include "agent/remote/credential_watch.h"
+#include "agent/remote/dead_letter.h"
 #include "agent/remote/metadata_sender.h"
 #include "agent/remote/prepared_group.h"
 #include "agent/remote/record_filter.h"
+#include "agent/remote/refused_series.h"
 #include "agent/remote/remote_client.h"
+#include "agent/remote/remote_ledger.h"
 #include "agent/remote/remote_queue_stats.h"
 #include "agent/remote/request_encoder.h"
+#include "agent/remote/request_split.h"
 #include "agent/remote/shard_calculator.h"
+#include "agent/remote/split_plan.h"
 #include "agent/telemetry/metric_sink.h"
+#include "agent/telemetry/status.h"
+#include "common/base/hash.h"
 
 namespace tributary {
 
@@ -52,6 +67,7 @@ struct RemoteEnvironment {
   Logger& logger;
   std::function<uint64_t()> random;  // for jitter
   Tracer* tracer = nullptr;          // null: nothing is traced
+  DeadLetterPlace dead_letters = {};
 };
 
 class RemoteQueue {
@@ -81,7 +97,9 @@ class RemoteQueue {
   const SampleCounts& pending() const { return pending_; }
   // What is in the log and was not read yet, of all kinds.
   SampleCounts unread() const { return env_.log.Unread(reader_); }
+  RemoteLedger ledger() const;
   void Collect(MetricSink& sink) const;
+  RemoteStatus status() const;
 
  private:
   struct Group;
@@ -90,6 +108,8 @@ class RemoteQueue {
     uint64_t ticket;
     uint32_t unfinished = 0;
     MonotonicTime read{};
+    TimestampMs timestamp = 0;
+    bool maybe_delivered = false;  // by an earlier process
   };
   // Samples of one record for one lane.
   struct Item {
@@ -98,6 +118,7 @@ class RemoteQueue {
     uint64_t count = 0;  // entries of the lane's series that the remote keeps
     uint64_t taken = 0;  // of them, those that were put into requests
     MonotonicTime since{};
+    bool probe = false;  // of a quarantined series: to be sent alone
     uint64_t left() const { return count - taken; }
   };
   struct Lane {
@@ -106,6 +127,8 @@ class RemoteQueue {
     std::deque<Item> items;
     bool in_flight = false;
     bool ready = false;
+    // Its series that the remote has refused: numbers in the group, sorted, and hashes.
+    std::vector<std::pair<uint32_t, uint64_t>> refused;
     uint64_t left() const;
   };
   struct Group {
@@ -130,6 +153,32 @@ class RemoteQueue {
     EntryRange range;
     bool last = false;  // the item is finished with it
   };
+  // What became of a piece of a request that is refused for good.
+  struct RefusedPiece {
+    RequestSplit::Piece piece;
+    SampleCounts counts;
+    WrittenStats written;
+    SendOutcome outcome;
+  };
+  // The search for what is refused in a request.
+  struct Split {
+    SplitPlan plan;
+    std::optional<RequestSplit> search;  // none: what is left of the request is sent whole
+    RequestSplit::Piece piece;           // what is in the body
+    // Answers of 429 count as refusals.
+    bool by_amount = false;
+    bool may_drop = true;
+    bool accepted = false;  // something was
+    std::vector<RefusedPiece> refused;
+  };
+  // Answers of 429 to a request: since when, and what came of others meanwhile.
+  struct Limited {
+    int in_row = 0;
+    MonotonicTime since{};
+    uint64_t own = 0, own_delivered = 0;  // answers of 429 and 2xx to it and to pieces of it
+    uint64_t delivered_before = 0, answers_before = 0;
+    bool partly_accepted = false;
+  };
   struct Request {
     std::vector<Part> parts;
     uint64_t entries = 0;
@@ -144,6 +193,13 @@ class RemoteQueue {
     MonotonicTime started{};
     uint64_t send = 0;  // 0: waiting for the next attempt
     std::unique_ptr<Timer> timer;
+    bool maybe_delivered = false;  // by an earlier process; of all of it or none
+    bool probe = false;
+    nanoseconds credentials_backoff{};  // 0: the last answer was no 401 or 403
+    bool awaits_credentials = false;
+    Limited limited;
+    SendOutcome refusal;  // for which it is to be split
+    std::unique_ptr<Split> split;
   };
 
   uint64_t capacity() const;
@@ -160,13 +216,18 @@ class RemoteQueue {
   void TrySend();
   std::unique_ptr<Request> BuildRequest();
   void TakeFromLane(Lane& lane, Request& request, uint64_t& bytes);
+  // What is sent alone stays so, and what may be a duplicate hurts nothing that is none.
+  static bool FitsBeside(const Item& item, const Request& request);
   // Writes the body. False: nothing of it is young enough to be sent.
   bool Encode(Request& request);
   void Attempt(Request* request);
   void OnOutcome(Request* request, SendOutcome outcome);
   void Retry(Request* request, const SendOutcome& outcome);
-  // The request has had its last answer.
-  void CountOutcome(const Request& request, const SendOutcome& outcome);
+  void AttemptAgain(Request* request);
+  bool MaybeDuplicate(const Request& request, const SendOutcome& outcome) const;
+  // The request, or a piece of it, has had its last answer: of what is in `counts`.
+  void CountOutcome(const Request& request, const SendOutcome& outcome, const SampleCounts& counts,
+                    const WrittenStats& written);
   void Settle(Request* request);
   void Finish(Request* request);
   void FinishItem(Outstanding* record, uint64_t target_key);
@@ -177,9 +238,42 @@ class RemoteQueue {
   void ApplyPendingSpec();
   void MakeClient();
   void NoteHighest(TimestampMs& highest, TimestampMs timestamp);
+  void NoteError(const std::string& message);
+  // Since when the oldest sample waits that is neither delivered nor dropped; 0: none does.
+  TimestampMs WaitsSinceMs() const;
+
+  // Of remote_queue_refusals.cc: each takes the request on if it returns true.
+  bool HandleError(Request* request, const SendOutcome& outcome);
+  void AwaitCredentials(Request* request, const SendOutcome& outcome);
+  void OnCredentialsChanged();
+  void FallBack(const SendOutcome& outcome);
+  bool OnTooMany(Request* request, const SendOutcome& outcome);
+  bool OthersAreTaken(const Request& request) const;
+  uint32_t SplitRequests(const Request& request, const SendOutcome& outcome) const;
+  void StartSplit(Request* request, const SendOutcome& outcome, bool by_amount, bool may_drop);
+  void OnPiece(Request* request, const SendOutcome& outcome, nanoseconds duration);
+  void NextPiece(Request* request, nanoseconds pause);
+  void EndSplit(Request* request);
+  void SendWholeAgain(Request* request);
+  void Refuse(Request& request, const RefusedPiece& refused, uint64_t& quarantined);
+  void WriteDeadLetter(Request& request, const RefusedPiece& refused, bool is_loss);
+  void StartNextSplit();
+  bool DeliveredLately() const;
+  // Of remote_queue_quarantine.cc.
+  uint64_t HashOf(std::string_view encoded_labels) const { return hash_(encoded_labels); }
+  void FindRefused(Group& group);
+  void NoteRefused(Lane& lane, uint32_t series, uint64_t hash);
+  void ForgiveDelivered(const Request& request);
+  bool HasQuarantined(const Lane& lane) const;
+  SampleCounts EnqueueApart(Lane& lane, const std::shared_ptr<const GroupSamples>& samples,
+                            Outstanding* record);
+  void MakeDeadLetter();
+  void CollectErrors(MetricSink& sink, const MetricLabels& labels) const;
 
   RemoteEnvironment env_;
   RemoteSpec spec_;
+  // As it was given: after a fallback spec_ is another.
+  std::shared_ptr<const RemoteWriteConfig> given_;
   std::unique_ptr<RemoteSpec> next_spec_;
   std::unique_ptr<RemoteClient> client_;
   MetadataSenderStats metadata_stats_;
@@ -199,6 +293,7 @@ class RemoteQueue {
   Timer deadline_timer_;
   Timer tick_timer_;
 
+  const SampleCounts appended_before_;  // when the reader was added
   const TimestampMs start_ms_;
   RecordFilter filter_;
   std::unique_ptr<RequestEncoder> encoder_;
@@ -213,7 +308,25 @@ class RemoteQueue {
   LogLimiter failure_log_{seconds(60)};
   LogLimiter eviction_log_{seconds(60)};
   LogLimiter custom_buckets_log_{seconds(60)};
+  LogLimiter refusal_log_{seconds(60)};
+  LogLimiter credentials_log_{seconds(60)};
   std::string last_error_;
+  TimestampMs last_error_ms_ = 0, last_success_ms_ = 0;  // 0: never
+
+  std::unique_ptr<CredentialWatch> credential_watch_;  // while a request awaits credentials
+  Request* splitting_ = nullptr;                       // one at a time
+  std::deque<Request*> split_waiting_;
+  // After a split in which nothing was accepted, the next ones are short.
+  MonotonicTime short_splits_until_{};
+  Request* parked_ = nullptr;  // it takes no shard
+  Timer parked_timer_;
+  MonotonicTime next_blind_split_{};
+  uint64_t delivered_answers_ = 0, amount_answers_ = 0;
+  std::optional<MonotonicTime> last_delivery_;
+  const HashKey hash_;
+  RefusedSeries refused_;
+  std::unique_ptr<DeadLetter> dead_letter_;
+
   std::function<void()> drained_;
   bool draining_ = false;
 };

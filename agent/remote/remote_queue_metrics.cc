@@ -1,26 +1,10 @@
-#include <iterator>
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "agent/remote/remote_queue.h"
 
 namespace tributary {
-
-namespace {
-
-// Prometheus has the names of the first two and of kCustomBuckets.
-constexpr std::pair<DropReason, const char*> kReasons[] = {
-    {DropReason::kSeries, "dropped_series"},
-    {DropReason::kTooOld, "too_old"},
-    {DropReason::kLogFull, "log_full"},
-    {DropReason::kBeforeStart, "before_start"},
-    {DropReason::kCustomBuckets, "nhcb_in_rw1_not_supported"},
-    {DropReason::kSwitchedOff, "switched_off"},
-    {DropReason::kLogDamaged, "log_damaged"},
-};
-static_assert(std::size(kReasons) == kDropReasons);
-
-}  // namespace
 
 void RemoteQueue::Collect(MetricSink& sink) const {
   const MetricLabels labels = {{"remote_name", spec_.config->name},
@@ -38,14 +22,14 @@ void RemoteQueue::Collect(MetricSink& sink) const {
   const Kind kinds[] = {{"samples", &SampleCounts::samples},
                         {"histograms", &SampleCounts::histograms},
                         {"exemplars", &SampleCounts::exemplars}};
-  const SampleCounts unread = this->unread();
+  const RemoteLedger ledger = this->ledger();
   for (const auto& [name, count] : kinds) {
     counter(name + "_total", "Delivered " + name + ".", stats_.sent.*count);
     counter(name + "_failed_total", "What the receiver refused for good, of " + name + ".",
             stats_.failed.*count);
     counter(name + "_retried_total", "What could not be sent and was tried again, of " + name + ".",
             stats_.retried.*count);
-    for (const auto& [reason, reason_name] : kReasons) {
+    for (const auto& [reason, reason_name] : kDropReasonNames) {
       // What cannot be is not shown.
       if (reason == DropReason::kCustomBuckets && name != "histograms") continue;
       if (reason == DropReason::kSwitchedOff && name == "samples") continue;
@@ -61,10 +45,19 @@ void RemoteQueue::Collect(MetricSink& sink) const {
           static_cast<double>(pending_.*count));
     sink.AddGauge("tributary_remote_" + name + "_unread",
                   "In the log, and not read from it yet, of " + name + ".", labels,
-                  static_cast<double>(unread.*count));
-    sink.AddCounter("tributary_remote_" + name + "_read_total",
-                    "Taken from the log and sent, failed, dropped or pending, of " + name + ".",
-                    labels, static_cast<double>(stats_.read.*count));
+                  static_cast<double>(ledger.unread.*count));
+    auto own_counter = [&](const std::string& what, const std::string& help, uint64_t value) {
+      sink.AddCounter("tributary_remote_" + name + "_" + what + "_total", help + name + ".", labels,
+                      static_cast<double>(value));
+    };
+    own_counter("read", "Taken from the log and sent, failed, dropped or pending, of ",
+                stats_.read.*count);
+    own_counter("accepted", "Put into the log since the remote was added, of ",
+                ledger.accepted.*count);
+    own_counter("recovered", "Left in the log by an earlier process for this remote, of ",
+                ledger.recovered.*count);
+    own_counter("unwanted", "Passed over in the log, as the remote does not take any, of ",
+                ledger.unwanted.*count);
   }
   counter("bytes_total", "Bytes of delivered requests, compressed.", stats_.bytes_sent);
   if (spec_.config->message == RemoteWriteMessage::kV1) {
@@ -102,6 +95,53 @@ void RemoteQueue::Collect(MetricSink& sink) const {
                     "How long attempts to send took.", labels, batch_duration_);
   sink.AddCounter("tributary_remote_requests_total", "Attempts to send.", labels,
                   static_cast<double>(stats_.requests));
+  sink.AddCounter("tributary_relabel_dropped_total", kRelabelDroppedHelp,
+                  {{"stage", "write"}, {"remote_name", spec_.config->name}},
+                  static_cast<double>(stats_.dropped[DropReason::kSeries].total()));
+  const TimestampMs since = WaitsSinceMs();
+  sink.AddGauge("tributary_remote_backlog_seconds",
+                "How old the oldest sample is that is neither delivered nor dropped.", labels,
+                since == 0 ? 0 : static_cast<double>(env_.loop.WallMs() - since) / 1000);
+  CollectErrors(sink, labels);
+}
+
+void RemoteQueue::CollectErrors(MetricSink& sink, const MetricLabels& labels) const {
+  auto counter = [&](const std::string& name, const std::string& help, uint64_t value) {
+    sink.AddCounter("tributary_remote_" + name, help, labels, static_cast<double>(value));
+  };
+  auto gauge = [&](const std::string& name, const std::string& help, size_t value) {
+    sink.AddGauge("tributary_remote_" + name, help, labels, static_cast<double>(value));
+  };
+  const auto waiting = std::count_if(requests_.begin(), requests_.end(), [](const auto& request) {
+    return request->credentials_backoff > nanoseconds(0);
+  });
+  counter("credential_waits_total",
+          "Answers of 401 and 403 after which a request was kept to be tried again.",
+          stats_.credential_waits);
+  gauge("requests_awaiting_credentials", "Requests that were last answered with 401 or 403.",
+        static_cast<size_t>(waiting));
+  counter("splits_total", "Refused requests that were sent again in parts.", stats_.splits);
+  counter("split_requests_total", "Parts of refused requests that were sent.",
+          stats_.split_requests);
+  counter("split_waits_total", "Refused requests that waited for the split of another.",
+          stats_.split_waits);
+  gauge("requests_awaiting_split", "Refused requests that wait for the split of another.",
+        split_waiting_.size());
+  counter("requests_parked_total",
+          "Requests that were answered with 429 for so long that others overtook them.",
+          stats_.parked);
+  gauge("quarantined_series", "Series that are left out as the receiver refuses them.",
+        refused_.quarantined());
+  counter("quarantine_probes_total", "Samples of such series that were sent to try again.",
+          stats_.probes);
+  counter("dead_letter_samples_total", "What was refused and written to the dead-letter file.",
+          stats_.dead_letters.written);
+  counter("dead_letter_lost_samples_total",
+          "What was refused and not written to the dead-letter file: too much, or the disk failed.",
+          stats_.dead_letters.lost);
+  counter("dead_letter_failures_total", "Writes to the dead-letter file that failed.",
+          stats_.dead_letters.failures);
+  counter("protocol_fallbacks_total", "Changes from remote write 2.0 to 1.0.", stats_.fallbacks);
 }
 
 }  // namespace tributary

@@ -1,6 +1,7 @@
 // The part of the queue that makes requests of what is ready, sends them, and hears what became of
 // them.
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -28,7 +29,8 @@ uint64_t MetadataBytes(const GroupSamples& samples) {
 void RemoteQueue::TrySend() {
   const QueueConfig& queue = spec_.config->queue;
   bool dropped = false;
-  while (next_spec_ == nullptr && requests_.size() < shards_ && !ready_.empty()) {
+  const uint64_t apart = parked_ == nullptr ? 0 : 1;
+  while (next_spec_ == nullptr && requests_.size() - apart < shards_ && !ready_.empty()) {
     const MonotonicTime due = ready_.front()->items.front().since + queue.batch_send_deadline;
     const bool full = ready_entries_ >= queue.max_samples_per_send;
     if (!full && !draining_ && env_.loop.Now() < due) {
@@ -59,6 +61,7 @@ std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
   uint64_t bytes = 0;
   while (!ready_.empty() && request->entries < entries_max && bytes < kRequestBytesMax) {
     Lane& lane = *ready_.front();
+    if (request->entries > 0 && !FitsBeside(lane.items.front(), *request)) break;
     // A lane is not split between two requests, as the second would have to wait for the first.
     if (request->entries > 0 && request->entries + lane.items.front().left() > entries_max) break;
     ready_.pop_front();
@@ -70,10 +73,16 @@ std::unique_ptr<RemoteQueue::Request> RemoteQueue::BuildRequest() {
   return request;
 }
 
+bool RemoteQueue::FitsBeside(const Item& item, const Request& request) {
+  return !item.probe && !request.probe && item.record->maybe_delivered == request.maybe_delivered;
+}
+
 void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
   const uint64_t entries_max = spec_.config->queue.max_samples_per_send;
   const PreparedGroup& prepared = lane.group->prepared;
   if (encoder_->has_metadata()) bytes += MetadataBytes(*lane.items.front().samples);
+  request.maybe_delivered = lane.items.front().record->maybe_delivered;
+  request.probe = lane.items.front().probe;
   do {
     Item& item = lane.items.front();
     const uint64_t entry_bytes = prepared.bytes_per_series(lane.chunk) + kEntryBytes +
@@ -90,6 +99,7 @@ void RemoteQueue::TakeFromLane(Lane& lane, Request& request, uint64_t& bytes) {
     if (item.left() > 0) return;
     lane.items.pop_front();
   } while (!lane.items.empty() && bytes < kRequestBytesMax &&
+           FitsBeside(lane.items.front(), request) &&
            lane.items.front().left() <= entries_max - request.entries);
 }
 
@@ -100,9 +110,16 @@ bool RemoteQueue::Encode(Request& request) {
   if (limit > 0) {
     request.oldest_allowed = std::max(request.oldest_allowed, env_.loop.WallMs() - limit);
   }
-  encoder_->Begin(known_old, request.oldest_allowed);
-  for (const Part& part : request.parts) {
-    encoder_->Add(*part.samples, part.lane->group->prepared, part.lane->chunk, part.range);
+  Split* split = request.split.get();
+  // What a split has left out as too old is gone.
+  encoder_->Begin(split != nullptr ? std::numeric_limits<TimestampMs>::min() : known_old,
+                  request.oldest_allowed);
+  for (size_t i = 0; i < request.parts.size(); i++) {
+    const Part& part = request.parts[i];
+    const EntrySelection selection =
+        split != nullptr ? split->plan.Select(i, split->piece) : EntrySelection{};
+    encoder_->Add(*part.samples, part.lane->group->prepared, part.lane->chunk, part.range,
+                  split != nullptr ? &selection : nullptr);
   }
   const SampleCounts& too_old = encoder_->too_old();
   stats_.dropped[DropReason::kTooOld] += too_old;
@@ -131,41 +148,62 @@ void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {
   last_attempt_end_ = env_.loop.Now();
   batch_duration_.Observe(std::chrono::duration<double>(duration).count());
   request->written += outcome.written;
-  if (outcome.kind == SendOutcome::Kind::kRetry) {
-    stats_.retried += request->in_body;
-    last_error_ = outcome.message;
-    return Retry(request, outcome);
-  }
+  const bool is_v2 = spec_.config->message == RemoteWriteMessage::kV2;
   // A receiver of 2.0 says what it has written: one that says nothing does not speak 2.0.
-  if (outcome.kind == SendOutcome::Kind::kDelivered && outcome.written.none() &&
-      spec_.config->message == RemoteWriteMessage::kV2) {
+  if (outcome.kind == SendOutcome::Kind::kDelivered && outcome.written.none() && is_v2) {
     outcome.kind = SendOutcome::Kind::kRejected;
+    outcome.blames = SendOutcome::Blames::kProtocol;
     outcome.message = fmt::format(
         "the receiver answered {}, but not that it has written anything: it may not know remote "
         "write 2.0",
         outcome.status);
   }
-  CountOutcome(*request, outcome);
+  if (outcome.kind == SendOutcome::Kind::kDelivered) {
+    delivered_answers_++;
+    last_delivery_ = env_.loop.Now();
+    short_splits_until_ = {};
+  }
+  if (HandleError(request, outcome)) return;
+  if (outcome.kind == SendOutcome::Kind::kRetry) {
+    stats_.retried += request->in_body;
+    NoteError(outcome.message);
+    return Retry(request, outcome);
+  }
+  if (request->split != nullptr && request->split->search) {
+    return OnPiece(request, outcome, duration);
+  }
+  CountOutcome(*request, outcome, request->in_body, request->written);
+  if (outcome.kind == SendOutcome::Kind::kDelivered && !refused_.empty())
+    ForgiveDelivered(*request);
   NoteHighest(highest_sent_ms_, request->latest);
   calculator_.AddOut(request->in_body.total(), duration);
   Finish(request);
 }
 
-void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcome) {
+// What is refused, if it is, because it has been delivered before.
+bool RemoteQueue::MaybeDuplicate(const Request& request, const SendOutcome& outcome) const {
+  return request.maybe_delivered && outcome.blames == SendOutcome::Blames::kContent &&
+         spec_.config->errors.count_maybe_duplicates;
+}
+
+void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcome,
+                               const SampleCounts& counts, const WrittenStats& said) {
   const bool delivered = outcome.kind == SendOutcome::Kind::kDelivered;
   // Without a word of what was written, 2xx means all, and anything else nothing.
-  const SampleCounts written = delivered && !request.written.confirmed
-                                   ? request.in_body
-                                   : request.written.Of(request.in_body);
-  const SampleCounts failed = request.in_body - written;
+  const SampleCounts written = delivered && !said.confirmed ? counts : said.Of(counts);
+  const SampleCounts failed = counts - written;
+  const bool maybe_duplicate = MaybeDuplicate(request, outcome);
   stats_.sent += written;
-  stats_.failed += failed;
-  if (delivered) stats_.bytes_sent += request.body->size();
-  if (delivered && failed.total() == 0) return;
+  (maybe_duplicate ? stats_.dropped[DropReason::kMaybeDuplicate] : stats_.failed) += failed;
+  if (delivered) {
+    stats_.bytes_sent += request.body->size();
+    last_success_ms_ = env_.loop.WallMs();
+  }
+  if ((delivered && failed.total() == 0) || maybe_duplicate) return;
   const std::string error =
       delivered ? "the receiver took the request, but says that it has written less than was in it"
                 : outcome.message;
-  last_error_ = error;
+  NoteError(error);
   uint64_t held_back = 0;
   if (!failure_log_.Allow(env_.loop.Now(), held_back)) return;
   env_.logger.Error("samples were refused and are dropped",
@@ -180,7 +218,10 @@ void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcom
 
 void RemoteQueue::Retry(Request* request, const SendOutcome& outcome) {
   const QueueConfig& queue = spec_.config->queue;
-  if (request->attempt++ == 0) request->backoff = queue.min_backoff;
+  // Earlier attempts may have waited for something else (401).
+  if (request->attempt++ == 0 || request->backoff == nanoseconds(0)) {
+    request->backoff = queue.min_backoff;
+  }
   nanoseconds wait = request->backoff;
   if (outcome.retry_after) {
     wait = *outcome.retry_after;
@@ -200,15 +241,16 @@ void RemoteQueue::Retry(Request* request, const SendOutcome& outcome) {
                                                       {"similar", std::to_string(held_back)}});
   }
   if (next_spec_ != nullptr) return ApplyPendingSpec();
-  request->timer->SetAfter(wait, [this, request] {
-    const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
-    const bool aged = limit > 0 && request->earliest < env_.loop.WallMs() - limit;
-    if (aged && !Encode(*request)) {
-      Finish(request);
-    } else {
-      Attempt(request);
-    }
-  });
+  request->timer->SetAfter(wait, [this, request] { AttemptAgain(request); });
+}
+
+void RemoteQueue::AttemptAgain(Request* request) {
+  const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
+  const bool aged = limit > 0 && request->earliest < env_.loop.WallMs() - limit;
+  if (!aged || Encode(*request)) return Attempt(request);
+  // Nothing of it is young enough.
+  if (request->split != nullptr && request->split->search) return NextPiece(request, {});
+  Finish(request);
 }
 
 // The request's samples are delivered or dropped: its lanes go on.
@@ -219,6 +261,7 @@ void RemoteQueue::Settle(Request* request) {
   const std::unique_ptr<Request> finished = std::move(*it);
   *it = std::move(requests_.back());
   requests_.pop_back();
+  if (parked_ == request) parked_ = nullptr;
   pending_ -= finished->in_body;
   // A lane may have several parts: it is free when all are done.
   for (const Part& part : finished->parts) part.lane->in_flight = false;

@@ -15,9 +15,16 @@ void RequestEncoder::Begin(TimestampMs known_old, TimestampMs oldest) {
   decoded_ = nullptr;
 }
 
-bool RequestEncoder::Takes(TimestampMs timestamp, uint64_t SampleCounts::*kind) {
+bool RequestEncoder::Takes(Wanted& wanted, TimestampMs timestamp, uint64_t SampleCounts::*kind) {
+  const uint64_t entry = wanted.entry++;
+  const EntrySelection* selection = wanted.selection;
+  if (!wanted.range.Has(entry)) return false;
+  if (selection != nullptr && !selection->Has(entry - wanted.range.skip)) return false;
   if (timestamp < oldest_) {
     if (timestamp >= known_old_) (too_old_.*kind)++;
+    if (selection != nullptr) {
+      (*selection->gone)[(*selection->numbers)[entry - wanted.range.skip]] = 1;
+    }
     return false;
   }
   (written_.*kind)++;
@@ -35,16 +42,16 @@ SeriesV2 RequestEncoder::SeriesOf(const GroupSamples& samples, uint32_t series,
 }
 
 void RequestEncoder::Add(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk,
-                         EntryRange range) {
+                         EntryRange range, const EntrySelection* selection) {
   if (decoded_ != &prepared || decoded_chunk_ != chunk) {
     prepared.Encoded(chunk, label_bytes_, labels_);
     decoded_ = &prepared;
     decoded_chunk_ = chunk;
   }
   const uint32_t begin = prepared.begin(chunk);
-  uint64_t entry = 0;
+  Wanted wanted{range, selection};
   ForEachFloat(samples, prepared, chunk, [&](uint32_t series, TimestampMs timestamp, double value) {
-    if (!range.Has(entry++) || !Takes(timestamp, &SampleCounts::samples)) return;
+    if (!Takes(wanted, timestamp, &SampleCounts::samples)) return;
     const std::string_view labels = labels_[series - begin];
     if (is_v1_) return v1_.AddSample(labels, value, timestamp);
     const bool has_start = samples.starts != nullptr && !IsStaleNan(value);
@@ -54,14 +61,14 @@ void RequestEncoder::Add(const GroupSamples& samples, const PreparedGroup& prepa
   ForEachIrregular(
       samples, prepared, chunk,
       [&](const HistogramSample& sample) {
-        if (!range.Has(entry++) || !Takes(sample.timestamp, &SampleCounts::histograms)) return;
+        if (!Takes(wanted, sample.timestamp, &SampleCounts::histograms)) return;
         const std::string_view labels = labels_[sample.index - begin];
         if (is_v1_) return v1_.AddHistogram(labels, sample.encoded, sample.timestamp);
         v2_.AddHistogram(SeriesOf(samples, sample.index, labels), sample.encoded, sample.timestamp,
                          sample.start);
       },
       [&](const ExemplarSample& sample) {
-        if (!range.Has(entry++) || !Takes(sample.timestamp, &SampleCounts::exemplars)) return;
+        if (!Takes(wanted, sample.timestamp, &SampleCounts::exemplars)) return;
         const std::string_view labels = labels_[sample.index - begin];
         const std::string own = EncodeLabels(UnpackLabels(sample.labels));
         if (is_v1_) return v1_.AddExemplar(labels, own, sample.value, sample.timestamp);

@@ -28,8 +28,10 @@ class RequestEncoder {
   // Begins a request: what is from before `oldest` is left out, and counted in too_old() unless it
   // is from before `known_old` even.
   void Begin(TimestampMs known_old, TimestampMs oldest);
+  // Of the entries of the range only those selected, if anything is; what is left out of them as
+  // too old is gone.
   void Add(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk,
-           EntryRange range);
+           EntryRange range, const EntrySelection* selection = nullptr);
   // The compressed request; "" if nothing was young enough.
   std::string Finish();
 
@@ -41,8 +43,14 @@ class RequestEncoder {
   TimestampMs latest() const { return latest_; }
 
  private:
-  // Whether an entry of this time goes in; counts it.
-  bool Takes(TimestampMs timestamp, uint64_t SampleCounts::*kind);
+  // Which entries of a part are to go in.
+  struct Wanted {
+    EntryRange range;
+    const EntrySelection* selection;
+    uint64_t entry = 0;  // the next
+  };
+  // Whether the next entry, of this time, goes in; counts it.
+  bool Takes(Wanted& wanted, TimestampMs timestamp, uint64_t SampleCounts::*kind);
   SeriesV2 SeriesOf(const GroupSamples& samples, uint32_t series, std::string_view labels) const;
 
   const bool is_v1_;

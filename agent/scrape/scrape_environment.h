@@ -47,6 +47,8 @@ struct ScrapeStats {
   uint64_t exemplars_invalid = 0;
   uint64_t body_bytes = 0;
   std::map<std::string, Histogram> interval_lengths;  // seconds, by configured interval
+  // By metric_relabel_configs, of pages that were taken; by job, as long as there is one.
+  std::map<std::string, uint64_t> relabel_dropped;
 };
 
 struct ScrapeEnvironment {

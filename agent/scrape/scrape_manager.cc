@@ -84,6 +84,7 @@ void ScrapeManager::Remove(const std::string& job_name) {
   std::vector<uint64_t> keys;
   for (const auto& [key, scraper] : it->second.active) keys.push_back(key);
   it->second.job.reset();
+  env_.stats.relabel_dropped.erase(job_name);
   for (uint64_t key : keys) Retire(job_name, it->second, key);
   if (it->second.retiring.empty()) pools_.erase(it);
 }
@@ -139,6 +140,10 @@ void ScrapeManager::Collect(MetricSink& sink) const {
     sink.AddGauge("prometheus_target_scrape_pool_target_limit",
                   "The most targets that the scrape pool may have; 0 is no limit.", job,
                   static_cast<double>(pool.job->config.target_limit));
+    auto dropped = env_.stats.relabel_dropped.find(name);
+    sink.AddCounter(
+        "tributary_relabel_dropped_total", kRelabelDroppedHelp, {{"stage", "metric"}, {"job", name}},
+        dropped == env_.stats.relabel_dropped.end() ? 0 : static_cast<double>(dropped->second));
     for (const Scrapers* scrapers : {&pool.active, &pool.retiring}) {
       for (const auto& [key, scraper] : *scrapers) {
         series += scraper->layout().series();

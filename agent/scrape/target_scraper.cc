@@ -312,6 +312,9 @@ void TargetScraper::FinishScrape() {
   env_.stats.over_body_limit += scrape->over_body_limit;
   env_.stats.body_bytes += scrape->body_bytes;
   CountTotals(reader.totals());
+  if (report.up && reader.totals().dropped > 0) {
+    env_.stats.relabel_dropped[scrape->job->config.job_name] += reader.totals().dropped;
+  }
   Append(reader.MakeCommit(report));
   if (scrape->spans != nullptr) EndSpans(*scrape, error, report);
 

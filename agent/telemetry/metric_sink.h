@@ -36,6 +36,11 @@ class Histogram {
   double sum_ = 0;
 };
 
+// Several folders tell of tributary_relabel_dropped_total, each of a stage of its own.
+inline constexpr char kRelabelDroppedHelp[] =
+    "Dropped by rules: targets by relabel_configs (stage target), at each building of the job's "
+    "targets; samples by metric_relabel_configs (metric) and by write_relabel_configs (write).";
+
 class MetricSink {
  public:
   virtual ~MetricSink() = default;

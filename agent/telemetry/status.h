@@ -36,6 +36,51 @@ struct TargetsStatus {
   std::vector<std::pair<std::string, size_t>> dropped_counts;      // by pool, exact
 };
 
+struct KindCounts {
+  uint64_t samples = 0, histograms = 0, exemplars = 0;
+};
+
+// A remote_write entry's queue and ledger (agent/remote/remote_ledger.h).
+struct RemoteStatus {
+  std::string name;
+  std::string url;      // without secrets
+  std::string message;  // as `protobuf_message` has it
+  uint64_t shards = 0, shards_min = 0, shards_max = 0;
+  double shards_desired = 0;
+  // In the log: of the last record that was read, of the last before which all are delivered or
+  // dropped, of the last that there is.
+  uint64_t position_read = 0, position_done = 0, position_end = 0;
+  // Neither delivered nor dropped, of the kinds that the remote takes.
+  KindCounts backlog;
+  uint64_t backlog_disk_bytes = 0;  // at most: segments count whole where their inside is not known
+  double backlog_seconds = 0;       // the age of the oldest; 0: there is none
+  uint64_t requests_in_flight = 0, requests_waiting = 0;  // waiting: to be tried again
+  TimestampMs last_error_ms = 0, last_success_ms = 0;     // 0: never
+  std::string last_error;                                 // in the receiver's words
+  uint64_t requests = 0, bytes_sent = 0;
+  KindCounts accepted, recovered, sent, failed, retried, unwanted, pending, unread;
+  std::vector<std::pair<std::string, KindCounts>> dropped;  // by reason
+};
+
+struct LogStatus {
+  bool on_disk = false;
+  std::string path;  // "": in memory
+  uint64_t end = 0;  // the last position
+  uint64_t memory_bytes = 0, memory_records = 0, unwritten_records = 0;
+  uint64_t disk_bytes = 0, segments = 0;
+  bool disk_failing = false;
+  std::string last_disk_error;
+  KindCounts appended, recovered, evicted;
+  uint64_t damaged_bytes = 0, unfinished_bytes = 0, foreign_files = 0;
+  uint64_t segments_removed = 0, segments_dropped = 0;
+  uint64_t write_failures = 0, sync_failures = 0, read_failures = 0;
+};
+
+struct RemoteWriteStatus {
+  std::vector<RemoteStatus> remotes;
+  LogStatus log;
+};
+
 struct RuntimeInfo {
   TimestampMs start_ms = 0;
   std::string cwd;

@@ -38,5 +38,7 @@ std::string BuildInfoJson();
 // What /version serves: the build info without the envelope.
 std::string VersionJson();
 std::string RuntimeInfoJson(const RuntimeInfo& info);
+// Ours alone (docs/operating.md).
+std::string RemoteWriteJson(const RemoteWriteStatus& status);
 
 }  // namespace tributary

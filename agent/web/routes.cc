@@ -136,6 +136,13 @@ void AddStatus(httplib::Server& server, const WebHandlers& handlers) {
              [info = handlers.runtime_info](const Request&, Response& response) {
                Send(response, 200, RuntimeInfoJson(info()), kJson);
              });
+  server.Get("/api/v1/status/remote_write",
+             [remote_write = handlers.remote_write](const Request&, Response& response) {
+               const auto status = remote_write();
+               if (!status)
+                 return SendError(response, ApiErrorType::kUnavailable, status.error().message);
+               Send(response, 200, RemoteWriteJson(*status), kJson);
+             });
   server.Get("/version",
              [](const Request&, Response& response) { Send(response, 200, VersionJson(), kJson); });
 }

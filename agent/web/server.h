@@ -26,6 +26,7 @@ struct WebHandlers {
   std::function<bool()> ready;                   // called on the accepting thread: must not block
   std::function<Result<std::string>()> metrics;  // a text 0.0.4 page
   std::function<Result<TargetsStatus>()> targets;
+  std::function<Result<RemoteWriteStatus>()> remote_write;
   std::function<std::string()> config_yaml;  // secrets masked
   std::function<std::vector<std::pair<std::string, std::string>>()> flags;
   std::function<RuntimeInfo()> runtime_info;

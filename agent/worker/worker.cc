@@ -12,6 +12,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       files_(files),
       logger_(logger),
       random_(options.random_seed),
+      dead_letters_(std::move(options.dead_letters)),
       log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
@@ -53,7 +54,7 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
     if (remotes_[i] == nullptr) {
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
-                            [this] { return random_(); }, &tracer_},
+                            [this] { return random_(); }, &tracer_, dead_letters_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));
@@ -80,6 +81,40 @@ void Worker::Drain(std::function<void()> drained) {
     for (const auto& remote : remotes_) remote->Drain(one_done);
     one_done();
   });
+}
+
+RemoteWriteStatus Worker::RemoteWrite() const {
+  const auto kinds = [](const SampleCounts& counts) {
+    return KindCounts{counts.samples, counts.histograms, counts.exemplars};
+  };
+  RemoteWriteStatus status;
+  for (const auto& remote : remotes_) status.remotes.push_back(remote->status());
+  LogStatus& log = status.log;
+  const SampleLogStats& stats = log_.stats();
+  log.end = log_.end();
+  log.memory_bytes = stats.bytes;
+  log.memory_records = stats.records;
+  log.unwritten_records = stats.unwritten_records;
+  log.appended = kinds(stats.appended);
+  log.recovered = kinds(stats.recovered);
+  log.evicted = kinds(stats.evicted);
+  if (log_.disk() == nullptr) return status;
+  const DiskLogStats& disk = log_.disk()->stats();
+  log.on_disk = true;
+  log.path = log_.disk()->path();
+  log.disk_bytes = disk.bytes;
+  log.segments = disk.segments;
+  log.disk_failing = stats.disk_failing;
+  log.last_disk_error = log_.disk()->last_error();
+  log.damaged_bytes = disk.damaged_bytes;
+  log.unfinished_bytes = disk.unfinished_bytes;
+  log.foreign_files = disk.foreign_files;
+  log.segments_removed = disk.segments_removed;
+  log.segments_dropped = disk.segments_dropped;
+  log.write_failures = disk.write_failures;
+  log.sync_failures = disk.sync_failures;
+  log.read_failures = disk.read_failures;
+  return status;
 }
 
 void Worker::Collect(MetricSink& sink) const {

@@ -1,5 +1,6 @@
-// A worker: a whole vertical slice of the agent on one event loop. It has some of the targets, their
-// layouts, its own sample log, and a queue for each remote; it shares nothing with other workers.
+// A worker: a whole vertical slice of the agent on one event loop. It has some of the targets,
+// their layouts, its own sample log, and a queue for each remote; it shares nothing with other
+// workers.
 //
 // Everything here is called on the worker's loop.
 #pragma once
@@ -22,8 +23,9 @@ namespace tributary {
 
 struct WorkerOptions {
   SampleLogOptions log;
-  std::unique_ptr<DiskLog> disk;  // null: samples are kept in memory only
-  uint64_t random_seed = 0;  // of jitter
+  std::unique_ptr<DiskLog> disk;      // null: samples are kept in memory only
+  uint64_t random_seed = 0;           // of jitter
+  DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
 };
 
 class Worker {
@@ -34,8 +36,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Takes over the remotes. One that the old configuration had (by name, else by URL) keeps its backlog.
-  // Jobs and their targets come by ApplyTargets and RemoveJob.
+  // Takes over the remotes. One that the old configuration had (by name, else by URL) keeps its
+  // backlog. Jobs and their targets come by ApplyTargets and RemoveJob.
   void ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed);
   void ApplyTargets(std::shared_ptr<const ScrapeJob> job,
                     const std::vector<std::shared_ptr<const TargetSpec>>& targets);
@@ -51,6 +53,7 @@ class Worker {
 
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
   void Collect(MetricSink& sink) const;
+  RemoteWriteStatus RemoteWrite() const;
 
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
@@ -67,6 +70,7 @@ class Worker {
   FileSystem& files_;
   Logger& logger_;
   std::mt19937_64 random_;
+  const DeadLetterPlace dead_letters_;
   MetadataPool metadata_;
   MetadataPool series_families_;  // those of series that are gone included
   SampleLog log_;

@@ -23,6 +23,7 @@ void CheckFile(SectionValue& section, CheckContext& context);
 void CheckRelabel(SectionValue& section, CheckContext& context);
 
 void CheckRemoteWrite(SectionValue& section, CheckContext& context);
+void CheckRemoteErrors(SectionValue& section, CheckContext& context);
 void CheckQueue(SectionValue& section, CheckContext& context);
 void CheckMetadata(SectionValue& section, CheckContext& context);
 void CheckSigv4(SectionValue& section, CheckContext& context);

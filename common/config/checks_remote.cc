@@ -66,6 +66,13 @@ void CheckQueue(SectionValue& section, CheckContext& context) {
   }
 }
 
+void CheckRemoteErrors(SectionValue& section, CheckContext& context) {
+  const Value& quarantine = section.Get("quarantine_refused");
+  if (quarantine.given && quarantine.flag && !section.Flag("split_rejected")) {
+    context.Error(quarantine, section, "'quarantine_refused' needs split_rejected");
+  }
+}
+
 void CheckMetadata(SectionValue& section, CheckContext& context) {
   // Prometheus takes zeros here and fails at run time.
   if (!section.Flag("send")) return;

@@ -172,6 +172,9 @@ LoadResult Loader::Load(const std::string& path) {
     global_ = *file->Sub("global");
     if (!file->Given("global")) global_.Set("metric_name_escaping_scheme").text = "allow-utf-8";
     ResolveJobs(global_, file->Set("scrape_configs"), context, path);
+    const SectionValue* ours = file->Sub("tributary");
+    const SectionValue* errors = ours == nullptr ? nullptr : ours->Sub("remote_write");
+    if (errors != nullptr) ResolveRemoteErrors(*errors, file->Set("remote_write"), context);
     CheckRemotes(global_, file->Get("remote_write"), context);
     if (const SectionValue* tracing = file->Sub("tracing"); tracing && options_.check_files) {
       CheckRemoteFiles(*tracing, files_, context);
@@ -187,7 +190,7 @@ LoadResult Loader::Load(const std::string& path) {
     if (!HasErrors()) {
       config->global = MakeGlobal(global_);
       for (const SectionValue& remote : file->Get("remote_write").sections) {
-        config->remote_write.push_back(MakeRemoteWrite(remote, path));
+        config->remote_write.push_back(MakeRemoteWrite(remote, errors, path));
       }
       NameRemotes(file->Get("remote_write"), config->remote_write);
       if (const SectionValue* tracing = file->Sub("tracing")) {

@@ -279,6 +279,19 @@ struct Sigv4Config {
   bool operator==(const Sigv4Config&) const = default;
 };
 
+// What becomes of a remote's errors where Prometheus drops: the options of `tributary`.
+struct RemoteErrorsConfig {
+  bool retry_auth_errors = true;         // what was answered with 401 or 403
+  bool split_rejected = true;            // what was answered with 400 or 413
+  bool quarantine_refused = true;        // series that were refused three times
+  bool split_too_many_series = true;     // what is answered with 429 for ever
+  bool count_maybe_duplicates = true;    // apart from what failed
+  uint64_t dead_letter_size = 16 << 20;  // bytes; 0: no file
+  bool operator==(const RemoteErrorsConfig&) const = default;
+  // Everything as Prometheus has it.
+  static RemoteErrorsConfig Off() { return {false, false, false, false, false, 0}; }
+};
+
 struct RemoteWriteConfig {
   std::string url;   // as given, with userinfo; show RedactUrl(url)
   std::string name;  // given or first 6 hex digits of a hash over the entry
@@ -291,10 +304,14 @@ struct RemoteWriteConfig {
   bool send_exemplars = false;
   bool send_native_histograms = false;
   RemoteWriteMessage message = RemoteWriteMessage::kV1;
+  // protobuf_message is auto: `message` is 2.0, and 1.0 follows it if the receiver does not know
+  // it.
+  bool falls_back_to_v1 = false;
   QueueConfig queue;
   MetadataConfig metadata;
   HttpClientConfig http;
   std::optional<Sigv4Config> sigv4;
+  RemoteErrorsConfig errors;
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 

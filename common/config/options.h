@@ -99,6 +99,7 @@ const Section& ScrapeConfigSection();
 const Section& StaticConfigSection();
 const Section& RelabelSection();
 const Section& RemoteWriteSection();
+const Section& RemoteErrorsSection();
 const Section& TlsSection();
 const Section& Sigv4Section();
 std::vector<Option> HttpClientOptions(bool enable_http2);

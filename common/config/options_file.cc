@@ -327,6 +327,22 @@ const Section& OtlpSection() {
   return section;
 }
 
+const Section& TributarySection() {
+  static const Section section{
+      "tributary",
+      "What Prometheus does not have. With such a section its file is no longer one that "
+      "Prometheus "
+      "reads.",
+      {
+          {.name = "remote_write",
+           .type = OptionType::kSection,
+           .doc = "What becomes of errors of all remotes that do not say it themselves.",
+           .section = &RemoteErrorsSection(),
+           .optional = true},
+      }};
+  return section;
+}
+
 }  // namespace
 
 const Section& FileSection() {
@@ -383,6 +399,11 @@ const Section& FileSection() {
            .doc = "How metrics received by OTLP become series.",
            .support = Support::kNotBuilt,
            .section = &OtlpSection()},
+          {.name = "tributary",
+           .type = OptionType::kSection,
+           .doc = "What Prometheus does not have.",
+           .section = &TributarySection(),
+           .optional = true},
       },
       CheckFile};
   return section;

@@ -29,6 +29,56 @@ const Section& Sigv4Section() {
   return section;
 }
 
+const Section& RemoteErrorsSection() {
+  static const Section section{
+      "tributary of remote_write",
+      "What becomes of a remote's errors; none of it is Prometheus'. All false, and the size 0B, "
+      "is "
+      "what Prometheus does: network errors, 5xx and (`retry_on_http_429`) 429 are retried, all "
+      "else is dropped and counted.",
+      {
+          {.name = "retry_auth_errors",
+           .type = OptionType::kBool,
+           .fallback = "true",
+           .doc = "Keep what was answered with 401 or 403, and try it again after 2 s, doubling to "
+                  "1 m, and at once when a file of credentials changes.",
+           .shown = true},
+          {.name = "split_rejected",
+           .type = OptionType::kBool,
+           .fallback = "true",
+           .doc = "Send what was answered with 400 or 413 again in halves, by at most 32 requests, "
+                  "to find the series that are refused; the others are delivered.",
+           .shown = true},
+          {.name = "quarantine_refused",
+           .type = OptionType::kBool,
+           .fallback = "true",
+           .doc = "Leave a series out that was refused alone three times in a row, and try it "
+                  "alone once an hour. Needs split_rejected.",
+           .shown = true},
+          {.name = "split_too_many_series",
+           .type = OptionType::kBool,
+           .fallback = "true",
+           .doc = "With retry_on_http_429: what is answered with 429 for 30 s and 8 times, while "
+                  "other samples are taken, is sent in halves; what is still refused is dropped. "
+                  "Otherwise it is retried for ever, and others wait for it.",
+           .shown = true},
+          {.name = "count_maybe_duplicates",
+           .type = OptionType::kBool,
+           .fallback = "true",
+           .doc = "Count what was answered with 400 and may have been delivered before a crash as "
+                  "dropped with reason maybe_duplicate, not as failed.",
+           .shown = true},
+          {.name = "dead_letter_size",
+           .type = OptionType::kSize,
+           .fallback = "16MB",
+           .doc = "How much of what was refused is kept to be looked at, in "
+                  "dead-letter/NAME.jsonl below `--storage.path`. 0B: nothing.",
+           .shown = true},
+      },
+      CheckRemoteErrors};
+  return section;
+}
+
 namespace {
 
 const Section& QueueSection() {
@@ -242,8 +292,9 @@ std::vector<Option> RemoteOptions() {
        .type = OptionType::kEnum,
        .fallback = "prometheus.WriteRequest",
        .doc = "Version of the protocol: 1.0 is prometheus.WriteRequest, 2.0 is "
-              "io.prometheus.write.v2.Request.",
-       .values = "prometheus.WriteRequest|io.prometheus.write.v2.Request",
+              "io.prometheus.write.v2.Request. auto, which Prometheus does not have, is 2.0 until "
+              "the receiver answers that it does not know it, and 1.0 from then on.",
+       .values = "prometheus.WriteRequest|io.prometheus.write.v2.Request|auto",
        .required = true},
       {.name = "failed_request_logging",
        .type = OptionType::kBool,
@@ -289,6 +340,11 @@ const Section& RemoteWriteSection() {
                  .type = OptionType::kBool,
                  .doc = "Turn native histograms with custom buckets into classic ones.",
                  .support = Support::kNotBuilt},
+                {.name = "tributary",
+                 .type = OptionType::kSection,
+                 .doc = "What becomes of errors. What is not said here is as at the top level.",
+                 .section = &RemoteErrorsSection(),
+                 .optional = true},
             }}),
       CheckRemoteWrite};
   return section;

@@ -337,6 +337,19 @@ void ResolveJob(const SectionValue& global, SectionValue& job, const LoadOptions
   CheckRelabelRules(job.Get("metric_relabel_configs"), ValidationOf(job), context);
 }
 
+void ResolveRemoteErrors(const SectionValue& errors, Value& remotes, CheckContext& context) {
+  for (SectionValue& remote : remotes.sections) {
+    // One that says nothing of its own stays as it was written.
+    SectionValue* own = remote.Sub("tributary");
+    if (own == nullptr) continue;
+    const bool says_split = own->Given("split_rejected");
+    for (const Option& option : errors.section().options) {
+      if (!own->Get(option).given) own->Set(option) = errors.Get(option);
+    }
+    if (!says_split) CheckRemoteErrors(*own, context);
+  }
+}
+
 GlobalConfig MakeGlobal(const SectionValue& global) {
   GlobalConfig config;
   config.scrape_interval = global.Duration("scrape_interval");
@@ -448,7 +461,19 @@ Sigv4Config MakeSigv4(const SectionValue& section) {
   return sigv4;
 }
 
-RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string& file) {
+RemoteErrorsConfig MakeRemoteErrors(const SectionValue& section) {
+  RemoteErrorsConfig errors;
+  errors.retry_auth_errors = section.Flag("retry_auth_errors");
+  errors.split_rejected = section.Flag("split_rejected");
+  errors.quarantine_refused = section.Flag("quarantine_refused");
+  errors.split_too_many_series = section.Flag("split_too_many_series");
+  errors.count_maybe_duplicates = section.Flag("count_maybe_duplicates");
+  errors.dead_letter_size = section.Number("dead_letter_size");
+  return errors;
+}
+
+RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue* errors,
+                                  const std::string& file) {
   RemoteWriteConfig config;
   config.url = remote.Text("url");
   config.name = remote.Text("name");
@@ -457,7 +482,9 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string&
   config.write_relabel_configs = MakeRelabels(remote.Get("write_relabel_configs"), file);
   config.send_exemplars = remote.Flag("send_exemplars");
   config.send_native_histograms = remote.Flag("send_native_histograms");
-  if (remote.Text("protobuf_message") == "io.prometheus.write.v2.Request") {
+  const std::string& message = remote.Text("protobuf_message");
+  config.falls_back_to_v1 = message == "auto";
+  if (config.falls_back_to_v1 || message == "io.prometheus.write.v2.Request") {
     config.message = RemoteWriteMessage::kV2;
   }
   auto count = [](const SectionValue& section, std::string_view name) {
@@ -479,6 +506,8 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const std::string&
   config.metadata.max_samples_per_send = count(metadata, "max_samples_per_send");
   config.http = MakeHttp(remote);
   if (const SectionValue* sigv4 = remote.Sub("sigv4")) config.sigv4 = MakeSigv4(*sigv4);
+  if (const SectionValue* own = remote.Sub("tributary")) errors = own;
+  if (errors != nullptr) config.errors = MakeRemoteErrors(*errors);
   return config;
 }
 

@@ -9,7 +9,6 @@ namespace tributary {
 namespace {
 
 constexpr size_t kSecretFileBytesMax = 1 << 20;
-constexpr size_t kMessageBytesMax = 500;
 
 std::string Base64(const std::string& text) {
   std::vector<unsigned char> out(4 * ((text.size() + 2) / 3) + 1);
@@ -41,7 +40,8 @@ bool IsHeaderValue(const std::string& value) {
   });
 }
 
-std::string HideSecrets(std::string message, const std::vector<std::string>& secrets) {
+std::string HideSecrets(std::string message, const std::vector<std::string>& secrets,
+                        size_t bytes_max) {
   for (const std::string& secret : secrets) {
     if (secret.size() < 4) continue;
     for (size_t at = message.find(secret); at != std::string::npos; at = message.find(secret, at)) {
@@ -49,7 +49,7 @@ std::string HideSecrets(std::string message, const std::vector<std::string>& sec
       at += 8;
     }
   }
-  if (message.size() > kMessageBytesMax) message.resize(kMessageBytesMax);
+  if (message.size() > bytes_max) message.resize(bytes_max);
   return message;
 }
 

@@ -17,9 +17,10 @@ Result<std::string> ValueOrFile(FileSystem& files, const std::string& value,
                                 const std::string& path);
 // Of a header: no control characters but tabs.
 bool IsHeaderValue(const std::string& value);
-// A server's words, cut to 500 bytes, with <secret> for what it may have repeated of what it was
+// A server's words, cut to `bytes_max`, with <secret> for what it may have repeated of what it was
 // sent. Secrets of less than 4 bytes stay: hiding them would tear words apart, and hide nothing.
-std::string HideSecrets(std::string message, const std::vector<std::string>& secrets);
+std::string HideSecrets(std::string message, const std::vector<std::string>& secrets,
+                        size_t bytes_max = 500);
 // "Basic ..." (RFC 7617).
 std::string BasicCredentials(const std::string& username, const std::string& password);
 

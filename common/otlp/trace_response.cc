@@ -6,28 +6,33 @@ namespace tributary {
 
 namespace {
 
+// Wire types of protobuf.
+constexpr uint64_t kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5;
+
 struct Field {
   uint64_t number = 0;
-  uint64_t varint = 0;     // of type 0
-  std::string_view bytes;  // of type 2
+  uint64_t type = 0;
+  uint64_t varint = 0;
+  std::string_view bytes;
+  bool Is(uint64_t a_number, uint64_t a_type) const { return number == a_number && type == a_type; }
 };
 
 // Takes the next field off the front; false: there is none that can be read.
 bool TakeField(std::string_view& in, Field& field) {
   uint64_t tag = 0;
   if (!TakeVarint(in, tag)) return false;
-  field = {tag >> 3, 0, {}};
+  field = {tag >> 3, tag & 7, 0, {}};
   uint64_t skip = 0;
-  switch (tag & 7) {
-    case 0:
+  switch (field.type) {
+    case kVarint:
       return TakeVarint(in, field.varint);
-    case 1:
+    case kFixed64:
       skip = 8;
       break;
-    case 2:
+    case kBytes:
       if (!TakeVarint(in, skip)) return false;
       break;
-    case 5:
+    case kFixed32:
       skip = 4;
       break;
     default:
@@ -46,13 +51,14 @@ std::optional<TracePartialSuccess> ParseTraceResponse(std::string_view bytes) {
   Field field;
   while (!bytes.empty()) {
     if (!TakeField(bytes, field)) return std::nullopt;
-    if (field.number != 1) continue;
+    // What is of another type is another's field, and passed over.
+    if (!field.Is(1, kBytes)) continue;
     std::string_view partial = field.bytes;
     Field part;
     while (!partial.empty()) {
       if (!TakeField(partial, part)) return std::nullopt;
-      if (part.number == 1) result.rejected_spans = static_cast<int64_t>(part.varint);
-      if (part.number == 2) result.message = part.bytes;
+      if (part.Is(1, kVarint)) result.rejected_spans = static_cast<int64_t>(part.varint);
+      if (part.Is(2, kBytes)) result.message = part.bytes;
     }
   }
   return result;

@@ -1,6 +1,8 @@
 // Remotes of every bad kind: what the agent has accepted arrives all the same, once and in order.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 #include "test/support/catch.h"
 #include "test/support/raw_server.h"
 #include "test/support/remote_receiver.h"
+#include "test/support/write_request.h"
 
 namespace tributary {
 namespace {
@@ -187,6 +190,7 @@ TEST_CASE(
   });
   AgentProcess agent(ConfigOf(target, receiver.Url(), "",
                               "follow_redirects: false\n"
+                              "    tributary: {split_rejected: false, quarantine_refused: false}\n"
                               "    authorization: {credentials: hidden1}\n"
                               "    headers: {X-Token: hidden2}"));
   REQUIRE(receiver.WaitForSample({{"__name__", "scrapes_total"}}, seconds(8)));
@@ -197,6 +201,41 @@ TEST_CASE(
   CHECK(line->find("no such tenant") != std::string::npos);
   CHECK(agent.process().Err().find("hidden") == std::string::npos);
   CHECK(agent.Get("/metrics").body.find("hidden") == std::string::npos);
+}
+
+TEST_CASE("agent remotes: one series that is refused costs no other, and is told of") {
+  CountingTarget target;
+  RemoteReceiver receiver;
+  receiver.Answer([](const ServedRequest& request) {
+    const auto samples = DecodeWriteRequest(request.body, request.Header("Content-Type")).samples;
+    const bool bad = std::any_of(samples.begin(), samples.end(), [](const auto& sample) {
+      return sample.labels.Get("__name__") == "scrape_duration_seconds";
+    });
+    return ScriptedReply::Text(bad ? 400 : 200, bad ? "no durations here\n" : "");
+  });
+  AgentProcess agent(ConfigOf(target, receiver.Url()));
+  const auto quarantined = [&] {
+    return agent.Metric(
+        fmt::format("tributary_remote_quarantined_series{{remote_name=\"central\",url=\"{}\"}}",
+                    receiver.Url()));
+  };
+  REQUIRE(Eventually(seconds(8), [&] { return quarantined() == 1; }));
+  REQUIRE(Eventually(seconds(8), [&] {
+    return agent.Metric(RemoteMetric("samples_dropped_total", receiver.Url(), "refused")) >= 3;
+  }));
+  CHECK(agent.process().WaitForLine({"level=warn", "refused three times"}, seconds(5)));
+  const auto remote = agent.Api("/api/v1/status/remote_write")["remotes"][0];
+  CHECK(remote["lastError"]["text"].get<std::string>().find("no durations here") !=
+        std::string::npos);
+  CHECK(agent.Stop() == 0);
+  CheckAllInOrder(receiver, 5);
+  std::ifstream dead_letters(agent.folder().path() + "/data/dead-letter/central.jsonl");
+  std::string line;
+  REQUIRE(std::getline(dead_letters, line));
+  const auto letter = nlohmann::json::parse(line);
+  CHECK(letter["status"] == 400);
+  CHECK(letter["labels"]["__name__"] == "scrape_duration_seconds");
+  CHECK(letter["error"].get<std::string>().find("no durations here") != std::string::npos);
 }
 
 TEST_CASE("agent remotes: a redirect is followed with its body") {

@@ -142,6 +142,84 @@ const char* const kPrometheusNames[] = {
     "process_virtual_memory_bytes",
 };
 
+// Of the ledger that the API shows: what came in, and where it is.
+std::pair<uint64_t, uint64_t> InAndOut(const json& ledger, const char* kind) {
+  const auto of = [&](const json& counts) { return counts.at(kind).get<uint64_t>(); };
+  uint64_t out = 0;
+  for (const char* where : {"sent", "failed", "unwanted", "pending", "unread"}) {
+    out += of(ledger.at(where));
+  }
+  for (const auto& [reason, counts] : ledger.at("dropped").items()) out += of(counts);
+  return {of(ledger.at("accepted")) + of(ledger.at("recovered")), out};
+}
+
+ProcessResult Agentctl(const std::vector<std::string>& arguments) {
+  return RunProcess({AgentctlProgram(), arguments, {}, ""}, seconds(8));
+}
+
+TEST_CASE("agent: the ledger balances in the API, and agentctl shows agent and log") {
+  const RawServer target([](const ServedRequest&) { return Page("noise_total 1\na 1\nb 2\n"); });
+  RemoteReceiver receiver;
+  AgentProcess agent(ConfigOf(target, receiver));
+  agent.folder().Write("targets.yml", "[]");
+  REQUIRE(receiver.WaitForSample({{"__name__", "b"}, {"job", "app"}}, seconds(8)));
+  const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
+  const auto remote = [&] { return agent.Api("/api/v1/status/remote_write").at("remotes").at(0); };
+  CHECK(remote().at("name") == "central");
+  CHECK(remote().at("url") == receiver.Url());
+  for (int i = 0; i < 10; i++) {
+    for (const char* kind : {"samples", "histograms", "exemplars"}) {
+      const auto [in, out] = InAndOut(remote().at("ledger"), kind);
+      CHECK(in == out);
+    }
+  }
+  CHECK(remote().at("ledger").at("sent").at("samples") > 0);
+  CHECK(agent.WaitForMetric("tributary_relabel_dropped_total{job=\"app\",stage=\"metric\"}", 2,
+                            seconds(8)));
+  CHECK(agent.Metric("tributary_relabel_dropped_total{job=\"app\",stage=\"target\"}") == 0);
+
+  const ProcessResult status = Agentctl({"status", "--url", url});
+  INFO(status.out << status.err);
+  CHECK(status.status == 0);
+  CHECK(status.out.find("targets: 1 of 1 up") != std::string::npos);
+  CHECK(status.out.find("central (" + receiver.Url() + "): ok") != std::string::npos);
+  CHECK(status.out.find("hidden1") == std::string::npos);
+  const ProcessResult as_json = Agentctl({"status", "--url", url, "--json"});
+  CHECK(json::parse(as_json.out).at("healthy") == true);
+}
+
+TEST_CASE("agent: a remote that fails is told in its own words; the log is read beside the agent") {
+  const RawServer target([](const ServedRequest&) { return Page("a 1\n"); });
+  const RawServer broken(
+      [](const ServedRequest&) { return ScriptedReply::Text(503, "the cellar is full"); });
+  AgentProcess agent(fmt::format(R"(global: {{scrape_interval: 200ms}}
+scrape_configs: [{{job_name: app, static_configs: [{{targets: ['{}']}}]}}]
+remote_write: [{{name: broken, url: 'http://{}/w', queue_config: {{batch_send_deadline: 100ms}}}}]
+)",
+                                 Address(target), Address(broken)));
+  const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
+  CHECK(Eventually(seconds(8), [&] {
+    const json remote = agent.Api("/api/v1/status/remote_write").at("remotes").at(0);
+    return !remote.at("lastError").is_null() && remote.at("backlog").at("seconds") > 0.3;
+  }));
+  const ProcessResult status = Agentctl({"status", "--url", url});
+  INFO(status.out << status.err);
+  CHECK(status.status == 1);
+  CHECK(status.out.find("the cellar is full") != std::string::npos);
+  const json log = agent.Api("/api/v1/status/remote_write").at("log");
+  REQUIRE(log.at("mode") == "disk");
+  const std::string path = log.at("path");
+  const ProcessResult verified = Agentctl({"log", "verify", path});
+  INFO(verified.out << verified.err);
+  CHECK(verified.status == 0);
+  CHECK(Agentctl({"log", "inspect", path}).out.find("remote name broken") != std::string::npos);
+  const ProcessResult dump = Agentctl({"log", "dump", path, "--label", "__name__=a"});
+  CHECK(dump.status == 0);
+  CHECK(dump.out.starts_with("a{instance=\"" + Address(target) + "\",job=\"app\"} 1 "));
+  CHECK(Agentctl({"log", "dump", path, "--label", "a"}).status == 2);
+  CHECK(Agentctl({"log", "verify", path + "/p0"}).status == 2);
+}
+
 TEST_CASE("agent: /metrics is a strictly valid page with Prometheus' names") {
   const RawServer target([](const ServedRequest&) { return Page("m{a=\"b\"} 1\n"); });
   RemoteReceiver receiver;

@@ -72,6 +72,13 @@ struct Fake {
       status.active[0].labels = Labels{{"instance", "a<b>\xff"}};
       return status;
     };
+    handlers.remote_write = []() -> Result<RemoteWriteStatus> {
+      RemoteWriteStatus status;
+      status.remotes.emplace_back();
+      status.remotes[0].last_error = "no\xff";
+      status.remotes[0].last_error_ms = 1;
+      return status;
+    };
     handlers.config_yaml = [] { return std::string("global: {}\n"); };
     handlers.flags = [] { return std::vector<std::pair<std::string, std::string>>{{"a", "b"}}; };
     handlers.runtime_info = [] { return RuntimeInfo{}; };
@@ -223,7 +230,8 @@ TEST_CASE("web: the status API answers in Prometheus' envelope") {
   auto client = ClientOf(*server);
   for (const char* path : {"/api/v1/targets?state=any&scrapePool=node", "/api/v1/scrape_pools",
                            "/api/v1/status/config", "/api/v1/status/flags",
-                           "/api/v1/status/buildinfo", "/api/v1/status/runtimeinfo"}) {
+                           "/api/v1/status/buildinfo", "/api/v1/status/runtimeinfo",
+                           "/api/v1/status/remote_write"}) {
     INFO(path);
     const auto response = client.Get(path);
     REQUIRE(response);

@@ -22,8 +22,8 @@ std::vector<uint32_t> Series(uint32_t count) {
 }
 
 std::string Config(const std::string& interval, const std::string& remotes) {
-  return "scrape_configs:\n" + FileSdJob("a", "/sd/a.yml", interval, "2s") + "remote_write:\n" +
-         remotes;
+  return kErrorsAsPrometheus + ("scrape_configs:\n" + FileSdJob("a", "/sd/a.yml", interval, "2s")) +
+         "remote_write:\n" + remotes;
 }
 
 std::string Remote(const std::string& host, const std::string& queue) {

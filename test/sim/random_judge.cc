@@ -113,8 +113,7 @@ void RandomWorld::Judge() {
 
 std::string RandomWorld::Play() {
   for (RemotePlan& plan : remotes_) {
-    plan.remote->bounds = {static_cast<uint64_t>(plan.batch),
-                           static_cast<uint64_t>(plan.max_shards) * world_.workers(), seconds(10)};
+    plan.remote->bounds = {static_cast<uint64_t>(plan.batch), RequestsMax(plan), seconds(10)};
   }
   for (const JobPlan& job : jobs_) {
     for (uint32_t id : job.absent) {

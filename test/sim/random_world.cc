@@ -26,6 +26,9 @@ RandomWorld::RandomWorld(uint64_t seed) : random_(seed), world_(MakeOptions(seed
   tiny_log_ = options.log.memory_bytes < 1 << 20;
   tiny_window_ = on_disk_ && options.log.window_bytes < 1 << 20;
   steps_clock_ = Chance(0.25);
+  errors_as_prometheus_ = Chance(0.5);
+  // Another process does not know what was left out, and sends it late.
+  quarantine_ = !on_disk_ && Chance(0.5);
   MakeJobs();
   MakeRemotes();
 }
@@ -132,6 +135,11 @@ std::string RandomWorld::Config() const {
     if (job.path > 0) text += fmt::format("  metrics_path: /{}\n", job.path);
     if (job.limits) text += "  sample_limit: 100000\n";
   }
+  if (errors_as_prometheus_) {
+    text += kErrorsAsPrometheus;
+  } else if (!quarantine_) {
+    text += "tributary:\n  remote_write: {quarantine_refused: false}\n";
+  }
   text += "remote_write:\n";
   for (const RemotePlan& plan : remotes_) {
     if (!plan.present) continue;
@@ -159,11 +167,16 @@ std::string RandomWorld::Config() const {
   return text;
 }
 
+// One that is answered with 429 for long takes no shard.
+uint64_t RandomWorld::RequestsMax(const RemotePlan& plan) const {
+  return (plan.max_shards + (errors_as_prometheus_ ? 0 : 1)) * world_.workers();
+}
+
 void RandomWorld::Reload() {
   // Requests of before the reload are still in flight: the bounds are the wider ones from now on.
   for (RemotePlan& plan : remotes_) {
     SimRemote::Bounds& bounds = plan.remote->bounds;
-    const uint64_t requests = static_cast<uint64_t>(plan.max_shards) * world_.workers();
+    const uint64_t requests = RequestsMax(plan);
     const auto batch = static_cast<uint64_t>(plan.batch);
     bounds.requests_max = plan.present ? std::max(bounds.requests_max, requests) : 1'000'000;
     bounds.samples_max = std::max(bounds.samples_max, batch);

@@ -57,6 +57,7 @@ class RandomWorld {
   void DrawQueue(RemotePlan& plan);
   void WatchDelay();
   std::string Config() const;
+  uint64_t RequestsMax(const RemotePlan& plan) const;
   void Reload();
 
   void Event();
@@ -86,6 +87,8 @@ class RandomWorld {
   bool tiny_log_ = false;
   bool tiny_window_ = false;
   bool steps_clock_ = false;
+  bool errors_as_prometheus_ = false;
+  bool quarantine_ = false;
   std::string cluster_ = "a";
   std::vector<JobPlan> jobs_;
   std::vector<RemotePlan> remotes_;

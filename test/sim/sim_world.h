@@ -178,7 +178,6 @@ class World {
   void FollowScrapes();
   void CheckAccounts();
   void CheckQueue(const RemoteQueue& queue);
-  void CheckLedger(WorkerProcess& process);
   void CheckDisk(WorkerProcess& process);
 
   const WorldOptions options_;
@@ -209,6 +208,11 @@ class World {
   std::vector<std::string> problems_;
   std::string AtNow(const std::string& text) const;
 };
+
+// For a configuration: errors of remotes are what they are in Prometheus.
+inline constexpr char kErrorsAsPrometheus[] =
+    "tributary:\n  remote_write: {retry_auth_errors: false, split_rejected: false, "
+    "quarantine_refused: false, split_too_many_series: false, count_maybe_duplicates: false}\n";
 
 // Of Prometheus' file, the part that is the same in most tests: one job with file_sd.
 std::string FileSdJob(const std::string& name, const std::string& file, const std::string& interval,

@@ -99,9 +99,10 @@ ScrapeStats World::scrape_stats() const {
 }
 
 uint64_t World::CountedLosses(const SimRemote& remote) const {
-  const DropReason damaged = DropReason::kLogDamaged;
-  return evicted_samples() + PastStats(remote).dropped[damaged].samples +
-         Totals(remote).stats.dropped[damaged].samples;
+  DropCounts dropped = PastStats(remote).dropped;
+  dropped += Totals(remote).stats.dropped;
+  return evicted_samples() + dropped[DropReason::kLogDamaged].samples +
+         dropped[DropReason::kRefused].samples;
 }
 
 bool World::AllSent() const {
@@ -140,28 +141,19 @@ void World::CheckLeft() {
 void World::CheckQueue(const RemoteQueue& queue) {
   const SampleCounts& read = queue.stats().read;
   const SampleCounts accounted = queue.stats().finished() + queue.pending();
-  if (read == accounted) return;
-  Problem(fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
-                      queue.config().url, read.samples, read.histograms, read.exemplars,
-                      accounted.samples, accounted.histograms, accounted.exemplars));
-}
-
-// What was appended since a remote was there has been read for it, or will be.
-void World::CheckLedger(WorkerProcess& process) {
-  const uint64_t appended = process.worker->log().stats().appended.samples;
-  std::map<const RemoteQueue*, uint64_t> ledgers;
-  for (const auto& queue : process.worker->remotes()) {
-    const uint64_t unread = queue->unread().samples;
-    const uint64_t ledger = queue->stats().read.samples + unread - appended;
-    auto known = process.ledgers.find(queue.get());
-    if (known != process.ledgers.end() && known->second != ledger) {
-      Problem(fmt::format("{}: {} read, {} unread, {} appended: {} too many", queue->config().url,
-                          queue->stats().read.samples, unread, appended,
-                          static_cast<int64_t>(ledger - known->second)));
-    }
-    ledgers[queue.get()] = ledger;
+  if (read != accounted) {
+    Problem(
+        fmt::format("{}: {} samples, {} histograms, {} exemplars read, {}, {}, {} accounted for",
+                    queue.config().url, read.samples, read.histograms, read.exemplars,
+                    accounted.samples, accounted.histograms, accounted.exemplars));
   }
-  process.ledgers = std::move(ledgers);
+  const RemoteLedger ledger = queue.ledger();
+  if (ledger.balances()) return;
+  const SampleCounts in = ledger.in(), out = ledger.out();
+  Problem(fmt::format(
+      "{}: the ledger has {} samples, {} histograms, {} exemplars come in and {}, {}, {} go out",
+      queue.config().url, in.samples, in.histograms, in.exemplars, out.samples, out.histograms,
+      out.exemplars));
 }
 
 void World::CheckDisk(WorkerProcess& process) {
@@ -190,7 +182,6 @@ void World::CheckAccounts() {
     const SampleLogStats& log = process->worker->log().stats();
     if (log.bytes > options_.log.memory_bytes) Problem("the log is over its limit");
     for (const auto& queue : process->worker->remotes()) CheckQueue(*queue);
-    CheckLedger(*process);
     CheckDisk(*process);
   }
   const MonotonicTime now = time_.Now();

@@ -23,8 +23,6 @@ struct World::WorkerProcess {
   SimTransport transport;
   HashKey hash;
   std::optional<Worker> worker;
-  // Of each queue: what it has read and has yet to read, less what was appended.
-  std::map<const RemoteQueue*, uint64_t> ledgers;
   uint32_t over_retention = 0;  // so many checks in a row
 };
 

@@ -182,6 +182,7 @@ bool SlowScrapeModel::TakeSample(Page& page, const SlowPageEntry& entry, PageTot
   const bool own = entry.timestamp && rules_.honor_timestamps;
   if (auto dropped = dropped_.find(entry.series); dropped != dropped_.end()) {
     dropped->second = iteration_;
+    totals.dropped++;
     return true;
   }
   auto cached = series_.find(entry.series);
@@ -196,6 +197,7 @@ bool SlowScrapeModel::TakeSample(Page& page, const SlowPageEntry& entry, PageTot
     const std::optional<Labels> mutated = Mutate(entry);
     if (!mutated) {
       dropped_[entry.series] = iteration_;
+      totals.dropped++;
       return true;
     }
     labels = *mutated;

@@ -15,6 +15,8 @@ enum ExitStatus { kExitGood = 0, kExitBad = 1, kExitUsage = 2 };
 void AddTestConfig(CLI::App& app, int& status);
 void AddRelabel(CLI::App& app, int& status);
 void AddScrape(CLI::App& app, int& status);
+void AddStatus(CLI::App& app, int& status);
+void AddLog(CLI::App& app, int& status);
 void AddDocs(CLI::App& app, int& status);
 
 }  // namespace tributary

@@ -6,7 +6,7 @@
 
 int main(int argc, char** argv) {
   using namespace tributary;
-  CLI::App app("Checks and explains configurations of the tributary agent.");
+  CLI::App app("Checks and explains configurations of the tributary agent, and looks at its work.");
   app.set_version_flag("--version",
                        "agentctl " + std::string(Version()) + " (" + std::string(Revision()) + ")");
   app.require_subcommand(1);
@@ -14,6 +14,8 @@ int main(int argc, char** argv) {
   AddTestConfig(app, status);
   AddRelabel(app, status);
   AddScrape(app, status);
+  AddStatus(app, status);
+  AddLog(app, status);
   AddDocs(app, status);
   try {
     app.parse(argc, argv);

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -173,6 +174,15 @@ std::vector<Bucket> Buckets(const std::vector<BucketSpan>& spans,
 }
 
 }  // namespace
+
+std::string FormatBytes(uint64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  auto scaled = static_cast<double>(bytes) / 1024;
+  const char* units[] = {"KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  for (; scaled >= 1024 && unit + 1 < std::size(units); unit++) scaled /= 1024;
+  return fmt::format("{:.1f} {}", scaled, units[unit]);
+}
 
 std::string FormatValue(double value) {
   if (std::isnan(value)) return "NaN";

@@ -1,6 +1,7 @@
 // Values of a commit as text: numbers and native histograms. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,9 @@ namespace tributary {
 
 // "1", "0.25", "1e+21", "NaN", "+Inf".
 std::string FormatValue(double value);
+
+// "512 B", "4.0 KiB", "1.5 GiB": for people.
+std::string FormatBytes(uint64_t bytes);
 
 // Reads prompb.Histogram as HistogramSample::encoded has it (its times are skipped). An error if
 // it is none.

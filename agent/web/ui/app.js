@@ -99,12 +99,14 @@ function remotesOf(text) {
   return [...remotes.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-const lagOf = (remote, now) => {
-  const highest = remote.values.queue_highest_sent_timestamp_seconds;
-  return highest > 0 ? Math.max(0, now / 1000 - highest) : NaN;
-};
+// A remote's last word: an error since its last success, or nothing.
+function errorOf(remote) {
+  if (!remote.lastError) return '';
+  const failing = !remote.lastSuccess || Date.parse(remote.lastSuccess) <= Date.parse(remote.lastError.time);
+  return failing ? remote.lastError.text : '';
+}
 
-function showRemotes(remotes, now) {
+function showRemotes(remotes, status) {
   const target = byId('remote-table');
   if (remotes.length === 0) {
     target.replaceChildren(element('p', { class: 'quiet' }, 'No remote_write endpoint is configured.'));
@@ -112,16 +114,29 @@ function showRemotes(remotes, now) {
   }
   const columns = [
     { title: 'Name' }, { title: 'URL', class: 'url' }, { title: 'Sent', class: 'number' },
-    { title: 'Pending', class: 'number' }, { title: 'Retried', class: 'number' },
+    { title: 'Backlog', class: 'number' }, { title: 'Retried', class: 'number' },
     { title: 'Failed', class: 'number' }, { title: 'Dropped', class: 'number' },
     { title: 'Shards', class: 'number' }, { title: 'Behind', class: 'number' },
   ];
   const warn = (value) => element('span', { class: value > 0 ? 'error' : '' }, count(value));
-  target.replaceChildren(table(columns, remotes.map(({ name, url, values }, i) => [
-    name || '–', url || '–', count(values.samples_total), count(values.samples_pending),
-    count(values.samples_retried_total), warn(values.samples_failed_total), warn(values.samples_dropped_total),
-    count(values.shards), duration(lagOf(remotes[i], now)),
-  ])));
+  const told = new Map(status.remotes.map((remote) => [remote.name, remote]));
+  target.replaceChildren(table(columns, remotes.map(({ name, url, values }) => {
+    const remote = told.get(name); // none: it came or went between two answers
+    const place = element('div', {}, url || '–');
+    if (remote && errorOf(remote)) place.append(element('div', { class: 'error' }, errorOf(remote)));
+    return [
+      name || '–', place, count(values.samples_total), count(remote?.backlog.samples),
+      count(values.samples_retried_total), warn(values.samples_failed_total), warn(values.samples_dropped_total),
+      count(values.shards), remote ? duration(remote.backlog.seconds) : '–',
+    ];
+  })), logLine(status.log));
+}
+
+function logLine(log) {
+  const size = (bytes) => (bytes / 1048576).toFixed(1) + ' MiB';
+  if (log.mode === 'memory') return element('p', { class: 'quiet' }, 'Sample log: ' + size(log.memoryBytes) + ' in memory');
+  const text = 'Sample log: ' + size(log.diskBytes) + ' on disk in ' + count(log.segments) + ' segments, ' + size(log.memoryBytes) + ' in memory';
+  return element('p', { class: log.diskFailing ? 'error' : 'quiet' }, log.diskFailing ? text + '; the disk fails: ' + log.lastDiskError : text);
 }
 
 function card(title, value, note, alarm) {
@@ -225,12 +240,13 @@ async function refresh() {
     // One after the other: the agent serves few requests at a time.
     const targets = await get('/api/v1/targets');
     const runtime = await get('/api/v1/status/runtimeinfo');
+    const remoteWrite = await get('/api/v1/status/remote_write');
     const metrics = await get('/metrics', true);
     const now = Date.parse(runtime.serverTime); // the agent's clock: the reader's may be wrong
     const remotes = remotesOf(metrics);
     shown.targets = { data: targets, now };
     showSummary(targets, remotes, runtime, now);
-    showRemotes(remotes, now);
+    showRemotes(remotes, remoteWrite);
     showTargets();
     const ready = (await fetch('/-/ready', { cache: 'no-store' })).ok;
     setState(ready ? 'up' : 'unknown', ready ? 'ready' : 'starting', '');

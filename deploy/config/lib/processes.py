@@ -156,6 +156,7 @@ def alertmanager(name, rendered, folder, port, cluster_port=None, peers=()):
         f"--storage.path={os.path.join(folder, name + '.data')}",
         f"--web.listen-address=127.0.0.1:{port}",
         f"--web.external-url=http://127.0.0.1:{port}",
+        "--enable-feature=receiver-name-in-metrics",
         f"--cluster.listen-address={f'127.0.0.1:{cluster_port}' if cluster_port else ''}",
     ]
     command += [f"--cluster.peer=127.0.0.1:{peer}" for peer in peers]

@@ -240,6 +240,7 @@ std::string Difference(const PageTotals& expected, const PageTotals& got) {
   };
   compare("lines_total", expected.lines_total, got.lines_total);
   compare("samples_added", expected.samples_added, got.samples_added);
+  compare("dropped", expected.dropped, got.dropped);
   compare("series_added", expected.series_added, got.series_added);
   compare("out_of_order", expected.out_of_order, got.out_of_order);
   compare("duplicates", expected.duplicates, got.duplicates);

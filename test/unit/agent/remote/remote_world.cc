@@ -42,7 +42,7 @@ RemoteWorld::RemoteWorld(SampleLogOptions log_options) : log(loop, log_options) 
 }
 
 RemoteEnvironment RemoteWorld::environment() {
-  return {loop, transport, files, log, metadata, logger, [] { return uint64_t{50}; }};
+  return {loop, transport, files, log, metadata, logger, [] { return uint64_t{50}; }, nullptr, dead_letters};
 }
 
 RemoteWriteConfig RemoteWorld::RemoteConfig() {
@@ -55,6 +55,7 @@ RemoteWriteConfig RemoteWorld::RemoteConfig() {
   config.queue.batch_send_deadline = seconds(1);
   config.queue.max_shards = 1;
   config.remote_timeout = seconds(5);
+  config.errors = RemoteErrorsConfig::Off();
   return config;
 }
 
@@ -136,7 +137,8 @@ ExemplarSample RemoteWorld::ExemplarOf(uint32_t index, TimestampMs timestamp, do
 }
 
 bool Balances(const RemoteQueue& queue) {
-  return queue.stats().read == queue.stats().finished() + queue.pending();
+  return queue.stats().read == queue.stats().finished() + queue.pending() &&
+         queue.ledger().balances();
 }
 
 }  // namespace tributary

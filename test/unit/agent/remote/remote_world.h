@@ -25,7 +25,8 @@ struct RemoteWorld {
 
   RemoteEnvironment environment();
   std::unique_ptr<RemoteQueue> MakeQueue(const RemoteWriteConfig& config, Labels external = {});
-  // A config for the endpoint: one shard, no metadata, batches of up to 10 within a second.
+  // A config for the endpoint: one shard, no metadata, batches of up to 10 within a second; errors as
+  // Prometheus has them.
   static RemoteWriteConfig RemoteConfig();
   static RemoteSpec Spec(const RemoteWriteConfig& config, Labels external = {});
 
@@ -59,6 +60,7 @@ struct RemoteWorld {
   Logger logger = Logger::Silent();
   MetadataPool metadata;
   SampleLog log;
+  DeadLetterPlace dead_letters;  // nowhere
   double next_value = 1;
   std::vector<Received> received;
   std::function<ScriptedReply(const Received&)> answer;
@@ -67,7 +69,7 @@ struct RemoteWorld {
   bool says_written = true;
 };
 
-// read = sent + failed + dropped + pending, of each kind.
+// read = sent + failed + dropped + pending, of each kind, and the ledger balances.
 bool Balances(const RemoteQueue& queue);
 
 // The endpoint of RemoteConfig.

@@ -147,6 +147,63 @@ TEST_CASE("api status: config, flags, build info and runtime info have Prometheu
   }
 }
 
+TEST_CASE("api remote write: remotes with their ledger, and the log") {
+  RemoteWriteStatus status;
+  RemoteStatus& remote = status.remotes.emplace_back();
+  remote.name = "central";
+  remote.url = "http://central/write";
+  remote.message = "prometheus.WriteRequest";
+  remote.shards = 2;
+  remote.shards_max = 50;
+  remote.position_read = 7;
+  remote.position_done = 5;
+  remote.position_end = 9;
+  remote.backlog = {10, 2, 1};
+  remote.backlog_disk_bytes = 4096;
+  remote.backlog_seconds = 1.5;
+  remote.requests_in_flight = 1;
+  remote.accepted = {100, 20, 10};
+  remote.unwanted = {0, 0, 4};
+  remote.dropped = {{"too_old", {3, 0, 0}}};
+  const json fresh = Data(RemoteWriteJson(status))["remotes"][0];
+  CHECK(fresh["lastError"] == nullptr);
+  CHECK(fresh["lastSuccess"] == nullptr);
+  remote.last_error_ms = 1767322984560;
+  remote.last_error = "out of room \xff";
+  remote.last_success_ms = 1767322984000;
+  const json data = Data(RemoteWriteJson(status));
+  REQUIRE(data["remotes"].size() == 1);
+  const json& got = data["remotes"][0];
+  CHECK(got["name"] == "central");
+  CHECK(got["shards"] == json({{"current", 2}, {"desired", 0.0}, {"min", 0}, {"max", 50}}));
+  CHECK(got["position"] == json({{"read", 7}, {"done", 5}, {"end", 9}}));
+  CHECK(got["backlog"] == json({{"samples", 10},
+                                {"histograms", 2},
+                                {"exemplars", 1},
+                                {"bytes", 4096},
+                                {"seconds", 1.5}}));
+  CHECK(got["requests"]["inFlight"] == 1);
+  CHECK(got["lastError"]["time"] == "2026-01-02T03:03:04.56Z");
+  CHECK(got["lastError"]["text"] == "out of room \xef\xbf\xbd");
+  CHECK(got["lastSuccess"] == "2026-01-02T03:03:04Z");
+  CHECK(got["ledger"]["accepted"] ==
+        json({{"samples", 100}, {"histograms", 20}, {"exemplars", 10}}));
+  CHECK(got["ledger"]["unwanted"]["exemplars"] == 4);
+  CHECK(got["ledger"]["dropped"]["too_old"]["samples"] == 3);
+  CHECK(data["log"]["mode"] == "memory");
+  CHECK_FALSE(data["log"].contains("segments"));
+
+  status.log.on_disk = true;
+  status.log.segments = 3;
+  status.log.disk_failing = true;
+  status.log.last_disk_error = "No space left on device";
+  const json log = Data(RemoteWriteJson(status))["log"];
+  CHECK(log["mode"] == "disk");
+  CHECK(log["segments"] == 3);
+  CHECK(log["diskFailing"] == true);
+  CHECK(log["lastDiskError"] == "No space left on device");
+}
+
 TEST_CASE("api errors: type, text and HTTP status belong together") {
   CHECK(json::parse(ErrorJson(ApiErrorType::kExecution, "no \"samples\"")) ==
         json::parse(R"({"status":"error","errorType":"execution","error":"no \"samples\""})"));

@@ -146,5 +146,42 @@ TEST_CASE("config: sigv4 is read in full, and its keys are not shown") {
   }
 }
 
+TEST_CASE("config: what becomes of errors: defaults, of all remotes, of one") {
+  auto config = Good(R"(
+tributary:
+  remote_write: {split_rejected: false, dead_letter_size: 1MB}
+remote_write:
+- url: http://a
+- url: http://b
+  protobuf_message: auto
+  tributary: {split_rejected: true, retry_auth_errors: false}
+)");
+  RemoteErrorsConfig errors;
+  errors.split_rejected = false;
+  errors.dead_letter_size = 1 << 20;
+  CHECK(config->remote_write.at(0).errors == errors);
+  CHECK_FALSE(config->remote_write.at(0).falls_back_to_v1);
+  errors.split_rejected = true;
+  errors.retry_auth_errors = false;
+  CHECK(config->remote_write.at(1).errors == errors);
+  CHECK(config->remote_write.at(1).message == RemoteWriteMessage::kV2);
+  CHECK(config->remote_write.at(1).falls_back_to_v1);
+  // As it is in force, and only where the file speaks of it.
+  CHECK(config->yaml.find("  tributary:\n"
+                          "    retry_auth_errors: false\n"
+                          "    split_rejected: true\n"
+                          "    quarantine_refused: true\n"
+                          "    split_too_many_series: true\n"
+                          "    count_maybe_duplicates: true\n"
+                          "    dead_letter_size: 1MiB\n") != std::string::npos);
+  CHECK(Messages(LoadText("remote_write:\n- url: http://a\n  tributary:\n"
+                          "    split_rejected: false\n    quarantine_refused: true\n")) ==
+        "prometheus.yml:5:25: error: 'quarantine_refused' needs split_rejected\n");
+  CHECK(Good("remote_write: [{url: \"http://a\"}]")->remote_write.at(0).errors ==
+        RemoteErrorsConfig{});
+  CHECK(Good("remote_write: [{url: \"http://a\"}]")->yaml.find("tributary") == std::string::npos);
+}
+
 }  // namespace
+
 }  // namespace tributary

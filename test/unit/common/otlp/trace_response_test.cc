@@ -30,6 +30,10 @@ TEST_CASE("otlp: what a receiver did not take is read from its answer") {
                                        20) +
                            bytes)
             ->rejected_spans == 7);
+  // Nor what has the number of one that is, and another type.
+  CHECK(
+      ParseTraceResponse(std::string("\x09\x08\x09\x08\x09\x08\x09\x08\x09", 9))->rejected_spans ==
+      0);
   // Whatever is cut off is no answer, but where a whole field ends.
   for (size_t size = 1; size < bytes.size(); size++) {
     CHECK_FALSE(ParseTraceResponse(bytes.substr(0, size)));
