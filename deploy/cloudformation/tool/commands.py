@@ -63,7 +63,6 @@ class Deployment:
         with self._prepared() as (change_set, root):
             self._show(change_set, root)
             if change_set.changes:
-                change_set.discard()
                 say(f"Nothing was changed. `deploy {self.settings.environment} apply` carries this out.")
 
     def apply(self):
@@ -73,7 +72,6 @@ class Deployment:
             self._show(change_set, root)
             if change_set.changes:
                 if not self._confirmed(f"Carry this out on {self.settings.stack}? Type yes: ", "yes"):
-                    change_set.discard()
                     raise Problem("not confirmed; nothing was changed")
                 change_set.execute(say)
         self._protect()
@@ -89,7 +87,7 @@ class Deployment:
 
     @contextlib.contextmanager
     def _prepared(self):
-        """Everything up to the change set, which the body is to discard or execute."""
+        """Everything up to the change set, which the body may execute; otherwise it is discarded."""
         stacks.refuse_if_busy(self.stack)
         with tempfile.TemporaryDirectory(prefix="tributary-deploy-") as work:
             ways, parameters = self._secrets()
@@ -102,7 +100,13 @@ class Deployment:
             url = self._package(root, work)
             # CloudFormation passes these on to nested stacks and to every resource that takes tags.
             tags = {"Project": "tributary", "Environment": self.settings.environment, "ManagedBy": "cloudformation"}
-            yield stacks.ChangeSet(self.aws, self.settings.stack, url, parameters, tags), root
+            change_set = stacks.ChangeSet(self.aws, self.settings.stack, url, parameters, tags)
+            try:
+                yield change_set, root
+            finally:
+                # Whatever stopped it, also Ctrl-C at the question: what was not executed is not left behind.
+                if change_set.changes and not change_set.executed:
+                    change_set.discard()
 
     def _secrets(self):
         ways, parameters = set(), {"IngestSecretArn": secret.ingest(self.aws, self.settings)}

@@ -46,7 +46,7 @@ class ChangeSet:
     def __init__(self, aws, stack_name, url, parameters, tags):
         stack = describe(aws, stack_name)
         refuse_if_busy(stack)
-        self._aws, self._stack = aws, stack_name
+        self._aws, self._stack, self.executed = aws, stack_name, False
         self.creates = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
         self.name = time.strftime("deploy-%Y%m%d-%H%M%S", time.gmtime())
         arguments = ["--stack-name", stack_name, "--change-set-name", self.name, "--template-url", url,
@@ -84,6 +84,7 @@ class ChangeSet:
             pass  # gone already, which is what was wanted
 
     def execute(self, say):
+        self.executed = True
         self._aws.call("cloudformation", "execute-change-set", "--stack-name", self._stack, "--change-set-name",
                        self.name)
         follow(self._aws, self._stack, say)

@@ -42,7 +42,8 @@ STUBS = {
     "AWS::KMS::Alias": ("{name}", {}),
     "AWS::Logs::LogGroup": ("{name}", {"Arn": ARN.replace("{service}", "logs") + "log-group:{name}:*"}),
     "AWS::RDS::DBCluster": ("{name}", {
-        "Endpoint.Address": "{name}.rds.local", "Endpoint.Port": "5432",
+        # In Fn::Sub it sees only the first part of an attribute's name.
+        "Endpoint": "{name}.rds.local", "Endpoint.Address": "{name}.rds.local", "Endpoint.Port": "5432",
         "DBClusterArn": ARN.replace("{service}", "rds") + "cluster:{name}"}),
     "AWS::RDS::DBClusterParameterGroup": ("{name}", {}),
     "AWS::RDS::DBInstance": ("{name}", {}),

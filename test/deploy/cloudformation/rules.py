@@ -270,7 +270,8 @@ def rules_do_not_collide(stack):
         if where in seen:
             yield rule, f"has the priority of {seen[where]}"
         seen[where] = rule
-        values = sum(len(v) for c in p["Conditions"] for k, body in c.items() if k.endswith("Config") for v in body.values())
+        values = sum(len(v) for c in p["Conditions"] for k, body in c.items() if k.endswith("Config")
+                     for v in body.values())
         if values > 5:
             yield rule, f"{values} values; a rule has at most five"
 
