@@ -273,7 +273,7 @@ class Deployment:
         for name in ("WriteUrl0", "WriteUrl1", "WriteUrl2"):
             if name in found:
                 command += ["--prometheus", found[name].removesuffix("/api/v1/write")]
-        command += ["--dashboards", os.path.join(bundle.CONFIG, "grafana/dashboards"), "--timeout", "60"]
+        command += ["--rules", os.path.join(bundle.CONFIG, "prometheus/rules"), "--dashboards", os.path.join(bundle.CONFIG, "grafana/dashboards"), "--timeout", "60"]
         with SecretFile(self._value(found["IngestSecretArn"])) as agents, \
                 SecretFile(self._value(found["GrafanaAdminSecretArn"])) as admin, \
                 SecretFile(self._authority() or "") as authority:

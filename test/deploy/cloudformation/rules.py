@@ -212,8 +212,9 @@ def iam_is_narrow(stack):
         principal = statement.get("Principal")
         if principal == "*" or isinstance(principal, dict) and "*" in many(principal.get("AWS", [])):
             yield resource, "lets anybody in"
-        if "Service" in (principal or {}) and not statement.get("Condition") \
-                and many(principal["Service"]) != ["ec2.amazonaws.com"] and not str(principal["Service"]).startswith("logs."):
+        named = many(principal["Service"]) if isinstance(principal, dict) and "Service" in principal else []
+        # Instances are of this account by nature, and CloudWatch Logs says whose its log groups are in the context.
+        if named and named != ["ec2.amazonaws.com"] and not statement.get("Condition"):
             yield resource, f"{principal['Service']} may act for other accounts"
 
 

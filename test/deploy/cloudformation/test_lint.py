@@ -100,14 +100,5 @@ class Shell(Case):
         self.assertEqual(count, 3)
 
 
-class Python(Case):
-    def test_no_line_is_too_long(self):
-        for path in glob.glob(os.path.join(TEMPLATES, "tool", "*.py")) + glob.glob(os.path.join(os.path.dirname(
-                os.path.realpath(__file__)), "*.py")) + [os.path.join(TEMPLATES, "deploy")]:
-            with open(path, encoding="utf-8") as file:
-                for number, line in enumerate(file, 1):
-                    self.assertLessEqual(len(line.rstrip("\n")), 125, f"{path}:{number}")
-
-
 if __name__ == "__main__":
     unittest.main()
