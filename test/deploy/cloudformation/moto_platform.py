@@ -4,7 +4,7 @@ Usage: moto_platform.py PORT
 
 What moto 5.2 lacks, each found by deploying: Fn::Cidr; Fn::Select with an index that is no literal; AWS::NoValue inside
 of lists; some attributes, those of nested stacks among them; outputs of stacks that a change set made; conditions of
-exports, so that there are none here; termination protection; and the types in STUBS, which are kept as names and
+exports, so that there are none here; updates of nested stacks; termination protection; and the types in STUBS, which are kept as names and
 properties only. It does not check signatures, quotas, allowed patterns or whether a task could start, so the tests that
 use it show order, intrinsics, conditions and counts, nothing more.
 """
@@ -143,6 +143,17 @@ def patch():
 
     cloudformation.Stack.has_cfn_attr = classmethod(lambda cls, attr: attr.startswith("Outputs."))
     cloudformation.Stack.get_cfn_attribute = output
+
+    def update_nested(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name):
+        # moto would delete it and make another, which does not work for one that was left out by its condition before.
+        if original_resource is None:
+            return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+        properties = cloudformation_json["Properties"]
+        template = cloudformation.get_stack_from_s3_url(properties["TemplateURL"], account_id=account_id, partition="aws")
+        original_resource.update(template, parameters=properties.get("Parameters", {}))
+        return original_resource
+
+    cloudformation.Stack.update_from_cloudformation_json = classmethod(update_nested)
 
     plain_apply = cloudformation.ChangeSet.apply
 

@@ -24,6 +24,11 @@ from tool.template import read
 ALL_WAYS = {"slack", "pagerduty", "smtp", "webhook"}
 
 
+def platform_tool(name):
+    path = os.path.expanduser(os.path.join("~/.cache/tributary-platform", name))
+    return path if os.path.exists(path) else None
+
+
 def settings_of(environment, backend="prometheus", *more):
     return settings.Settings(environment, [f"Domain={DOMAIN}", f"Backend={backend}", *more])
 
@@ -242,32 +247,49 @@ class Scripts(Built):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             return file.read()
 
-    def promtool(self, config):
-        """Puts a config check where Debian's promtool can do it: it is older than ecs_sd_configs and some settings."""
+    def check_config(self, config):
+        """promtool of the version that is deployed, where test/deploy/platform/install-tools has put it, takes the file as
+        it is; Debian's is older than ecs_sd_configs, so that job is left out for it."""
+        newest = platform_tool("promtool")
         content = yaml.safe_load(self.text(config, "prometheus/prometheus.yml"))
-        content["scrape_configs"] = [j for j in content["scrape_configs"] if "ecs_sd_configs" not in j]
-        content["rule_files"] = [os.path.join(config, "prometheus", f) for f in content["rule_files"]]
-        for job in [*content["scrape_configs"], *content.get("remote_write", [])]:
-            if "basic_auth" in job:
-                job["basic_auth"]["password_file"] = os.path.join(config, "secrets/prometheus-password")
-        path = os.path.join(config, "check.yml")
+        if newest is None:
+            content["scrape_configs"] = [j for j in content["scrape_configs"] if "ecs_sd_configs" not in j]
+        # What is at the container's root is in this folder here.
+        text = yaml.safe_dump(content).replace("/config/secrets", os.path.join(config, "secrets"))
+        path = os.path.join(config, "prometheus", "check.yml")
         with open(path, "w", encoding="utf-8") as file:
-            yaml.safe_dump(content, file)
-        return subprocess.run(["promtool", "check", "config", path], capture_output=True, text=True)
+            file.write(text)
+        return subprocess.run([newest or "promtool", "check", "config", path], capture_output=True, text=True)
 
-    @unittest.skipUnless(shutil.which("promtool"), "promtool is not here (Debian's package prometheus)")
+    @unittest.skipUnless(platform_tool("promtool") or shutil.which("promtool"),
+                         "promtool is not here (Debian's package prometheus)")
     def test_promtool_accepts_what_prometheus_gets(self):
         for environment in ENVIRONMENTS:
             stack = self.build(environment, "both")
             for name in [n for n in stack.nested if n.startswith("PrometheusReplica")]:
                 config = self.run_script(stack.nested[name].resources["TaskDefinition"], self.SECRETS)
-                done = self.promtool(config)
+                done = self.check_config(config)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 # And it would not accept everything.
                 rule = os.path.join(config, "prometheus/rules/recording.yml")
                 with open(rule, "a", encoding="utf-8") as file:
                     file.write("  - name: broken\n    rules: [{record: x, expr: 'sum('}]\n")
-                self.assertNotEqual(self.promtool(config).returncode, 0)
+                self.assertNotEqual(self.check_config(config).returncode, 0)
+
+    @unittest.skipUnless(platform_tool("amtool"), "amtool is not here (test/deploy/platform/install-tools builds it)")
+    def test_amtool_accepts_what_alertmanager_gets(self):
+        secrets = {"SLACK_URL": "https://hooks.example.org/x", "PAGERDUTY_KEY": "k", "SMTP_PASSWORD": "p",
+                   "WEBHOOK_URL": "https://example.org/hook"}
+        for environment in ENVIRONMENTS:
+            stack = self.build(environment, ways=ALL_WAYS)
+            config = self.run_script(stack.nested["AlertmanagerReplica0"].resources["TaskDefinition"], secrets)
+            path = os.path.join(config, "alertmanager/alertmanager.yml")
+            text = self.text(config, "alertmanager/alertmanager.yml").replace("/config/", config + "/")
+            for content, good in ((text, True), (text + "reciever: x\n", False)):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(content)
+                done = subprocess.run([platform_tool("amtool"), "check-config", path], capture_output=True, text=True)
+                self.assertEqual(done.returncode == 0, good, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -369,6 +369,23 @@ class WhatIsRefused(Case):
         self.assertEqual([s["Name"] for s in container(alertmanager, "config")["Secrets"]], ["SLACK_URL"])
         self.assertEqual(rules.findings(stack), [])
 
+    def test_ecs_exec_is_off_unless_asked_for_and_costs_the_readonly_image(self):
+        for exec_, readonly in (("", True), ("true", False)):
+            for service, definition in services(resolve("dev", EnableExec=exec_)).values():
+                name = re.sub(r"-\d$", "", str(service.properties["ServiceName"]))
+                self.assertEqual(service.properties["EnableExecuteCommand"], not readonly)
+                self.assertEqual(container(definition, name)["ReadonlyRootFilesystem"], readonly)
+                self.assertEqual("ssmmessages" in str(definition.stack.resources["TaskRole"].properties), not readonly)
+
+    def test_a_new_certificate_is_proved_for_each_of_its_names(self):
+        stack = resolve("dev", CertificateArn="", PublicHostedZoneId="Z0123")
+        p = stack.all("AWS::CertificateManager::Certificate")[0].properties
+        self.assertEqual({p["DomainName"], *p["SubjectAlternativeNames"]},
+                         {o["DomainName"] for o in p["DomainValidationOptions"]})
+        served = {c["HostHeaderConfig"]["Values"][0] for r in stack.all("AWS::ElasticLoadBalancingV2::ListenerRule")
+                  for c in r.properties["Conditions"] if "HostHeaderConfig" in c}
+        self.assertLessEqual(served, {p["DomainName"], *p["SubjectAlternativeNames"]})
+
     def test_agents_templates_are_read(self):
         folder = os.path.join(TEMPLATES, "agent")
         for name in sorted(os.listdir(folder)):

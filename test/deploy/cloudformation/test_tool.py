@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 from case import TEMPLATES, Case
-from tool import secret, stacks
+from tool import commands, secret, stacks
 from tool.aws import Aws, Problem
 from tool.settings import Settings
 
@@ -255,6 +255,57 @@ class Changes(Fake):
             "  change  Storage/Fs (AWS::EFS::FileSystem): Encrypted  !! holds data",
             "  add     Storage/New (AWS::SNS::Topic)",
             "  remove  Storage/Old (AWS::SQS::Queue)"])
+
+
+class Verify(Fake):
+    STACK = {"Stacks": [{"StackName": "tributary-dev", "StackStatus": "CREATE_COMPLETE", "Outputs": [
+        {"OutputKey": "WriteUrl0", "OutputValue": "https://prometheus-0.m.example.org/api/v1/write"},
+        {"OutputKey": "WriteUrl1", "OutputValue": "https://prometheus-1.m.example.org/api/v1/write"},
+        {"OutputKey": "GrafanaUrl", "OutputValue": "https://m.example.org/"},
+        {"OutputKey": "IngestSecretArn", "OutputValue": "arn:ingest"},
+        {"OutputKey": "GrafanaAdminSecretArn", "OutputValue": "arn:admin"}]}]}
+
+    def run_verify(self, beats, status):
+        """What deploy/config/verify would be started with, and the exit status of it all."""
+        self.answers({"cloudformation describe-stacks": self.STACK,
+                      "secretsmanager get-secret-value": {"SecretString": '{"username": "agent", "password": "hunter2"}'},
+                      "cloudwatch get-metric-statistics": {"Datapoints": [{"Sum": beats}] if beats else []}})
+        options = mock.Mock(environment="dev", set=[], config=[], params=None, region=None)
+        seen = []
+
+        def instead(command, **named):
+            if command[0] == "aws":
+                return plain(command, **named)
+            files = [a for a in command if a.startswith(tempfile.gettempdir())]
+            seen.append((command, [open(f, encoding="utf-8").read() for f in files],
+                         [os.stat(f).st_mode & 0o077 for f in files]))
+            return subprocess.CompletedProcess(command, status)
+
+        plain = subprocess.run
+        with mock.patch.dict(os.environ, self.environment()), mock.patch("tool.commands.subprocess.run", instead), \
+                mock.patch("tool.commands.say"), mock.patch("sys.stderr"):
+            deployment = commands.Deployment(options)
+            try:
+                deployment.verify()
+                return seen, True
+            except Problem:
+                return seen, False
+
+    def test_every_replica_is_verified_with_the_password_in_a_file(self):
+        seen, good = self.run_verify(beats=14, status=0)
+        self.assertTrue(good)
+        (command, contents, others_may), = seen
+        self.assertEqual([command[i + 1] for i, a in enumerate(command) if a == "--prometheus"],
+                         ["https://prometheus-0.m.example.org", "https://prometheus-1.m.example.org"])
+        self.assertNotIn("hunter2", " ".join(command))
+        self.assertEqual(len([c for c in contents if "hunter2" in c]), 2)
+        self.assertEqual(set(others_may), {0})
+        for path in (a for a in command if a.startswith(tempfile.gettempdir())):
+            self.assertFalse(os.path.exists(path), "removed afterwards")
+
+    def test_its_failure_and_a_silent_heartbeat_are_failures(self):
+        self.assertFalse(self.run_verify(beats=14, status=1)[1])
+        self.assertFalse(self.run_verify(beats=0, status=0)[1])
 
 
 class Secrets(Fake):
