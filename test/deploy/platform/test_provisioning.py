@@ -20,17 +20,14 @@ except ImportError:
 
 
 class Provisioning(Scratch):
-    def setUp(self):
-        super().setUp()
-        if jsonschema is None:
-            raise unittest.SkipTest("Python's jsonschema is not here (Debian: python3-jsonschema)")
-
     def load(self, part, **values):
         folder = render(os.path.join(self.folder, str(len(os.listdir(self.folder)))), **values)
         with open(os.path.join(folder, "grafana", "provisioning", part, "platform.yaml"), encoding="utf-8") as handle:
             return yaml.safe_load(handle)
 
     def errors(self, part, document):
+        if jsonschema is None:
+            raise unittest.SkipTest("Python's jsonschema is not here (Debian: python3-jsonschema)")
         with open(os.path.join(HERE, "schemas", f"{part}.json"), encoding="utf-8") as handle:
             validator = jsonschema.Draft202012Validator(json.load(handle))
         return [f"{list(e.absolute_path)}: {e.message[:300]}" for e in validator.iter_errors(document)]

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import unittest
 
 import yaml
 
@@ -120,6 +121,10 @@ class Rules(Scratch):
                     found.pop("alertname")
                     seen[key(file, test, alert, found)] = parse(annotations)
         return seen
+
+
+class Texts(unittest.TestCase):
+    """What can be seen without running anything."""
 
     def test_annotations_have_no_holes(self):
         with open(GOLDEN, encoding="utf-8") as handle:
