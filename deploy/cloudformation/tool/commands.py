@@ -139,6 +139,8 @@ class Deployment:
                 warn("alerts reach nobody: `deploy ENV secret slack` (pagerduty, smtp, webhook) sets up a way")
             if self.settings.configuration.get("EMAIL_TO") and "smtp" not in ways:
                 warn("EMAIL_TO is set, but there is no secret smtp: no mail will be sent")
+            if EXAMPLE_DOMAIN in self.settings.configuration.get("RUNBOOK_URL", ""):
+                warn("RUNBOOK_URL is an example: alerts will point to a page that is not there")
             if self.settings.plain("Storage") == "efs":
                 warn("Storage efs: Prometheus does not support NFS for its data; deploy/README.md says what that means")
         if self.settings.environment == "production":
@@ -273,7 +275,8 @@ class Deployment:
         for name in ("WriteUrl0", "WriteUrl1", "WriteUrl2"):
             if name in found:
                 command += ["--prometheus", found[name].removesuffix("/api/v1/write")]
-        command += ["--rules", os.path.join(bundle.CONFIG, "prometheus/rules"), "--dashboards", os.path.join(bundle.CONFIG, "grafana/dashboards"), "--timeout", "60"]
+        command += ["--rules", os.path.join(bundle.CONFIG, "prometheus/rules"),
+                    "--dashboards", os.path.join(bundle.CONFIG, "grafana/dashboards"), "--timeout", "60"]
         with SecretFile(self._value(found["IngestSecretArn"])) as agents, \
                 SecretFile(self._value(found["GrafanaAdminSecretArn"])) as admin, \
                 SecretFile(self._authority() or "") as authority:

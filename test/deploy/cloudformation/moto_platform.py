@@ -4,9 +4,9 @@ Usage: moto_platform.py PORT
 
 What moto 5.2 lacks, each found by deploying: Fn::Cidr; Fn::Select with an index that is no literal; AWS::NoValue inside
 of lists; some attributes, those of nested stacks among them; outputs of stacks that a change set made; conditions of
-exports, so that there are none here; updates of nested stacks; termination protection; and the types in STUBS, which are kept as names and
-properties only. It does not check signatures, quotas, allowed patterns or whether a task could start, so the tests that
-use it show order, intrinsics, conditions and counts, nothing more.
+exports, so that there are none here; updates of nested stacks; termination protection; and the types in STUBS, which are
+kept as names only. It does not check signatures, quotas, allowed patterns or whether a task could start, so the tests
+that use it show order, intrinsics, conditions and counts, nothing more.
 """
 
 import ipaddress

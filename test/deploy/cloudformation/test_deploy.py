@@ -147,15 +147,15 @@ class EndToEnd(Case):
         self.assertNotIn("ca_file", applied, "not ours, so the system's authorities count")
         self.assertIn("AmpWriteUrl", applied)
         volumes = self.aws("ec2", "describe-volumes")
-        self.assertEqual({(v["Size"], v["AvailabilityZone"]) for v in volumes["Volumes"]},
-                         {(1000, f"eu-west-1{zone}") for zone in "abc"})
+        # Its volumes have no zone; which one they get is in test_templates.py.
+        self.assertEqual([v["Size"] for v in volumes["Volumes"]], [1000] * 3)
         self.assertIn("--really-production", self.run_deploy("production", "delete", "--yes", status=1))
         self.assertIn("tributary-production", self.stacks())
 
     def import_certificate(self, name):
         key, path = os.path.join(self.home, "key"), os.path.join(self.home, "crt")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout", key, "-out", path,
-                        "-subj", f"/CN={name}"], check=True, capture_output=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout", key,
+                        "-out", path, "-subj", f"/CN={name}"], check=True, capture_output=True)
         return self.aws("acm", "import-certificate", "--certificate", "fileb://" + path, "--private-key",
                         "fileb://" + key)["CertificateArn"]
 
