@@ -63,6 +63,8 @@ struct DiskLogEnvironment {
   Disk& disk;
   WorkQueue& io;
   Logger& logger;
+  // For what may take long while nothing waits for it: syncs, cursors, removals. Null: `io`.
+  WorkQueue* slow_io = nullptr;
 };
 
 class DiskLog {
@@ -136,6 +138,9 @@ class DiskLog {
   void Suspend(const std::string& error);
   void Resume();
   void CheckSpace();
+  WorkQueue& slow_io() { return env_.slow_io != nullptr ? *env_.slow_io : env_.io; }
+  // Keeps in mind what it leaves to be synced.
+  void NoteUnsynced(const PartitionWrite& write);
   void Sync();
   void Recount();
   std::string Folder(uint32_t partition) const;
@@ -163,7 +168,9 @@ class DiskLog {
   bool below_free_min_ = false;
   nanoseconds retry_wait_{};
   Timer retry_timer_;
-  std::array<bool, kLogPartitions> unsynced_{};
+  // To be synced: what is being written, closed segments, and folders that have a new one.
+  std::array<bool, kLogPartitions> unsynced_{}, unsynced_folders_{};
+  std::vector<std::shared_ptr<File>> unsynced_closed_;
   MonotonicTime last_sync_{};
   std::function<void()> on_resume_;
   std::string last_error_;

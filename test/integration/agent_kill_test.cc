@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -79,6 +80,8 @@ remote_write:
     const std::vector<int> before = Scrapes();
     process_->Signal(SIGKILL);
     REQUIRE(process_->Wait(seconds(10)));
+    // What it had sent arrives before what the next one sends.
+    for (RemoteReceiver& receiver : receivers_) receiver.CloseIdle();
     const std::vector<int> after = Scrapes();
     for (size_t i = 0; i < targets_.size(); i++) {
       // The log had a scrape for certain if two more had begun.
@@ -98,28 +101,49 @@ remote_write:
   // All that is owed to it has arrived in order; gives what has.
   std::vector<std::set<int>> Judge(const RemoteReceiver& receiver) const {
     std::map<std::string, std::vector<DecodedSample>> by_instance;
+    std::map<std::string, std::set<TimestampMs>> down;  // `up` is 0: the scrape was refused
     for (DecodedSample& sample : receiver.accepted()) {
+      const std::string instance(sample.labels.Get("instance"));
+      if (sample.name() == "up" && sample.value == 0) down[instance].insert(sample.timestamp);
       if (sample.name() != "scrapes_total" || std::isnan(sample.value)) continue;
-      by_instance[std::string(sample.labels.Get("instance"))].push_back(std::move(sample));
+      by_instance[instance].push_back(std::move(sample));
     }
     std::vector<std::set<int>> arrived(targets_.size());
     for (size_t i = 0; i < targets_.size(); i++) {
+      const std::string instance = targets_[i]->Address();
+      std::map<int, TimestampMs> times;
       TimestampMs latest = 0;
-      for (const DecodedSample& sample : by_instance[targets_[i]->Address()]) {
+      for (const DecodedSample& sample : by_instance[instance]) {
         const int number = static_cast<int>(sample.value);
-        INFO(targets_[i]->Address() << ", scrape " << number << " at " << sample.timestamp);
-        if (arrived[i].insert(number).second) CHECK(sample.timestamp > latest);
+        INFO(instance << ", scrape " << number << " at " << sample.timestamp);
+        if (times.emplace(number, sample.timestamp).second) CHECK(sample.timestamp > latest);
         latest = std::max(latest, sample.timestamp);
+        arrived[i].insert(number);
       }
-      for (int n : owed_[i]) {
-        INFO(targets_[i]->Address() << ", scrape " << n << " of " << targets_[i]->scrapes);
-        CHECK(arrived[i].contains(n));
-      }
+      CheckOwed(owed_[i], times, down[instance], instance);
     }
     return arrived;
   }
 
  private:
+  // Between two scrapes that arrived no more are missing than the agent says it could not take.
+  static void CheckOwed(const std::set<int>& owed, const std::map<int, TimestampMs>& times,
+                        const std::set<TimestampMs>& down, const std::string& instance) {
+    std::map<std::pair<TimestampMs, TimestampMs>, int64_t> missing;
+    for (const int n : owed) {
+      if (times.contains(n)) continue;
+      const auto after = times.upper_bound(n);
+      const TimestampMs from = after == times.begin() ? 0 : std::prev(after)->second;
+      const TimestampMs to =
+          after == times.end() ? std::numeric_limits<TimestampMs>::max() : after->second;
+      missing[{from, to}]++;
+    }
+    for (const auto& [gap, count] : missing) {
+      INFO(instance << ": " << count << " scrapes are missing from " << gap.first << " to "
+                    << gap.second);
+      CHECK(count <= std::distance(down.upper_bound(gap.first), down.lower_bound(gap.second)));
+    }
+  }
   std::vector<int> Scrapes() const {
     std::vector<int> scrapes;
     for (const auto& target : targets_) scrapes.push_back(target->scrapes);
