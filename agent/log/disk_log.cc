@@ -133,6 +133,11 @@ Status DiskLog::ReadCursors(uint32_t partition, const std::string& folder) {
   for (const std::string& name : *names) {
     if (!IsCursorName(name)) continue;
     auto read = ReadCursor(env_.disk, folder + "/" + name);
+    if (read && *read && (*read)->newer) {
+      return Fail(fmt::format(
+          "{}/{} was written by a newer version of Tributary: use that, or another --storage.path",
+          folder, name));
+    }
     if (!read || !*read) {
       env_.logger.Warn(
           "a remote's position in the sample log cannot be read: what is in the log "

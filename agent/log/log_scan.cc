@@ -358,6 +358,7 @@ Result<PartitionFacts> ReadPartitionFacts(Disk& disk, const LogFolder& folder, u
         if (still && !IsIn(*still, name)) continue;
         return Fail(cursor.error().message);
       }
+      if (*cursor && (*cursor)->newer) return Fail(file + " was written by a newer version");
       facts.cursors.push_back({file, std::nullopt});
       if (*cursor) facts.cursors.back().state = std::move((*cursor)->state);
     } else {

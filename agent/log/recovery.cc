@@ -58,7 +58,9 @@ class Opener {
     }
     segment.file_bytes = *size;
     head.resize(*read);
+    // A header that is damaged may say anything.
     const uint64_t sequence = segment.header.sequence;
+    const uint32_t partition = segment.header.partition;
     switch (DecodeSegmentHeader(head, segment.header)) {
       case HeaderOutcome::kNewer:
         return Fail(fmt::format(
@@ -73,10 +75,15 @@ class Opener {
           partition_.damaged_bytes += SegmentHeader::kBytes;
           Warn(segment.path + ": the header is damaged");
         }
-        segment.header = {segment.header.partition, sequence, 0, {}};
+        segment.header = {partition, sequence, 0, {}};
         break;
       case HeaderOutcome::kRead:
-        break;
+        if (segment.header.partition == partition) break;
+        // Its counts go on from those of others.
+        partition_.foreign_files++;
+        Warn(fmt::format("{} is a segment of partition {}: it is left alone", segment.path,
+                         segment.header.partition));
+        return {};
     }
     segment.header.sequence = sequence;
     partition_.epoch = std::max(partition_.epoch, segment.header.epoch);
