@@ -223,7 +223,7 @@ class Writer {
     writer_.Roll();
     for (const GoldenCommit& commit : segment.commits) {
       Add(commit);
-      auto write = writer_.Take(false, false);
+      auto write = writer_.Take(false);
       write->Run(disk_);
       REQUIRE(write->status);
       writer_.Finish(*write);
@@ -232,7 +232,7 @@ class Writer {
   // A part of it, as if the process had ended meanwhile; how many bytes that were.
   size_t WriteTorn(const GoldenCommit& commit) {
     Add(commit);
-    auto write = writer_.Take(false, false);
+    auto write = writer_.Take(false);
     write->bytes.resize(write->bytes.size() * 2 / 3);
     write->Run(disk_);
     REQUIRE(write->status);
