@@ -84,7 +84,7 @@ void RemoteQueue::Collect(MetricSink& sink) const {
            static_cast<double>(highest_read_ms_ / 1000));
   greatest("queue_highest_sent_timestamp_seconds", "Latest sample delivered.",
            static_cast<double>(highest_sent_ms_ / 1000));
-  if (const auto signing = client_->signing_stats()) {
+  if (const auto signing = client_ != nullptr ? client_->signing_stats() : std::nullopt) {
     sink.AddCounter("tributary_remote_credential_failures_total",
                     "Fetches of credentials to sign with that failed.", labels,
                     static_cast<double>(signing->credential_failures));

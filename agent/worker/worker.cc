@@ -84,6 +84,11 @@ void Worker::Drain(std::function<void()> drained) {
   });
 }
 
+void Worker::Flush(std::function<void()> done) {
+  for (const auto& remote : remotes_) remote->Stop();
+  log_.Flush(std::move(done));
+}
+
 RemoteWriteStatus Worker::RemoteWrite() const {
   const auto kinds = [](const SampleCounts& counts) {
     return KindCounts{counts.samples, counts.histograms, counts.exemplars};
