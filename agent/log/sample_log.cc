@@ -408,10 +408,12 @@ void SampleLog::Serve(Reader& reader, ReaderId id) {
 }
 
 SampleLog::Step SampleLog::ReadOne(Reader& reader, ReaderId id, Batch& batch, uint64_t& samples) {
-  if (reader.disk != nullptr && reader.next >= first_in_memory()) EndDisk(reader, reader.next);
-  if (reader.next > readable_) return Step::kAtEnd;
+  // The last position on disk may be that of records of several partitions.
+  const bool on_disk = reader.disk != nullptr && reader.next == first_in_memory();
+  if (reader.disk != nullptr && reader.next > first_in_memory()) EndDisk(reader, reader.next);
+  if (reader.next > readable_ && !on_disk) return Step::kAtEnd;
   if (reader.handed.size() >= kHandedMax) return Step::kWaiting;
-  if (reader.next < first_in_memory()) return ReadOneFromDisk(reader, id, batch, samples);
+  if (reader.next < first_in_memory() || on_disk) return ReadOneFromDisk(reader, id, batch, samples);
   const Entry& entry = At(reader.next);
   HandOut(reader, reader.next, entry.partition, false, entry.samples, batch, samples);
   return Step::kTaken;
