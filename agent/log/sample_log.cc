@@ -399,7 +399,8 @@ void SampleLog::Serve(Reader& reader, ReaderId id) {
   Advance(reader);
   Trim();
   if (step == Step::kWaiting && batch.records.empty()) return;
-  batch.at_end = reader.next > readable_;
+  // The disk may have another record of the last position, or damage that is not told yet.
+  batch.at_end = reader.next > readable_ && reader.disk == nullptr;
   batch.lost = std::exchange(reader.lost, {});
   batch.damaged = std::exchange(reader.damaged, {});
   auto done = std::move(reader.pending->done);

@@ -172,8 +172,11 @@ class SampleLog {
   Entry& At(LogPosition position) { return window_[position - first_in_memory()]; }
   uint64_t DiskBytesFrom(LogPosition position) const;
   TimestampMs OldestMs(LogPosition position) const;
+  // All before it was read and done.
   LogPosition LowOf(const Reader& reader) const {
-    return reader.handed.empty() ? reader.next : reader.handed.front().position;
+    if (!reader.handed.empty()) return reader.handed.front().position;
+    // Another partition may have a record at the position that was read last.
+    return reader.disk != nullptr ? reader.next - 1 : reader.next;
   }
   LogPosition Low() const;
 
