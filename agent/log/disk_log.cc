@@ -23,11 +23,6 @@ std::string FormatText() {
                      kLogPartitions);
 }
 
-SampleCounts Max(const SampleCounts& a, const SampleCounts& b) {
-  return {std::max(a.samples, b.samples), std::max(a.histograms, b.histograms),
-          std::max(a.exemplars, b.exemplars)};
-}
-
 }  // namespace
 
 DiskLog::DiskLog(const DiskLogEnvironment& environment, const DiskLogOptions& options)
@@ -119,6 +114,7 @@ Status DiskLog::OpenPartition(uint32_t partition, RecoveredPartition& recovered)
   stats_.unfinished_bytes += recovered.unfinished_bytes;
   stats_.foreign_files += recovered.foreign_files;
   stats_.unreadable_segments += recovered.unreadable_segments;
+  stats_.repeated_segments += recovered.repeated_segments;
   if (!recovered.segments.empty()) {
     const SegmentSummary& last = recovered.segments.back().summary;
     ends_[partition] = last.end;

@@ -7,8 +7,8 @@
 //     0123456789abcdef.pos         cursors (cursor_file.h)
 //
 // One process at a time: its owner holds the lock. Its workers have a log each, of some partitions.
-// Open blocks; all else that touches a disk is done by the work queue, one piece of each kind at a
-// time. Loop thread.
+// Open blocks; all else that touches a disk is done by two work queues, one piece of each kind at a
+// time: appends and reads do not wait for what is slow. Loop thread.
 #pragma once
 
 #include <array>
@@ -51,6 +51,7 @@ struct DiskLogOptions {
 struct DiskLogStats {
   uint64_t damaged_bytes = 0, unfinished_bytes = 0, foreign_files = 0;
   uint64_t unreadable_segments = 0;  // left out of this process
+  uint64_t repeated_segments = 0;    // of which another had all
   uint64_t write_failures = 0, sync_failures = 0, read_failures = 0;
   uint64_t cursor_failures = 0, remove_failures = 0;
   uint64_t segments = 0, bytes = 0;
@@ -153,7 +154,7 @@ class DiskLog {
   std::array<std::unique_ptr<PartitionWriter>, kLogPartitions> writers_;  // null: another log's
   std::array<SampleCounts, kLogPartitions> ends_{};
   std::array<std::map<std::string, CursorState>, kLogPartitions> cursors_;
-  // By reader; used on the I/O thread.
+  // By reader; used by what slow_io() runs.
   std::array<std::map<std::string, std::shared_ptr<CursorWriter>>, kLogPartitions> cursor_writers_;
   std::array<std::set<std::string>, kLogPartitions> unsaved_;
   size_t saves_ = 0;  // under way

@@ -42,11 +42,6 @@ uint32_t NumberOf(std::string_view text, std::string_view name) {
   return number;
 }
 
-// Each kind of `a` is no more than that of `b`.
-bool Within(const SampleCounts& a, const SampleCounts& b) {
-  return a.samples <= b.samples && a.histograms <= b.histograms && a.exemplars <= b.exemplars;
-}
-
 class Scanner {
  public:
   Scanner(File& file, const SegmentFacts& facts, const ScanHandlers& handlers)

@@ -92,9 +92,12 @@ Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
   std::string raw;
   size_t raw_size = 0;
   bool good = series > 0 && series <= kGroupSeriesMax &&
-              snappy::GetUncompressedLength(compressed.data(), compressed.size(), &raw_size) &&
-              raw_size / kSnappyRatioMax <= compressed.size() &&
-              snappy::Uncompress(compressed.data(), compressed.size(), &raw);
+              snappy::GetUncompressedLength(compressed.data(), compressed.size(), &raw_size);
+  if (good && raw_size / kSnappyRatioMax > compressed.size()) {
+    return Fail("the definition of a group says that " + std::to_string(compressed.size()) +
+                " bytes of it are " + std::to_string(raw_size));
+  }
+  good = good && snappy::Uncompress(compressed.data(), compressed.size(), &raw);
   std::string_view rest = raw;
   for (uint32_t i = 0; good && i < series; i++) {
     std::string_view labels, text;

@@ -219,8 +219,8 @@ TEST_CASE("disk sample log: two records of one position are both read, and neith
     time.RunFor(seconds(2));
   }
   const bool kills = GENERATE(false, true);
-  auto process = std::make_unique<LogProcess>(time, disk, SampleLogOptions{},
-                                              DiskLogOptions{.path = kPath});
+  auto process =
+      std::make_unique<LogProcess>(time, disk, SampleLogOptions{}, DiskLogOptions{.path = kPath});
   SampleLog::ReaderId reader = process->log->AddReader("a", [] {});
   bool at_end = false;
   for (int read = 0; !at_end && read < 10; read++) {
@@ -235,8 +235,8 @@ TEST_CASE("disk sample log: two records of one position are both read, and neith
     time.RunFor(seconds(2));  // it is written down that it is done
     if (!kills) continue;
     process.reset();
-    process = std::make_unique<LogProcess>(time, disk, SampleLogOptions{},
-                                           DiskLogOptions{.path = kPath});
+    process =
+        std::make_unique<LogProcess>(time, disk, SampleLogOptions{}, DiskLogOptions{.path = kPath});
     reader = process->log->AddReader("a", [] {});
   }
   CHECK(got == expected);
