@@ -2,14 +2,18 @@
 // refused, within bounds; what cannot be read is counted; and the log can be used again.
 //
 // The input is a file, or several with kSeparator between them: cursors, the file that says what
-// the folder is, and segments, told apart by how they begin. It is played twice: as it is, and with
-// all checksums made right, as if the writer had been wrong.
+// the folder is, and segments, told apart by how they begin. It is played three times: as it is;
+// with all checksums made right, as if the writer had been wrong; and as what befalls a good log,
+// of which then nothing may be missing that is not counted, to the sample.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -93,6 +97,42 @@ void MendSegment(std::string& bytes) {
   }
 }
 
+using Files = std::map<std::string, std::string>;  // by path below the log's folder
+
+const Files& GoldenFiles() {
+  static const Files files = [] {
+    Files read;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(GOLDEN_FOLDER)) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream stream(entry.path(), std::ios::binary);
+      read[std::filesystem::relative(entry.path(), GOLDEN_FOLDER).string()] =
+          std::string(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+    }
+    Require(!read.empty(), "the golden files are there");
+    return read;
+  }();
+  return files;
+}
+
+// Each four bytes of the script do something to a file: bits flip, or its end is lost.
+Files Damaged(std::string_view script) {
+  constexpr size_t kDamages = 40;
+  Files files = GoldenFiles();
+  files.erase("format");
+  for (size_t i = 0; i < kDamages && script.size() >= 4; i++) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(script.data());
+    std::string& file = std::next(files.begin(), (bytes[0] & 127) % files.size())->second;
+    const size_t at = (bytes[1] | size_t{bytes[2]} << 8) % (file.size() + 1);
+    if (bytes[0] & 128) {
+      file.resize(at);
+    } else if (at < file.size()) {
+      file[at] = static_cast<char>(file[at] ^ bytes[3]);
+    }
+    script.remove_prefix(4);
+  }
+  return files;
+}
+
 class Folder {
  public:
   explicit Folder(const std::vector<std::string>& parts) {
@@ -115,8 +155,18 @@ class Folder {
     }
   }
 
+  explicit Folder(const Files& files) {
+    for (const auto& [name, content] : files) {
+      const std::string path = fmt::format("{}/{}", kPath, name);
+      bytes_ += content.size();
+      disk_.Write(path, content);
+      if (name.ends_with(".seg")) sizes_[path] = content.size();
+    }
+  }
+
   // Twice, as what the first has repaired is for the second to find; then all is read.
-  void Play(bool late) {
+  // `late`: after the log has looked at its limits. `honest`: what is there was written by the log.
+  void Play(bool late, bool honest) {
     LookAt();
     if (!Open()) return;
     Require(CountsWhatItLeftOut(), "what is left out of a segment is counted");
@@ -126,7 +176,7 @@ class Folder {
     Require(Facts() == first, "a repaired log is the same again");
     const bool usable = log_->next_position() < kPositionsEnd;
     Use(late);
-    if (usable) CheckUse();
+    if (usable) CheckUse(honest);
     Close();
     LookAt();
     Require(Open(), "what was used is opened again");
@@ -253,9 +303,10 @@ class Folder {
     Require(reader.records <= bytes_ / kRecordHeaderBytes + 1, "no record is read twice");
   }
 
-  void CheckUse() {
+  void CheckUse(bool honest) {
     for (const auto& [name, reader] : readers_) {
       Require(reader.latest == kFresh, "what is appended is read, and last");
+      if (!honest) continue;
       const SampleCounts appended = samples_->stats().appended;
       const SampleCounts unread = samples_->Unread(reader.id);
       const SampleCounts& found = samples_->Recovered(reader.id);
@@ -291,12 +342,15 @@ class Folder {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tributary;
-  std::vector<std::string> parts = Split({reinterpret_cast<const char*>(data), size});
-  Folder(parts).Play(size % 2 == 1);
+  const bool late = size % 2 == 1;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  std::vector<std::string> parts = Split(input);
+  Folder(parts).Play(late, false);
   for (std::string& part : parts) {
     if (IsFormat(part)) continue;
     IsCursor(part) ? MendCursor(part) : MendSegment(part);
   }
-  Folder(parts).Play(size % 2 == 1);
+  Folder(parts).Play(late, false);
+  Folder(Damaged(input)).Play(late, true);
   return 0;
 }

@@ -37,9 +37,6 @@ class RemoteReceiver {
     Answer([status](const ServedRequest&) { return ScriptedReply::Text(status, ""); });
   }
 
-  // Once all that was sent until now has been answered.
-  void CloseIdle() { server_->CloseIdle(); }
-
   size_t requests() const;
   std::vector<Received> received() const;
   // In the order of arrival.
