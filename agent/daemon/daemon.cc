@@ -208,7 +208,8 @@ bool Daemon::StartWorkers() {
     options.log = options_.log_memory;
     options.log.memory_bytes /= workers;
     options.log.window_bytes /= workers;
-    options.dead_letters.folder = path / "dead-letter" / (i == 0 ? "" : std::to_string(i));
+    const std::filesystem::path dead_letters = path / "dead-letter";
+    options.dead_letters.folder = i == 0 ? dead_letters : dead_letters / std::to_string(i);
     DiskLogOptions log = options_.log;
     log.path = path / "log";
     log.worker = i;

@@ -102,7 +102,8 @@ uint64_t RemoteQueue::capacity() const {
 }
 
 void RemoteQueue::MaybeRead() {
-  if (stopped_ || reading_ || !more_to_read_ || next_spec_ != nullptr || pending_.total() >= capacity()) {
+  if (stopped_ || reading_ || !more_to_read_ || next_spec_ != nullptr ||
+      pending_.total() >= capacity()) {
     return;
   }
   reading_ = true;

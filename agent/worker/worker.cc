@@ -177,6 +177,9 @@ void Worker::Collect(MetricSink& sink) const {
   counter("tributary_log_unreadable_segments_total",
           "Segments that could not be read at the start and are left out.",
           disk.unreadable_segments);
+  counter("tributary_log_repeated_segments_total",
+          "Segments found at the start of which another has all, after writes that failed.",
+          disk.repeated_segments);
   counter("tributary_log_write_failures_total", "Writes that failed.", disk.write_failures);
   counter("tributary_log_sync_failures_total", "Syncs that failed.", disk.sync_failures);
   counter("tributary_log_read_failures_total", "Reads that failed.", disk.read_failures);
