@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/log/log_format.h"
+
 namespace tributary {
 
 namespace {

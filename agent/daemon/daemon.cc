@@ -70,11 +70,11 @@ class WorkerThread {
   Status Start(PosixFileSystem& files, Logger& logger, const DiskLogOptions* log,
                WorkerOptions options) {
     if (log != nullptr) {
-      auto opened = DiskLog::Open({loop_, files, io_, logger}, *log);
+      auto opened = DiskLog::Open({loop_, files, io_, logger, &slow_io_}, *log);
       if (!opened) return Fail(opened.error().message);
       options.disk = std::move(*opened);
       options.dead_letters.disk = &files;
-      options.dead_letters.work = &io_;
+      options.dead_letters.work = &slow_io_;
     }
     worker_.emplace(loop_, transport_, files, logger, hash_, std::move(options));
     thread_ = std::thread([this] { loop_.Run(); });
@@ -87,7 +87,7 @@ class WorkerThread {
  private:
   const HashKey hash_;
   SystemEventLoop loop_;
-  IoThread io_{loop_};
+  IoThread io_{loop_}, slow_io_{loop_};
   CurlTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
   std::thread thread_;
@@ -208,7 +208,8 @@ bool Daemon::StartWorkers() {
     options.log = options_.log_memory;
     options.log.memory_bytes /= workers;
     options.log.window_bytes /= workers;
-    options.dead_letters.folder = path / "dead-letter" / (i == 0 ? "" : std::to_string(i));
+    const std::filesystem::path dead_letters = path / "dead-letter";
+    options.dead_letters.folder = i == 0 ? dead_letters : dead_letters / std::to_string(i);
     DiskLogOptions log = options_.log;
     log.path = path / "log";
     log.worker = i;

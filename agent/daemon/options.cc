@@ -142,8 +142,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
       ->capture_default_str();
   app.add_option("--shutdown.deadline", deadline,
                  "How long, at SIGTERM, unsent samples may take to be delivered; what is left then "
-                 "stays on "
-                 "disk for the next start")
+                 "stays on disk for the next start")
       ->capture_default_str();
   app.add_option(
          "--enable-feature", features,

@@ -55,13 +55,30 @@ std::string EncodeSlot(const CursorState& state, uint64_t serial) {
   return slot + body;
 }
 
+// The checksum of later versions covers the magic too, so that a bit that has flipped in it makes
+// no later version.
+bool IsLaterMagic(std::string_view magic) {
+  const size_t digit = kMagic.size() - 1;
+  return magic.substr(0, digit) == kMagic.substr(0, digit) && magic[digit] > kMagic[digit] &&
+         magic[digit] <= '9';
+}
+
 std::optional<ReadCursorResult> DecodeSlot(std::string_view slot) {
-  if (slot.size() < kHeadBytes || slot.substr(0, kMagic.size()) != kMagic) return std::nullopt;
+  if (slot.size() < kHeadBytes) return std::nullopt;
+  const std::string_view magic = slot.substr(0, kMagic.size());
   uint32_t crc = 0, size = 0;
   memcpy(&crc, slot.data() + 8, sizeof(crc));
   memcpy(&size, slot.data() + 12, sizeof(size));
   if (size > slot.size() - kHeadBytes) return std::nullopt;
   std::string_view in = slot.substr(kHeadBytes, size);
+  if (magic != kMagic) {
+    if (!IsLaterMagic(magic) || Crc32c(std::string(magic) + std::string(in)) != crc) {
+      return std::nullopt;
+    }
+    ReadCursorResult newer;
+    newer.newer = true;
+    return newer;
+  }
   if (Crc32c(in) != crc) return std::nullopt;
   ReadCursorResult result;
   CursorState& state = result.state;
@@ -124,6 +141,7 @@ Result<std::optional<ReadCursorResult>> ReadCursor(Disk& disk, const std::string
   std::optional<ReadCursorResult> latest;
   for (size_t begin = 0; begin < bytes.size(); begin += kSlotBytes) {
     auto slot = DecodeSlot(std::string_view(bytes).substr(begin, kSlotBytes));
+    if (slot && slot->newer) return slot;
     if (slot && (!latest || slot->serial > latest->serial)) latest = std::move(slot);
   }
   return latest;

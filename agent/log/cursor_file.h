@@ -56,6 +56,8 @@ class CursorWriter {
 struct ReadCursorResult {
   CursorState state;
   uint64_t serial = 0;
+  // A later version has written to the file: nothing else is said here.
+  bool newer = false;
 };
 // An error if it cannot be read; none if both slots are damaged.
 Result<std::optional<ReadCursorResult>> ReadCursor(Disk& disk, const std::string& path);

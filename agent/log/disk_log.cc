@@ -23,11 +23,6 @@ std::string FormatText() {
                      kLogPartitions);
 }
 
-SampleCounts Max(const SampleCounts& a, const SampleCounts& b) {
-  return {std::max(a.samples, b.samples), std::max(a.histograms, b.histograms),
-          std::max(a.exemplars, b.exemplars)};
-}
-
 }  // namespace
 
 DiskLog::DiskLog(const DiskLogEnvironment& environment, const DiskLogOptions& options)
@@ -119,6 +114,7 @@ Status DiskLog::OpenPartition(uint32_t partition, RecoveredPartition& recovered)
   stats_.unfinished_bytes += recovered.unfinished_bytes;
   stats_.foreign_files += recovered.foreign_files;
   stats_.unreadable_segments += recovered.unreadable_segments;
+  stats_.repeated_segments += recovered.repeated_segments;
   if (!recovered.segments.empty()) {
     const SegmentSummary& last = recovered.segments.back().summary;
     ends_[partition] = last.end;
@@ -133,6 +129,11 @@ Status DiskLog::ReadCursors(uint32_t partition, const std::string& folder) {
   for (const std::string& name : *names) {
     if (!IsCursorName(name)) continue;
     auto read = ReadCursor(env_.disk, folder + "/" + name);
+    if (read && *read && (*read)->newer) {
+      return Fail(fmt::format(
+          "{}/{} was written by a newer version of Tributary: use that, or another --storage.path",
+          folder, name));
+    }
     if (!read || !*read) {
       env_.logger.Warn(
           "a remote's position in the sample log cannot be read: what is in the log "
@@ -175,8 +176,7 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
   writing_ = true;
   auto writes = std::make_shared<std::vector<std::shared_ptr<PartitionWrite>>>();
   for (const uint32_t p : partitions_) {
-    if (auto write =
-            writers_[p]->Take(options_.fsync == Fsync::kAlways, options_.fsync != Fsync::kNever)) {
+    if (auto write = writers_[p]->Take(options_.fsync == Fsync::kAlways)) {
       writes->push_back(std::move(write));
     }
   }
@@ -199,7 +199,7 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
           log->writers_[write->partition]->Finish(*write);
           outcome[write->partition] = write->status;
           if (!write->status) failed = &write->status;
-          log->unsynced_[write->partition] = true;
+          log->NoteUnsynced(*write);
         }
         if (failed != nullptr) {
           log->Suspend(failed->error().message);
@@ -209,6 +209,13 @@ void DiskLog::Write(std::function<void(const WriteOutcome&)> done) {
         log->Recount();
         done(outcome);
       });
+}
+
+void DiskLog::NoteUnsynced(const PartitionWrite& write) {
+  if (options_.fsync != Fsync::kInterval) return;
+  unsynced_[write.partition] = true;
+  if (!write.create.empty()) unsynced_folders_[write.partition] = true;
+  if (write.closing != nullptr) unsynced_closed_.push_back(write.closing);
 }
 
 void DiskLog::Recount() {
@@ -246,7 +253,7 @@ void DiskLog::DropOldest(uint32_t partition, bool done_with) {
     for (const auto& [reader, cursor] : cursor_writers_[partition]) cursors.push_back(cursor);
   }
   auto removed = std::make_shared<bool>();
-  env_.io.Run(
+  slow_io().Run(
       [&disk = env_.disk, path = writer.segments().front().path, cursors, removed] {
         const bool known = std::all_of(cursors.begin(), cursors.end(),
                                        [](const auto& cursor) { return cursor->saved(); });
@@ -277,53 +284,72 @@ void DiskLog::CheckSpace() {
   if (checking_space_ || options_.free_min <= 0) return;
   checking_space_ = true;
   auto space = std::make_shared<Result<FileSpace>>();
-  env_.io.Run([&disk = env_.disk, path = options_.path, space] { *space = disk.Space(path); },
-              [self = self_, space] {
-                DiskLog* log = *self;
-                if (log == nullptr) return;
-                log->checking_space_ = false;
-                if (!*space) return;
-                const bool before = log->below_free_min_;
-                log->below_free_min_ =
-                    static_cast<double>((*space)->free) <
-                    log->options_.free_min * static_cast<double>((*space)->total);
-                if (log->below_free_min_ && !before) {
-                  log->last_error_ = "the file system has too little space left";
-                  log->env_.logger.Error(
-                      "the disk of the sample log has too little space left: samples are kept in "
-                      "memory",
-                      {{"path", log->options_.path},
-                       {"free_bytes", std::to_string((*space)->free)},
-                       {"total_bytes", std::to_string((*space)->total)}});
-                }
-                if (before && !log->suspended() && log->on_resume_) log->on_resume_();
-              });
+  slow_io().Run([&disk = env_.disk, path = options_.path, space] { *space = disk.Space(path); },
+                [self = self_, space] {
+                  DiskLog* log = *self;
+                  if (log == nullptr) return;
+                  log->checking_space_ = false;
+                  if (!*space) return;
+                  const bool before = log->below_free_min_;
+                  log->below_free_min_ =
+                      static_cast<double>((*space)->free) <
+                      log->options_.free_min * static_cast<double>((*space)->total);
+                  if (log->below_free_min_ && !before) {
+                    log->last_error_ = "the file system has too little space left";
+                    log->env_.logger.Error(
+                        "the disk of the sample log has too little space left: samples are kept in "
+                        "memory",
+                        {{"path", log->options_.path},
+                         {"free_bytes", std::to_string((*space)->free)},
+                         {"total_bytes", std::to_string((*space)->total)}});
+                  }
+                  if (before && !log->suspended() && log->on_resume_) log->on_resume_();
+                });
 }
 
 void DiskLog::Sync() {
   if (syncing_) return;
-  auto files = std::make_shared<std::vector<std::pair<uint32_t, std::shared_ptr<File>>>>();
+  struct Work {
+    std::vector<std::pair<uint32_t, std::shared_ptr<File>>> files;
+    std::vector<std::shared_ptr<File>> closed;
+    std::vector<std::pair<uint32_t, std::string>> folders;
+    std::vector<std::pair<uint32_t, std::string>> failed;
+    std::vector<uint32_t> failed_folders;
+    size_t failed_closed = 0;
+  };
+  auto work = std::make_shared<Work>();
   for (const uint32_t p : partitions_) {
-    if (!std::exchange(unsynced_[p], false) || writers_[p]->file() == nullptr) continue;
-    files->emplace_back(p, writers_[p]->file());
+    if (std::exchange(unsynced_[p], false) && writers_[p]->file() != nullptr) {
+      work->files.emplace_back(p, writers_[p]->file());
+    }
+    if (std::exchange(unsynced_folders_[p], false)) work->folders.emplace_back(p, Folder(p));
   }
-  if (files->empty()) return;
+  work->closed = std::exchange(unsynced_closed_, {});
+  if (work->files.empty() && work->folders.empty() && work->closed.empty()) return;
   syncing_ = true;
   last_sync_ = env_.loop.Now();
-  auto failed = std::make_shared<std::vector<std::pair<uint32_t, std::string>>>();
-  env_.io.Run(
-      [files, failed] {
-        for (const auto& [partition, file] : *files) {
+  slow_io().Run(
+      [work, &disk = env_.disk] {
+        for (const auto& [partition, file] : work->files) {
           if (auto synced = file->Sync(); !synced) {
-            failed->emplace_back(partition, synced.error().message);
+            work->failed.emplace_back(partition, synced.error().message);
           }
         }
+        for (const auto& file : work->closed) work->failed_closed += file->Sync() ? 0 : 1;
+        // So that what is synced is found after a loss of power.
+        for (const auto& [partition, folder] : work->folders) {
+          if (!disk.SyncDirectory(folder)) work->failed_folders.push_back(partition);
+        }
       },
-      [self = self_, failed] {
+      [self = self_, work] {
         DiskLog* log = *self;
         if (log == nullptr) return;
         log->syncing_ = false;
-        for (const auto& [partition, error] : *failed) {
+        log->stats_.sync_failures += work->failed_closed + work->failed_folders.size();
+        for (const uint32_t partition : work->failed_folders) {
+          log->unsynced_folders_[partition] = true;
+        }
+        for (const auto& [partition, error] : work->failed) {
           log->stats_.sync_failures++;
           log->last_error_ = error;
           // What the system could not write once it may have thrown away.
@@ -346,16 +372,16 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
   CursorWriter::Durable durable = CursorWriter::Durable::kWhenMade;
   if (options_.fsync == Fsync::kAlways) durable = CursorWriter::Durable::kAlways;
   if (options_.fsync == Fsync::kNever) durable = CursorWriter::Durable::kNo;
-  env_.io.Run([&disk = env_.disk, writer, state, saved,
-               durable] { *saved = writer->Write(disk, state, durable).has_value(); },
-              [self = self_, partition, reader = state.reader, saved] {
-                DiskLog* log = *self;
-                if (log == nullptr) return;
-                log->saves_--;
-                if (*saved) return;
-                log->stats_.cursor_failures++;
-                log->unsaved_[partition].insert(reader);
-              });
+  slow_io().Run([&disk = env_.disk, writer, state, saved,
+                 durable] { *saved = writer->Write(disk, state, durable).has_value(); },
+                [self = self_, partition, reader = state.reader, saved] {
+                  DiskLog* log = *self;
+                  if (log == nullptr) return;
+                  log->saves_--;
+                  if (*saved) return;
+                  log->stats_.cursor_failures++;
+                  log->unsaved_[partition].insert(reader);
+                });
 }
 
 void DiskLog::RemoveCursor(const std::string& reader) {
@@ -366,7 +392,7 @@ void DiskLog::RemoveCursor(const std::string& reader) {
     cursor_writers_[p].erase(reader);
     paths.push_back(Folder(p) + "/" + CursorName(reader));
   }
-  env_.io.Run(
+  slow_io().Run(
       [&disk = env_.disk, paths] {
         for (const std::string& path : paths) static_cast<void>(disk.Remove(path));
       },
@@ -383,7 +409,10 @@ void DiskLog::NoteReadFailure(const std::string& error) {
 }
 
 void DiskLog::Flush(std::function<void()> done) {
-  env_.io.Run([] {}, std::move(done));
+  env_.io.Run([] {},
+              [self = self_, done = std::move(done)] {
+                if (*self != nullptr) (*self)->slow_io().Run([] {}, done);
+              });
 }
 
 }  // namespace tributary

@@ -7,8 +7,8 @@
 //     0123456789abcdef.pos         cursors (cursor_file.h)
 //
 // One process at a time: its owner holds the lock. Its workers have a log each, of some partitions.
-// Open blocks; all else that touches a disk is done by the work queue, one piece of each kind at a
-// time. Loop thread.
+// Open blocks; all else that touches a disk is done by two work queues, one piece of each kind at a
+// time: appends and reads do not wait for what is slow. Loop thread.
 #pragma once
 
 #include <array>
@@ -51,6 +51,7 @@ struct DiskLogOptions {
 struct DiskLogStats {
   uint64_t damaged_bytes = 0, unfinished_bytes = 0, foreign_files = 0;
   uint64_t unreadable_segments = 0;  // left out of this process
+  uint64_t repeated_segments = 0;    // of which another had all
   uint64_t write_failures = 0, sync_failures = 0, read_failures = 0;
   uint64_t cursor_failures = 0, remove_failures = 0;
   uint64_t segments = 0, bytes = 0;
@@ -63,6 +64,8 @@ struct DiskLogEnvironment {
   Disk& disk;
   WorkQueue& io;
   Logger& logger;
+  // For what may take long while nothing waits for it: syncs, cursors, removals. Null: `io`.
+  WorkQueue* slow_io = nullptr;
 };
 
 class DiskLog {
@@ -136,6 +139,9 @@ class DiskLog {
   void Suspend(const std::string& error);
   void Resume();
   void CheckSpace();
+  WorkQueue& slow_io() { return env_.slow_io != nullptr ? *env_.slow_io : env_.io; }
+  // Keeps in mind what it leaves to be synced.
+  void NoteUnsynced(const PartitionWrite& write);
   void Sync();
   void Recount();
   std::string Folder(uint32_t partition) const;
@@ -148,7 +154,7 @@ class DiskLog {
   std::array<std::unique_ptr<PartitionWriter>, kLogPartitions> writers_;  // null: another log's
   std::array<SampleCounts, kLogPartitions> ends_{};
   std::array<std::map<std::string, CursorState>, kLogPartitions> cursors_;
-  // By reader; used on the I/O thread.
+  // By reader; used by what slow_io() runs.
   std::array<std::map<std::string, std::shared_ptr<CursorWriter>>, kLogPartitions> cursor_writers_;
   std::array<std::set<std::string>, kLogPartitions> unsaved_;
   size_t saves_ = 0;  // under way
@@ -163,7 +169,9 @@ class DiskLog {
   bool below_free_min_ = false;
   nanoseconds retry_wait_{};
   Timer retry_timer_;
-  std::array<bool, kLogPartitions> unsynced_{};
+  // To be synced: what is being written, closed segments, and folders that have a new one.
+  std::array<bool, kLogPartitions> unsynced_{}, unsynced_folders_{};
+  std::vector<std::shared_ptr<File>> unsynced_closed_;
   MonotonicTime last_sync_{};
   std::function<void()> on_resume_;
   std::string last_error_;

@@ -42,11 +42,6 @@ uint32_t NumberOf(std::string_view text, std::string_view name) {
   return number;
 }
 
-// Each kind of `a` is no more than that of `b`.
-bool Within(const SampleCounts& a, const SampleCounts& b) {
-  return a.samples <= b.samples && a.histograms <= b.histograms && a.exemplars <= b.exemplars;
-}
-
 class Scanner {
  public:
   Scanner(File& file, const SegmentFacts& facts, const ScanHandlers& handlers)
@@ -358,6 +353,7 @@ Result<PartitionFacts> ReadPartitionFacts(Disk& disk, const LogFolder& folder, u
         if (still && !IsIn(*still, name)) continue;
         return Fail(cursor.error().message);
       }
+      if (*cursor && (*cursor)->newer) return Fail(file + " was written by a newer version");
       facts.cursors.push_back({file, std::nullopt});
       if (*cursor) facts.cursors.back().state = std::move((*cursor)->state);
     } else {

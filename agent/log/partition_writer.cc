@@ -25,7 +25,7 @@ void PartitionWrite::Run(Disk& disk) {
     // Without a footer the segment is read through when the log is next opened.
     Status closed = closing->WriteAt(closing_at, footer);
     if (!closed) static_cast<void>(closing->Truncate(closing_at));
-    if (sync_closed) static_cast<void>(closing->Sync());
+    if (sync) static_cast<void>(closing->Sync());
   }
   if (!create.empty()) {
     auto made = disk.Open(create, FileMode::kCreate);
@@ -36,9 +36,8 @@ void PartitionWrite::Run(Disk& disk) {
     file = std::move(*made);
   }
   status = file->WriteAt(offset, bytes);
-  if (status && sync_bytes) status = file->Sync();
-  // So that what is synced later can be found after a loss of power.
-  if (status && sync_closed && !create.empty()) status = disk.SyncDirectory(folder);
+  if (status && sync) status = file->Sync();
+  if (status && sync && !create.empty()) status = disk.SyncDirectory(folder);
   if (status) return;
   if (create.empty()) {
     static_cast<void>(file->Truncate(offset));
@@ -133,10 +132,9 @@ void PartitionWriter::Add(const CommitView& commit) {
   summary.end = commit.mark.end;
 }
 
-std::shared_ptr<PartitionWrite> PartitionWriter::Take(bool sync_bytes, bool sync_closed) {
+std::shared_ptr<PartitionWrite> PartitionWriter::Take(bool sync) {
   if (next_ == nullptr) return nullptr;
-  next_->sync_bytes = sync_bytes;
-  next_->sync_closed = sync_closed;
+  next_->sync = sync;
   return std::exchange(next_, nullptr);
 }
 

@@ -33,9 +33,8 @@ struct PartitionWrite {
   std::shared_ptr<File> file;
   uint64_t offset = 0;
   std::string bytes;
-  bool sync_bytes = false;   // before it counts as written
-  bool sync_closed = false;  // whole segments, and that there is a new one
-  Status status;             // the outcome
+  bool sync = false;  // before it counts as written
+  Status status;      // the outcome
 
   // On the I/O thread.
   void Run(Disk& disk);
@@ -61,7 +60,7 @@ class PartitionWriter {
   // Nothing of it may be under way. Encodes into the next write.
   void Add(const CommitView& commit);
   // The next write; null if nothing was added. Finish, with its outcome, comes before the next Add.
-  std::shared_ptr<PartitionWrite> Take(bool sync_bytes, bool sync_closed);
+  std::shared_ptr<PartitionWrite> Take(bool sync);
   void Finish(const PartitionWrite& write);
   // The next commit begins a new segment.
   void Roll() { roll_ = true; }

@@ -58,7 +58,9 @@ class Opener {
     }
     segment.file_bytes = *size;
     head.resize(*read);
+    // A header that is damaged may say anything.
     const uint64_t sequence = segment.header.sequence;
+    const uint32_t partition = segment.header.partition;
     switch (DecodeSegmentHeader(head, segment.header)) {
       case HeaderOutcome::kNewer:
         return Fail(fmt::format(
@@ -73,10 +75,15 @@ class Opener {
           partition_.damaged_bytes += SegmentHeader::kBytes;
           Warn(segment.path + ": the header is damaged");
         }
-        segment.header = {segment.header.partition, sequence, 0, {}};
+        segment.header = {partition, sequence, 0, {}};
         break;
       case HeaderOutcome::kRead:
-        break;
+        if (segment.header.partition == partition) break;
+        // Its counts go on from those of others.
+        partition_.foreign_files++;
+        Warn(fmt::format("{} is a segment of partition {}: it is left alone", segment.path,
+                         segment.header.partition));
+        return {};
     }
     segment.header.sequence = sequence;
     partition_.epoch = std::max(partition_.epoch, segment.header.epoch);
@@ -176,21 +183,17 @@ class Opener {
   RecoveredPartition& partition_;
 };
 
-bool Within(const SampleCounts& a, const SampleCounts& b) {
-  return a.samples <= b.samples && a.histograms <= b.histograms && a.exemplars <= b.exemplars;
-}
-
-// Whether all of `b` is in `a` too.
+// Whether all of `b` is in `a` too. Of one whose header is damaged that cannot be known.
 bool Repeats(const Segment& a, const Segment& b) {
-  return a.header.epoch == b.header.epoch && Within(a.header.before, b.header.before) &&
-         Within(b.summary.end, a.summary.end);
+  return a.header.epoch > 0 && a.header.epoch == b.header.epoch &&
+         a.summary.first <= b.summary.first && b.summary.last <= a.summary.last &&
+         Within(a.header.before, b.header.before) && Within(b.summary.end, a.summary.end);
 }
 
 // A write that failed is repeated into a new segment, though some or all of it may have come to the
 // disk. The counts of what follows go by the last segment, so it must be the one that has most.
 void LeaveOutRepeats(Disk& disk, RecoveredPartition& partition) {
   auto& segments = partition.segments;
-  size_t left_out = 0;
   for (auto it = segments.begin(); it != segments.end();) {
     const auto other = std::find_if(segments.begin(), segments.end(), [&](const Segment& segment) {
       return &segment != &*it && Repeats(segment, *it);
@@ -203,13 +206,13 @@ void LeaveOutRepeats(Disk& disk, RecoveredPartition& partition) {
     auto file = disk.Open(other->path, FileMode::kWrite);
     if (file && (*file)->Sync()) static_cast<void>(disk.Remove(it->path));
     it = segments.erase(it);
-    left_out++;
+    partition.repeated_segments++;
   }
-  if (left_out == 0) return;
+  if (partition.repeated_segments == 0) return;
   partition.warnings.push_back(fmt::format(
       "partition {} of the sample log: {} segments hold only what others hold too, from writes "
-      "that failed: they are removed",
-      segments.front().header.partition, left_out));
+      "that failed: they are left out",
+      segments.front().header.partition, partition.repeated_segments));
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct RecoveredPartition {
   uint64_t unfinished_bytes = 0;  // of a commit that had not ended, or a record that was cut
   uint64_t foreign_files = 0;
   uint64_t unreadable_segments = 0;  // they stay, but are not among `segments`
+  uint64_t repeated_segments = 0;    // of which another has all; left out, and removed
 };
 
 // `folder` exists. An error only if it cannot be used at all: it cannot be listed, or was written

@@ -136,6 +136,8 @@ class SampleLog {
     bool written = false;
     bool in_write = false;
   };
+  // Stands for samples that are not any more where they were.
+  static constexpr LogPosition kNowhere = 0;
   struct Handed {
     LogPosition position = 0;
     SampleCounts counts;
@@ -172,9 +174,8 @@ class SampleLog {
   Entry& At(LogPosition position) { return window_[position - first_in_memory()]; }
   uint64_t DiskBytesFrom(LogPosition position) const;
   TimestampMs OldestMs(LogPosition position) const;
-  LogPosition LowOf(const Reader& reader) const {
-    return reader.handed.empty() ? reader.next : reader.handed.front().position;
-  }
+  // All before it was read and done, or never the reader's.
+  LogPosition LowOf(const Reader& reader) const;
   LogPosition Low() const;
 
   void Pump();

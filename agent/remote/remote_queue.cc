@@ -102,7 +102,8 @@ uint64_t RemoteQueue::capacity() const {
 }
 
 void RemoteQueue::MaybeRead() {
-  if (reading_ || !more_to_read_ || next_spec_ != nullptr || pending_.total() >= capacity()) {
+  if (stopped_ || reading_ || !more_to_read_ || next_spec_ != nullptr ||
+      pending_.total() >= capacity()) {
     return;
   }
   reading_ = true;
@@ -398,6 +399,15 @@ void RemoteQueue::Drain(std::function<void()> drained) {
   MaybeRead();
   TrySend();
   CheckDrained();
+}
+
+void RemoteQueue::Stop() {
+  stopped_ = true;
+  metadata_sender_.reset();
+  credential_watch_.reset();
+  for (const auto& request : requests_) request->timer->Cancel();
+  for (Timer* timer : {&deadline_timer_, &tick_timer_, &parked_timer_}) timer->Cancel();
+  client_.reset();
 }
 
 void RemoteQueue::CheckDrained() {

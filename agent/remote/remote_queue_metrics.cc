@@ -54,8 +54,10 @@ void RemoteQueue::Collect(MetricSink& sink) const {
                 stats_.read.*count);
     own_counter("accepted", "Put into the log since the remote was added, of ",
                 ledger.accepted.*count);
-    own_counter("recovered", "Left in the log by an earlier process for this remote, of ",
-                ledger.recovered.*count);
+    // No counter: it is put right, up or down, as what was left is read.
+    sink.AddGauge("tributary_remote_" + name + "_recovered",
+                  "Left in the log by an earlier process for this remote, of " + name + ".", labels,
+                  static_cast<double>(ledger.recovered.*count));
     own_counter("unwanted", "Passed over in the log, as the remote does not take any, of ",
                 ledger.unwanted.*count);
   }
@@ -84,7 +86,7 @@ void RemoteQueue::Collect(MetricSink& sink) const {
            static_cast<double>(highest_read_ms_ / 1000));
   greatest("queue_highest_sent_timestamp_seconds", "Latest sample delivered.",
            static_cast<double>(highest_sent_ms_ / 1000));
-  if (const auto signing = client_->signing_stats()) {
+  if (const auto signing = client_ != nullptr ? client_->signing_stats() : std::nullopt) {
     sink.AddCounter("tributary_remote_credential_failures_total",
                     "Fetches of credentials to sign with that failed.", labels,
                     static_cast<double>(signing->credential_failures));

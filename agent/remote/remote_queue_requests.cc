@@ -27,6 +27,7 @@ uint64_t MetadataBytes(const GroupSamples& samples) {
 }  // namespace
 
 void RemoteQueue::TrySend() {
+  if (stopped_) return;
   const QueueConfig& queue = spec_.config->queue;
   bool dropped = false;
   const uint64_t apart = parked_ == nullptr ? 0 : 1;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "agent/log/log_format.h"
 #include "common/base/units.h"
 
 namespace tributary {

@@ -12,6 +12,9 @@ namespace tributary {
 
 namespace {
 
+// Nothing compresses better: a copy of 64 bytes takes three. What says more would only allocate.
+constexpr size_t kSnappyRatioMax = 64;
+
 uint64_t NextId() {
   static std::atomic<uint64_t> next{1};
   return next.fetch_add(1, std::memory_order_relaxed);
@@ -87,8 +90,14 @@ GroupDefinition::GroupDefinition(uint64_t target_key, uint64_t generation, uint3
 Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
     uint64_t target_key, uint64_t generation, uint32_t series, std::string_view compressed) {
   std::string raw;
+  size_t raw_size = 0;
   bool good = series > 0 && series <= kGroupSeriesMax &&
-              snappy::Uncompress(compressed.data(), compressed.size(), &raw);
+              snappy::GetUncompressedLength(compressed.data(), compressed.size(), &raw_size);
+  if (good && raw_size / kSnappyRatioMax > compressed.size()) {
+    return Fail("the definition of a group says that " + std::to_string(compressed.size()) +
+                " bytes of it are " + std::to_string(raw_size));
+  }
+  good = good && snappy::Uncompress(compressed.data(), compressed.size(), &raw);
   std::string_view rest = raw;
   for (uint32_t i = 0; good && i < series; i++) {
     std::string_view labels, text;

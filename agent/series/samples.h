@@ -1,6 +1,7 @@
 // Samples as the log keeps them: a group, a time, which of its series are there, and their values.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,14 @@ struct SampleCounts {
   friend SampleCounts operator-(SampleCounts a, const SampleCounts& b) { return a -= b; }
   bool operator==(const SampleCounts&) const = default;
 };
+// Kind by kind. Over: what `a` has more than `b`, or none.
+inline SampleCounts Min(const SampleCounts& a, const SampleCounts& b) {
+  return {std::min(a.samples, b.samples), std::min(a.histograms, b.histograms),
+          std::min(a.exemplars, b.exemplars)};
+}
+inline SampleCounts Max(const SampleCounts& a, const SampleCounts& b) { return a + b - Min(a, b); }
+inline SampleCounts Over(const SampleCounts& a, const SampleCounts& b) { return a - Min(a, b); }
+inline bool Within(const SampleCounts& a, const SampleCounts& b) { return Min(a, b) == a; }
 
 // A sample whose time is not that of the scrape, or that comes second in it.
 struct OwnSample {

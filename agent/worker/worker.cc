@@ -86,6 +86,11 @@ void Worker::Drain(std::function<void()> drained) {
   });
 }
 
+void Worker::Flush(std::function<void()> done) {
+  for (const auto& remote : remotes_) remote->Stop();
+  log_.Flush(std::move(done));
+}
+
 RemoteWriteStatus Worker::RemoteWrite() const {
   const auto kinds = [](const SampleCounts& counts) {
     return KindCounts{counts.samples, counts.histograms, counts.exemplars};
@@ -176,6 +181,9 @@ void Worker::Collect(MetricSink& sink) const {
   counter("tributary_log_unreadable_segments_total",
           "Segments that could not be read at the start and are left out.",
           disk.unreadable_segments);
+  counter("tributary_log_repeated_segments_total",
+          "Segments found at the start of which another has all, after writes that failed.",
+          disk.repeated_segments);
   counter("tributary_log_write_failures_total", "Writes that failed.", disk.write_failures);
   counter("tributary_log_sync_failures_total", "Syncs that failed.", disk.sync_failures);
   counter("tributary_log_read_failures_total", "Reads that failed.", disk.read_failures);

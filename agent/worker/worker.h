@@ -51,7 +51,8 @@ class Worker {
   // what is left of the traces has been exported or has had its time.
   void Drain(std::function<void()> drained);
   // Runs `done` when what is left is on disk, as far as the disk takes it.
-  void Flush(std::function<void()> done) { log_.Flush(std::move(done)); }
+  // Nothing is sent any more.
+  void Flush(std::function<void()> done);
 
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
   void Collect(MetricSink& sink) const;

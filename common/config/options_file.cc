@@ -331,8 +331,7 @@ const Section& TributarySection() {
   static const Section section{
       "tributary",
       "What Prometheus does not have. With such a section its file is no longer one that "
-      "Prometheus "
-      "reads.",
+      "Prometheus reads.",
       {
           {.name = "remote_write",
            .type = OptionType::kSection,

@@ -33,8 +33,7 @@ const Section& RemoteErrorsSection() {
   static const Section section{
       "tributary of remote_write",
       "What becomes of a remote's errors; none of it is Prometheus'. All false, and the size 0B, "
-      "is "
-      "what Prometheus does: network errors, 5xx and (`retry_on_http_429`) 429 are retried, all "
+      "is what Prometheus does: network errors, 5xx and (`retry_on_http_429`) 429 are retried, all "
       "else is dropped and counted.",
       {
           {.name = "retry_auth_errors",

@@ -27,14 +27,22 @@ ProcessResult RunAgent(const std::vector<std::string>& arguments, nanoseconds ti
   return RunProcess({AgentProgram(), arguments, {}, ""}, timeout);
 }
 
-AgentProcess::AgentProcess(const std::string& config, AgentSetup setup) {
+AgentProcess::AgentProcess(const std::string& config, const AgentSetup& setup) {
   WriteConfig(config);
+  Start(setup);
+}
+
+void AgentProcess::Launch(const AgentSetup& setup) {
   std::vector<std::string> arguments = {"--config.file=" + folder_ / "agent.yml",
                                         "--storage.path=" + folder_ / "data",
                                         "--web.listen-address=127.0.0.1:0"};
   arguments.insert(arguments.end(), setup.arguments.begin(), setup.arguments.end());
   process_ = std::make_unique<Process>(
       ProcessOptions{AgentProgram(), arguments, setup.environment, folder_.path()});
+}
+
+void AgentProcess::Start(const AgentSetup& setup) {
+  Launch(setup);
   const auto line = process_->WaitForLine({"msg=listening"}, seconds(20));
   INFO(process_->Err());
   REQUIRE(line);
@@ -49,6 +57,16 @@ AgentProcess::~AgentProcess() {
     process_->Signal(SIGTERM);
     CHECK(process_->Wait(seconds(10)) == 0);
   }
+  CheckOutput();
+}
+
+void AgentProcess::Kill() {
+  process_->Signal(SIGKILL);
+  CHECK(process_->Wait(seconds(10)) == -SIGKILL);
+  CheckOutput();
+}
+
+void AgentProcess::CheckOutput() const {
   CHECK(process_->Out() == "");
   for (const std::string& line : LinesOf(process_->Err())) {
     CAPTURE(line);

@@ -13,7 +13,8 @@
 
 namespace tributary {
 
-// Bounds on time are stretched so, and those on memory left out, where sanitizers slow programs down.
+// Bounds on time are stretched so, and those on memory left out, where sanitizers slow programs
+// down.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr int kSlowdown = 4;
 #else
@@ -37,8 +38,14 @@ struct AgentSetup {
 // Started, listening and checked: in the end its stdout must be empty and its log well-formed.
 class AgentProcess {
  public:
-  explicit AgentProcess(const std::string& config, AgentSetup setup = {});
+  explicit AgentProcess(const std::string& config, const AgentSetup& setup = {});
   ~AgentProcess();
+
+  // kill -9, at whatever it is. Another process in the same folder may be started then, at once or
+  // without waiting for it to listen.
+  void Kill();
+  void Start(const AgentSetup& setup = {});
+  void Launch(const AgentSetup& setup = {});
 
   Process& process() { return *process_; }
   const TemporaryFolder& folder() const { return folder_; }
@@ -59,6 +66,8 @@ class AgentProcess {
   std::optional<int> Stop(nanoseconds timeout = seconds(8));
 
  private:
+  void CheckOutput() const;
+
   TemporaryFolder folder_;
   std::unique_ptr<Process> process_;
   uint16_t port_ = 0;

@@ -173,8 +173,9 @@ void World::CheckDisk(WorkerProcess& process) {
     Problem(fmt::format("{} bytes on disk, in {} closed segments and others",
                         log.disk()->stats().bytes, closed));
   }
-  if (process.io.waiting() > kWaitingMax) {
-    Problem(fmt::format("{} pieces of work wait for the disk", process.io.waiting()));
+  const size_t waiting = process.io.waiting() + process.slow_io.waiting();
+  if (waiting > kWaitingMax) {
+    Problem(fmt::format("{} pieces of work wait for the disk", waiting));
   }
 }
 

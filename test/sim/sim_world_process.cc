@@ -21,10 +21,13 @@ World::WorkerProcess::WorkerProcess(World& world, uint64_t number, size_t i)
     : index(i),
       loop(world.time_),
       io(loop),
+      slow_io(loop),
       transport(world.network_, loop, "agent"),
       hash(HashKey::FromSeed(world.options_.seed + i + 1000 * (number - 1))) {
-  io.set_latency(world.disk_latency_);
-  io.StallUntil(world.disk_stalled_until_);
+  for (SimWorkQueue* queue : queues()) {
+    queue->set_latency(world.disk_latency_);
+    queue->StallUntil(world.disk_stalled_until_);
+  }
 }
 
 Status World::WorkerProcess::Open(World& world, uint64_t random_seed) {
@@ -36,7 +39,7 @@ Status World::WorkerProcess::Open(World& world, uint64_t random_seed) {
     DiskLogOptions disk = *world.options_.disk;
     disk.worker = static_cast<uint32_t>(index);
     disk.workers = static_cast<uint32_t>(world.workers_);
-    auto opened = DiskLog::Open({loop, world.disk_, io, world.logger_}, disk);
+    auto opened = DiskLog::Open({loop, world.disk_, io, world.logger_, &slow_io}, disk);
     if (!opened) return Fail(opened.error().message);
     options.disk = std::move(*opened);
   }
@@ -114,12 +117,14 @@ void World::LosePower() {
 void World::BreakOffWork() {
   if (!running() || doubts_.disk_ill()) return;
   for (WorkerProcess* process : WorkerProcesses()) {
-    auto work = process->io.TakeUnderWay();
-    if (work == nullptr || random_.Chance(0.3)) continue;
-    disk_.CutOff(1 + random_.Below(6));
-    work();
-    disk_.Fail(0, "");
-    disk_.FailNth(0);
+    for (SimWorkQueue* queue : process->queues()) {
+      auto work = queue->TakeUnderWay();
+      if (work == nullptr || random_.Chance(0.3)) continue;
+      disk_.CutOff(1 + random_.Below(6));
+      work();
+      disk_.Fail(0, "");
+      disk_.FailNth(0);
+    }
   }
 }
 
@@ -183,13 +188,17 @@ void World::FillDisk(uint64_t left) {
 void World::StallDisk(nanoseconds duration) {
   doubts_.DiskIll(time_.Now());
   disk_stalled_until_ = std::max(disk_stalled_until_, time_.Now() + duration);
-  for (WorkerProcess* process : WorkerProcesses()) process->io.StallUntil(disk_stalled_until_);
+  for (WorkerProcess* process : WorkerProcesses()) {
+    for (SimWorkQueue* queue : process->queues()) queue->StallUntil(disk_stalled_until_);
+  }
 }
 
 void World::SlowDisk(nanoseconds latency) {
   doubts_.DiskIll(time_.Now());
   disk_latency_ = latency;
-  for (WorkerProcess* process : WorkerProcesses()) process->io.set_latency(latency);
+  for (WorkerProcess* process : WorkerProcesses()) {
+    for (SimWorkQueue* queue : process->queues()) queue->set_latency(latency);
+  }
 }
 
 void World::HealDisk() {
@@ -201,9 +210,11 @@ void World::HealDisk() {
   // What is under way takes as long as it was to take, and what waits its turn.
   size_t waiting = 0;
   for (WorkerProcess* process : WorkerProcesses()) {
-    waiting = std::max(waiting, process->io.waiting());
-    process->io.set_latency(options_.disk_latency);
-    process->io.StallUntil({});
+    for (SimWorkQueue* queue : process->queues()) {
+      waiting = std::max(waiting, queue->waiting());
+      queue->set_latency(options_.disk_latency);
+      queue->StallUntil({});
+    }
   }
   doubts_.DiskWell(now + (waiting > 0 ? disk_latency_ : nanoseconds(0)));
   disk_latency_ = options_.disk_latency;

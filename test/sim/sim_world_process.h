@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,7 +20,8 @@ struct World::WorkerProcess {
 
   const size_t index;
   SimProcess loop;
-  SimWorkQueue io;
+  SimWorkQueue io, slow_io;
+  std::array<SimWorkQueue*, 2> queues() { return {&io, &slow_io}; }
   SimTransport transport;
   HashKey hash;
   std::optional<Worker> worker;

@@ -18,12 +18,6 @@ std::string CountsText(const SampleCounts& counts) {
   return out;
 }
 
-SampleCounts Over(const SampleCounts& a, const SampleCounts& b) {
-  const auto over = [](uint64_t x, uint64_t y) { return x > y ? x - y : 0; };
-  return {over(a.samples, b.samples), over(a.histograms, b.histograms),
-          over(a.exemplars, b.exemplars)};
-}
-
 bool Wants(const LogQuery& query, uint32_t partition) {
   return !query.partition || *query.partition == partition;
 }
@@ -200,6 +194,7 @@ Result<VerifyTotals> VerifyLog(Disk& disk, const LogFolder& folder, const LogQue
   };
   const Status done = ForEachPartition(disk, folder, query, [&](const PartitionFacts& facts) {
     LogPosition last = 0;
+    uint64_t last_epoch = 0;
     for (const SegmentFacts& segment : facts.segments) {
       auto scan = UnlessGone(disk, segment, ScanSegment(disk, segment, handlers));
       if (!scan) {
@@ -208,12 +203,15 @@ Result<VerifyTotals> VerifyLog(Disk& disk, const LogFolder& folder, const LogQue
       }
       if (!*scan) continue;
       const SegmentSummary& summary = (*scan)->summary;
-      if (summary.records > 0 && summary.first <= last) {
+      // A process repeats what it has failed to write.
+      const uint64_t epoch = segment.segment.header.epoch;
+      if (summary.records > 0 && summary.first <= last && epoch != last_epoch) {
         handlers.on_damage({segment.segment.path, SegmentHeader::kBytes, 0,
                             fmt::format("begins at position {}, the segment before ends at {}",
                                         summary.first, last)});
       }
       last = std::max(last, summary.last);
+      last_epoch = epoch;
       totals.segments++;
       totals.bytes += segment.segment.file_bytes;
       totals.records += summary.records;

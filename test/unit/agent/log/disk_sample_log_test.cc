@@ -201,6 +201,48 @@ TEST_CASE("disk sample log: every operation of the disk may fail once") {
   }
 }
 
+// Each worker gives positions of its own; the next process may have both partitions in one log.
+TEST_CASE("disk sample log: two records of one position are both read, and neither is passed") {
+  SimLoop time;
+  SimDisk disk(1);
+  std::mt19937_64 random(1);
+  std::set<std::string> expected, got;
+  for (uint32_t worker = 0; worker < 2; worker++) {
+    LogProcess process(time, disk, {},
+                       DiskLogOptions{.path = kPath, .worker = worker, .workers = 2});
+    process.log->AddReader("a", [] {});
+    Commit commit;
+    commit.target_key = worker;
+    commit.groups.push_back(RandomSamples(random, RandomGroup(random, worker, 5), kFirstMs));
+    expected.insert(TextOf(commit.groups[0]));
+    process.log->Append(std::move(commit));
+    time.RunFor(seconds(2));
+  }
+  const bool kills = GENERATE(false, true);
+  auto process =
+      std::make_unique<LogProcess>(time, disk, SampleLogOptions{}, DiskLogOptions{.path = kPath});
+  SampleLog::ReaderId reader = process->log->AddReader("a", [] {});
+  bool at_end = false;
+  for (int read = 0; !at_end && read < 10; read++) {
+    process->log->Read(reader, 1, [&](SampleLog::Batch batch) {
+      CHECK(batch.damaged.total() + batch.lost.total() == 0);
+      for (const LogRecord& record : batch.records) {
+        CHECK(got.insert(TextOf(*record.samples)).second);
+        process->log->Done(reader, record.ticket);
+      }
+      at_end = batch.at_end;
+    });
+    time.RunFor(seconds(2));  // it is written down that it is done
+    if (!kills) continue;
+    process.reset();
+    process =
+        std::make_unique<LogProcess>(time, disk, SampleLogOptions{}, DiskLogOptions{.path = kPath});
+    reader = process->log->AddReader("a", [] {});
+  }
+  CHECK(got == expected);
+  CHECK(process->log->Unread(reader).total() == 0);
+}
+
 TEST_CASE("disk sample log: every operation of opening may fail") {
   World world(6);
   world.AddReader("a");

@@ -75,6 +75,14 @@ TEST_CASE("group definition: each has a number of its own") {
   CHECK(one.id() != other.id());
 }
 
+TEST_CASE("group definition: what says that it is huge is refused before room is made for it") {
+  const std::string four_gigabytes = "\xff\xff\xff\xff\x0f and little else";
+  const auto group = GroupDefinition::FromCompressed(1, 1, 1, four_gigabytes);
+  REQUIRE_FALSE(group);
+  CHECK(group.error().message ==
+        "the definition of a group says that 21 bytes of it are 4294967295");
+}
+
 TEST_CASE("group definition: likes take little room together") {
   std::vector<std::string> packed(kGroupSeriesMax);
   size_t raw = 0;

@@ -103,6 +103,13 @@ TEST_CASE("metric page: every double reads back as itself") {
   }
 }
 
+TEST_CASE("metric page: of gauges that are no sums the greatest counts") {
+  MetricPage page;
+  for (const double value : {-3, -1, -2}) page.AddGreatest("g", "", {{"l", "1"}}, value);
+  page.AddGreatest("g", "", {{"l", "2"}}, 5);
+  CHECK(page.Text().find("g{l=\"1\"} -1\ng{l=\"2\"} 5\n") != std::string::npos);
+}
+
 TEST_CASE("metric page: nothing written is an empty page") { CHECK(MetricPage().Text().empty()); }
 
 double Value(const std::string& text, const std::string& name) {

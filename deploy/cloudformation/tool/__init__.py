@@ -1,0 +1,1 @@
+"""What `deploy` is made of."""

@@ -1,0 +1,1 @@
+"""What verify, run-local and their tests share. Python's standard library only."""
