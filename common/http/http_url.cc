@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <memory>
+#include <string_view>
 
 #include "common/base/assert.h"
 
@@ -49,11 +51,66 @@ std::string Bracketed(const std::string& host) {
   return v6 ? "[" + host + "]" : host;
 }
 
+bool IsIpv4(std::string_view host) {
+  for (int i = 0; i < 4; i++) {
+    const size_t dot = std::min(host.find('.'), host.size());
+    const std::string_view octet = host.substr(0, dot);
+    if (octet.empty() || octet.size() > 3 || (octet.size() > 1 && octet[0] == '0')) return false;
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(octet.data(), octet.data() + dot, value);
+    if (error != std::errc() || end != octet.data() + dot || value > 255) return false;
+    if ((i < 3) != (dot < host.size())) return false;
+    host.remove_prefix(std::min(dot + 1, host.size()));
+  }
+  return true;
+}
+
+// A name that libcurl takes as it is: lower case, and not to be mistaken for a number.
+bool IsPlainName(std::string_view host) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  };
+  return !host.empty() && host.front() >= 'a' && host.front() <= 'z' && host.back() != '.' &&
+         std::all_of(host.begin(), host.end(), is_plain);
+}
+
+// The URLs that almost all requests have, without libcurl: to parse them took a twentieth of the
+// time of a scrape. Nullopt: it takes a closer look.
+std::optional<HttpUrl> ParsePlain(std::string_view text) {
+  constexpr size_t kPlainBytesMax = 4096;
+  HttpUrl url;
+  if (text.size() > kPlainBytesMax) return std::nullopt;
+  if (text.starts_with("https://")) {
+    url.https = true;
+  } else if (!text.starts_with("http://")) {
+    return std::nullopt;
+  }
+  text.remove_prefix(url.https ? 8 : 7);
+  if (std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c > '~'; })) {
+    return std::nullopt;
+  }
+  const std::string_view authority = text.substr(0, text.find_first_of("/?#"));
+  const size_t colon = std::min(authority.find(':'), authority.size());
+  const std::string_view host = authority.substr(0, colon);
+  if (!IsPlainName(host) && !IsIpv4(host)) return std::nullopt;
+  url.port = url.https ? 443 : 80;
+  if (colon < authority.size()) {
+    const std::string_view port = authority.substr(colon + 1);
+    if (port.empty() || port[0] == '0') return std::nullopt;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
+  }
+  url.host = host;
+  url.authority = authority;
+  return url;
+}
+
 }  // namespace
 
 std::string HttpUrl::BracketedHost() const { return Bracketed(host); }
 
 std::optional<HttpUrl> ParseHttpUrl(const std::string& text) {
+  if (std::optional<HttpUrl> plain = ParsePlain(text)) return plain;
   // libcurl takes fewer and more slashes too.
   const size_t colon = text.find(':');
   if (colon == std::string::npos || text.compare(colon, 3, "://") != 0) return std::nullopt;

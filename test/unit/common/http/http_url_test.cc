@@ -1,6 +1,8 @@
 #include "common/http/http_url.h"
 
+#include <random>
 #include <string>
+#include <vector>
 
 #include "test/support/catch.h"
 
@@ -33,6 +35,32 @@ TEST_CASE("http url: what a client has to know") {
     CAPTURE(bad);
     CHECK_FALSE(ParseHttpUrl(bad));
   }
+}
+
+// With its scheme in upper case a URL is left to libcurl.
+TEST_CASE("http url: plain ones are read as libcurl reads them") {
+  const std::vector<std::string> pieces = {"a",   "b9",  "x-y",   ".",     "..",       "0", "1",
+                                           "127", "255", "256",   "0x7f",  "10.0.0.1", "-", ":",
+                                           "80",  "00",  "65535", "65536", "@",        "/", "?",
+                                           "#",   "%41", "[::1]", "A",     "_",        " ", "\\"};
+  std::mt19937 random(20'261'128);
+  int plain = 0;
+  for (int i = 0; i < 200'000; i++) {
+    std::string rest = i % 2 == 0 ? "" : i % 4 == 1 ? "10.1.2.3" : "node";
+    for (size_t left = random() % 6; left > 0; left--) rest += pieces[random() % pieces.size()];
+    const bool https = random() % 2 == 0;
+    CAPTURE(rest, https);
+    const auto url = ParseHttpUrl((https ? "https://" : "http://") + rest);
+    const auto other = ParseHttpUrl((https ? "HTTPS://" : "HTTP://") + rest);
+    REQUIRE(url.has_value() == other.has_value());
+    if (!url) continue;
+    plain++;
+    REQUIRE(url->https == other->https);
+    REQUIRE(url->host == other->host);
+    REQUIRE(url->port == other->port);
+    REQUIRE(url->authority == other->authority);
+  }
+  CHECK(plain > 50'000);
 }
 
 TEST_CASE("http url: where a redirect leads") {
