@@ -48,7 +48,8 @@ SendOutcome::Blames BlamedBy(int status) {
 }
 
 // What a receiver may repeat of what it was sent.
-std::vector<std::string> SecretsOf(const RemoteWriteConfig& config, FileSystem& files) {
+std::vector<std::string> SecretsOf(const RemoteWriteConfig& config, FileSystem& files,
+                                   const std::string& access_token) {
   std::vector<std::string> secrets;
   auto add = [&](const std::string& value, const std::string& path) {
     if (auto secret = ValueOrFile(files, value, path); secret && !secret->empty()) {
@@ -65,6 +66,7 @@ std::vector<std::string> SecretsOf(const RemoteWriteConfig& config, FileSystem& 
     add(authorization->credentials.value, authorization->credentials_file);
   }
   if (config.sigv4) add(config.sigv4->secret_key.value, "");
+  add(access_token, "");
   for (const auto& [name, header] : config.http.http_headers) {
     for (const Secret& secret : header.secrets) add(secret.value, "");
     for (const std::string& file : header.files) add("", file);
@@ -219,7 +221,8 @@ SendOutcome RemoteClient::Classify(const HttpOutcome& outcome, const std::string
   result.blames = BlamedBy(outcome.status);
   result.message =
       fmt::format("the receiver answered {}: {}", outcome.status,
-                  HideSecrets(FirstLine(body), SecretsOf(*config_, files_), kErrorBytesMax));
+                  HideSecrets(FirstLine(body), SecretsOf(*config_, files_, http_->access_token()),
+                              kErrorBytesMax));
   if (recoverable) result.retry_after = ParseRetryAfter(retry_after, loop_.WallMs());
   return result;
 }

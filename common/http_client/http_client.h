@@ -48,6 +48,8 @@ class HttpClient {
   HttpRequestId Start(HttpRequest request, HttpHandler* handler, RequestWatcher* watcher = nullptr);
   // As HttpTransport's.
   void Cancel(HttpRequestId id);
+  // The oauth2 token that requests are sent with, for who shows what a server answers; "": none.
+  std::string access_token() const { return tokens_ == nullptr ? "" : tokens_->Token(); }
 
  private:
   class Call;

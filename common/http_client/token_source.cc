@@ -84,6 +84,11 @@ void TokenSource::Fetch() {
   request_ = client_->Start(std::move(request), this);
 }
 
+std::string TokenSource::Token() const {
+  if (!token_) return "";
+  return token_->authorization.substr(token_->authorization.find(' ') + 1);
+}
+
 void TokenSource::OnHead(const HttpResponseHead& head) {
   content_type_ = head.Header("Content-Type");
   gunzip_.reset();

@@ -40,6 +40,8 @@ class TokenSource : private HttpHandler {
   // The header's value; nullopt: a fetch is under way and will tell. An error where the secret's
   // file cannot be read. The User-Agent is that of the request that asks.
   Result<std::optional<std::string>> Authorization(std::string_view user_agent);
+  // The token of the last fetch, without its type; "": there is none.
+  std::string Token() const;
 
  private:
   void OnHead(const HttpResponseHead& head) override;

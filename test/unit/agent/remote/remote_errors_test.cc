@@ -122,19 +122,41 @@ TEST_CASE("errors: the files of credentials are all that a remote may use") {
         std::vector<std::string>{"/cert", "/client", "/header", "/key", "/password", "/user"});
 }
 
+struct EchoWorld : ErrorsWorld {
+  // What is said of a request that is answered with this.
+  std::string MessageOf(const std::string& words) {
+    Answer(400, {}, words);
+    RemoteClient client(loop, transport, files, std::make_shared<const RemoteWriteConfig>(config));
+    std::string message;
+    WriteRequestBuilder body;
+    body.AddSample(EncodeLabels(Labels{{"__name__", "m"}}), 1, 1700000000000);
+    client.Send(std::make_shared<const std::string>(body.Finish()), 0,
+                [&](const SendOutcome& outcome) { message = outcome.message; });
+    loop.RunFor(seconds(5));
+    return message;
+  }
+};
+
 TEST_CASE("errors: a receiver's words do not show the secrets that it repeats") {
-  ErrorsWorld world;
+  EchoWorld world;
   world.config.http.basic_auth = BasicAuth{"me", "", {"hunter2hunter2"}, ""};
-  world.Answer(400, {}, "bad: hunter2hunter2 and bWU6aHVudGVyMmh1bnRlcjI=");
-  RemoteClient client(world.loop, world.transport, world.files,
-                      std::make_shared<const RemoteWriteConfig>(world.config));
-  std::string message;
-  WriteRequestBuilder body;
-  body.AddSample(EncodeLabels(Labels{{"__name__", "m"}}), 1, 1700000000000);
-  client.Send(std::make_shared<const std::string>(body.Finish()), 0,
-              [&](const SendOutcome& outcome) { message = outcome.message; });
-  world.loop.RunFor(seconds(5));
-  CHECK(message == "the receiver answered 400: bad: <secret> and <secret>");
+  CHECK(world.MessageOf("bad: hunter2hunter2 and bWU6aHVudGVyMmh1bnRlcjI=") ==
+        "the receiver answered 400: bad: <secret> and <secret>");
+}
+
+TEST_CASE("errors: nor the token that an oauth2 server gave") {
+  EchoWorld world;
+  world.network.Listen("token.test:80", [](const ServedRequest&) {
+    ScriptedReply reply = ScriptedReply::Text(200, R"({"access_token": "fetched-token"})");
+    reply.headers.push_back({"Content-Type", "application/json"});
+    return reply;
+  });
+  Oauth2Config& oauth2 = world.config.http.oauth2.emplace();
+  oauth2.client_id = "me";
+  oauth2.client_secret = {"hunter2"};
+  oauth2.token_url = "http://token.test/token";
+  CHECK(world.MessageOf("no such token: Bearer fetched-token") ==
+        "the receiver answered 400: no such token: Bearer <secret>");
 }
 
 TEST_CASE("errors: protobuf_message auto falls back to 1.0 when the receiver does not know 2.0") {
