@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from case import program
@@ -60,14 +61,29 @@ class World:
             process.kill()
 
     def kubectl(self, *arguments, given=None, check=True):
-        """Standard output and error of kubectl as the administrator; `given` are objects or text on standard input."""
-        text = given if isinstance(given, str) or given is None else "\n---\n".join(map(json.dumps, given))
+        """Runs kubectl as the administrator, with the text `given` on standard input."""
         done = subprocess.run([program("kubectl"), f"--server=https://{API}:{PORT}", f"--certificate-authority={self.ca}",
                                f"--token={ADMIN}", "--cache-dir=" + os.path.join(self.folder, "cache"), *arguments],
-                              input=text, capture_output=True, text=True)
+                              input=given, capture_output=True, text=True)
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done
+
+    def request(self, method, path, body=None, token=ADMIN):
+        """Status and answer of a request to the API server; `body` goes as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"https://{API}:{PORT}{path}", data, method=method, headers={
+            "Authorization": "Bearer " + token, "Content-Type": "application/json"})
+        context = ssl.create_default_context(cafile=self.ca)
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=10) as answer:
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text
 
     def _spawn(self, name, *arguments):
         with open(os.path.join(self.folder, name + ".log"), "w", encoding="utf-8") as log:
@@ -90,13 +106,11 @@ class World:
             file.write(f'{ADMIN},admin,admin,"system:masters"\n')
 
     def _wait(self):
-        context = ssl.create_default_context(cafile=self.ca)
         for _ in range(600):
             if any(process.poll() is not None for process in self.processes):
                 break
             with contextlib.suppress(OSError):
-                request = urllib.request.Request(f"https://{API}:{PORT}/readyz", headers={"Authorization": "Bearer " + ADMIN})
-                if urllib.request.urlopen(request, context=context, timeout=2).status == 200:
+                if self.request("GET", "/readyz")[0] == 200:
                     return
             time.sleep(0.1)
         logs = [open(os.path.join(self.folder, name + ".log"), encoding="utf-8").read()[-2000:]
