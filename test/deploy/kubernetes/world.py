@@ -54,11 +54,8 @@ class World:
 
     def stop(self):
         for process in reversed(self.processes):
-            process.terminate()
-        for process in reversed(self.processes):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
             process.kill()
+            process.wait()
 
     def kubectl(self, *arguments, given=None, check=True):
         """Runs kubectl as the administrator, with the text `given` on standard input."""

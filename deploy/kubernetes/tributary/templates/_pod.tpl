@@ -87,7 +87,7 @@ spec:
       imagePullPolicy: {{ $values.image.pullPolicy }}
       args:
         - --config.file=/etc/tributary/agent.yml
-        - --web.listen-address=0.0.0.0:9095
+        - --web.listen-address={{ $values.listen }}:9095
         - --storage.path=/data/log
         - --storage.retention.size={{ include "tributary.retention" $own.size }}
         - --shutdown.deadline={{ $values.drainSeconds }}s
