@@ -65,7 +65,8 @@ def stored(items):
     for name, pod, item in workloads(items):
         sizes = [volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"]
                  if volume["name"] == "data" and "emptyDir" in volume]
-        sizes += [claim["spec"]["resources"]["requests"]["storage"] for claim in item["spec"].get("volumeClaimTemplates", [])]
+        sizes += [claim["spec"]["resources"]["requests"]["storage"]
+                  for claim in item["spec"].get("volumeClaimTemplates", [])]
         retention = mebibytes(flags(pod)["--storage.retention.size"])
         if not any("hostPath" in volume for volume in pod["volumes"]) and len(sizes) != 1:
             yield f"{name}: volumes of the log: {sizes}"

@@ -10,7 +10,8 @@ import unittest
 import urllib.request
 
 import world
-from case import MANIFESTS, NAMESPACE, Case, built, needs, needs_built, objects, program, read, rendered, values_files
+from case import CHART, MANIFESTS, NAMESPACE, Case, built, needs, needs_built, objects, program, read, rendered
+from case import values_files
 from rules import ALLOWED, workloads
 from test_manifests import TEXT
 
@@ -64,8 +65,8 @@ class ApiServer(Case):
         """In a namespace where nothing is yet: what is there may not be changed in each way."""
         labels = {"pod-security.kubernetes.io/warn": "restricted"}
         self.api("POST", "/api/v1/namespaces", {"metadata": {"name": "dry", "labels": labels}})
-        return self.world.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "dry", "-f", "-", given=text,
-                                  check=False)
+        return self.world.kubectl("apply", "--dry-run=server", "--validate=strict", "-n", "dry", "-f", "-",
+                                  given=text, check=False)
 
     @needs("helm")
     def test_strict_dry_run(self):
@@ -84,11 +85,41 @@ class ApiServer(Case):
         self.assertIn("volumeClaimTemplates", done.stderr)
 
     def test_strict_dry_run_is_awake(self):
-        for old, new in (("livenessProbe:", "livenessProb:"), ("podManagementPolicy: Parallel", "podManagementPolicy: All"),
-                         ("cpu: 50m", "cpu: much"), ("serviceName:", "serviceNam:")):
+        for old, new in (("livenessProbe:", "livenessProb:"),
+                         ("podManagementPolicy: Parallel", "podManagementPolicy: All"), ("cpu: 50m", "cpu: much"), ("serviceName:", "serviceNam:")):
             with self.subTest(new):
                 self.assertIn(old, TEXT)
                 self.assertNotEqual(self.dry_run(TEXT.replace(old, new)).returncode, 0)
+
+    @needs("helm")
+    def test_release(self):
+        """Installed, changed, rolled back and uninstalled by helm, beside what is there already."""
+        def helm(*arguments):
+            done = subprocess.run([program("helm"), *arguments, "-n", "release", f"--kube-apiserver={self.world.url}",
+                                   f"--kube-ca-file={self.world.ca}", f"--kube-token={world.ADMIN}"],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout
+
+        def there():
+            items = json.loads(self.world.kubectl("get", "-A", "-o", "json", "-l", "app.kubernetes.io/instance=agents", ",".join(
+                ("daemonsets", "statefulsets", "services", "configmaps", "serviceaccounts", "networkpolicies",
+                 "clusterroles", "clusterrolebindings"))).stdout)["items"]
+            return {f"{item['kind']} {item['metadata']['name']}": item for item in items}
+
+        values = values_files()["smallest"]
+        notes = helm("install", "agents", CHART, "--create-namespace", "-f", values)
+        self.assertIn("agents-tributary: an agent on each node, and 1 for the cluster.", notes)
+        first = there()
+        self.assertEqual(len(first), len(objects(TEXT)))
+        helm("upgrade", "agents", CHART, "-f", values, "--set", "cluster.shards=3,drainSeconds=90")
+        changed = there()["StatefulSet agents-tributary-cluster"]["spec"]
+        self.assertEqual((changed["replicas"], changed["template"]["spec"]["terminationGracePeriodSeconds"]), (3, 105))
+        helm("rollback", "agents", "1")
+        self.assertEqual({name: item.get("spec", item.get("data")) for name, item in there().items()},
+                         {name: item.get("spec", item.get("data")) for name, item in first.items()})
+        helm("uninstall", "agents")
+        self.assertEqual(there(), {})
 
     def pods(self, text):
         """The pods that the controllers would make, which is what Pod Security looks at."""

@@ -14,12 +14,12 @@ from test_values import REFUSED
 
 def kept(text, addresses):
     """Which of the targets the job kube-state-metrics of that configuration keeps, by what agentctl says."""
+    targets = "".join('{__address__="%s"}\n' % address for address in addresses)
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(text)
         file.flush()
-        done = subprocess.run([built("agentctl"), "relabel", "--json", "--config", file.name, "--job", "kube-state-metrics", "-"],
-                              input="".join('{__address__="%s"}\n' % address for address in addresses),
-                              capture_output=True, text=True)
+        done = subprocess.run([built("agentctl"), "relabel", "--json", "--config", file.name,
+                               "--job", "kube-state-metrics", "-"], input=targets, capture_output=True, text=True)
     return {result["before"]["__address__"] for result in json.loads(done.stdout)["results"] if not result["dropped"]}
 
 
@@ -28,7 +28,8 @@ class Chart(Case):
     def test_lint(self):
         for name, path in values_files().items():
             with self.subTest(name):
-                done = subprocess.run([program("helm"), "lint", "--strict", CHART, "-f", path], capture_output=True, text=True)
+                done = subprocess.run([program("helm"), "lint", "--strict", CHART, "-f", path],
+                                      capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_manifests_are_the_chart(self):

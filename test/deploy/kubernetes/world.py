@@ -36,14 +36,15 @@ class World:
     def __init__(self, folder):
         self.folder = folder
         self.processes = []
+        self.url = f"https://{API}:{PORT}"
         self.ca = os.path.join(folder, "ca.crt")
 
     def start(self):
         self._certificates()
-        url = "http://127.0.0.1:39379"
+        url, peer = "http://127.0.0.1:39379", "http://127.0.0.1:39380"
         self._spawn("etcd", "--data-dir", "etcd", "--listen-client-urls", url, "--advertise-client-urls", url,
-                    "--listen-peer-urls", "http://127.0.0.1:39380", "--initial-advertise-peer-urls", "http://127.0.0.1:39380",
-                    "--initial-cluster", "default=http://127.0.0.1:39380", "--unsafe-no-fsync")
+                    "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                    "--initial-cluster", f"default={peer}", "--unsafe-no-fsync")
         self._spawn("kube-apiserver", f"--etcd-servers={url}", f"--bind-address={API}", f"--advertise-address={API}",
                     "--endpoint-reconciler-type=none", f"--secure-port={PORT}", "--cert-dir=certs",
                     "--tls-cert-file=server.crt", "--tls-private-key-file=server.key",
@@ -59,7 +60,7 @@ class World:
 
     def kubectl(self, *arguments, given=None, check=True):
         """Runs kubectl as the administrator, with the text `given` on standard input."""
-        done = subprocess.run([program("kubectl"), f"--server=https://{API}:{PORT}", f"--certificate-authority={self.ca}",
+        done = subprocess.run([program("kubectl"), "--server", self.url, f"--certificate-authority={self.ca}",
                                f"--token={ADMIN}", "--cache-dir=" + os.path.join(self.folder, "cache"), *arguments],
                               input=given, capture_output=True, text=True)
         if check and done.returncode:
@@ -69,7 +70,7 @@ class World:
     def request(self, method, path, body=None, token=ADMIN):
         """Status and answer of a request to the API server; `body` goes as JSON."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"https://{API}:{PORT}{path}", data, method=method, headers={
+        request = urllib.request.Request(self.url + path, data, method=method, headers={
             "Authorization": "Bearer " + token, "Content-Type": "application/json"})
         context = ssl.create_default_context(cafile=self.ca)
         try:
