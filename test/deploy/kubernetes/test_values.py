@@ -25,7 +25,7 @@ REFUSED = {
     "a remote without URL": {"remoteWrite": [{"name": "x"}]},
     "a misspelt name": {"node": {"persistance": "hostPath"}},
     "hostPath of a StatefulSet": {"cluster": {"persistence": "hostPath"}},
-    "a volume too small": {"node": {"size": "64Mi"}},
+    "a volume too small": {"node": {"size": "199Mi"}},
     "a size of another unit": {"cluster": {"size": "1TB"}},
     "no shard": {"cluster": {"shards": 0}},
     "a shard and a half": {"cluster": {"shards": 1.5}},
