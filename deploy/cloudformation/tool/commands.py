@@ -143,6 +143,9 @@ class Deployment:
                 warn("RUNBOOK_URL is an example: alerts will point to a page that is not there")
             if self.settings.plain("Storage") == "efs":
                 warn("Storage efs: Prometheus does not support NFS for its data; deploy/README.md says what that means")
+        if self.settings.plain("GrafanaScheme") == "internal" and not self.settings.grafana_is_for_private_addresses:
+            warn("GrafanaAllowedCidr are public addresses, but Grafana has only private ones: --set "
+                 "GrafanaScheme=internet-facing, or nobody reaches it from there")
         if self.settings.environment == "production":
             loose = [n for n in self.settings.template["Parameters"]
                      if n.endswith("Image") and "@sha256:" not in self.settings.plain(n)]

@@ -200,6 +200,21 @@ class Scripts(Built):
 
     SECRETS = {"USERNAME": "agent", "PASSWORD": "p$`\"' 1", "WEB_YML": "basic_auth_users:\n  agent: $2b$10$abc\n"}
 
+    def test_servers_know_their_flags(self):
+        """The servers of the versions that are deployed, where test/deploy/platform/install-tools has put them."""
+        stack = resolve("production", EnableAdminApi="true", EnableOtlp="true")
+        for name in ("prometheus", "alertmanager"):
+            if platform_tool(name) is None:
+                self.skipTest(f"{name} is not here (test/deploy/platform/install-tools builds it)")
+            done = subprocess.run([platform_tool(name), "--help"], capture_output=True, text=True)
+            known = set(re.findall(r"--(?:\[no-\])?([a-z][a-z.-]+)", done.stdout + done.stderr))
+            container = next(c for d, c in rules.containers(stack) if c["Name"] == name)
+            used = re.findall(r"(?:^|\s)--([a-z.-]+)", "\n".join(container["Command"]))
+            self.assertGreater(len(used), 5)
+            self.assertEqual(set(used) - known, set(), name)
+            for feature in re.findall(r"--enable-feature=(\S+)", "\n".join(container["Command"])):
+                self.assertIn(feature, done.stdout + done.stderr)
+
     def test_prometheus(self):
         stack = self.build("production", "both")
         for index in range(3):

@@ -99,6 +99,14 @@ class WrongUse(Fake):
         self.fails("dev", "plan", "--set", "Domain", says="expected NAME=VALUE")
         self.assertFalse(os.path.exists(os.path.join(self.folder, "calls")))
 
+    def test_ranges_that_nobody_comes_from(self):
+        self.fails("dev", "plan", "--set", "GrafanaScheme=internet-facing",
+                   says=["GrafanaAllowedCidr 10.0.0.0/8 has none of them", "GrafanaAllowedPrefixListId"])
+        self.fails("dev", "plan", "--set", "AgentCidr=300.0.0.0/8", says="AgentCidr: '300.0.0.0/8' is no IPv4 range")
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "calls")))
+        for more in (["GrafanaAllowedCidr=203.0.113.0/24"], ["GrafanaAllowedPrefixListId=pl-01"]):
+            self.assertTrue(Settings("dev", ["GrafanaScheme=internet-facing", *more]))
+
     def test_the_file_of_another_environment(self):
         for name in ("dev", "staging", "production"):
             shutil.copy(os.path.join(TEMPLATES, "params", "dev.json"), os.path.join(self.folder, name + ".json"))
