@@ -12,10 +12,10 @@ from .template import read
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 ENVIRONMENTS = ("dev", "staging", "production")
 EXAMPLE_DOMAIN = "company.com"
+# Variables of deploy/config whose secret no template hands to its container: {name: the secret's file}.
+NOT_CARRIED = {"FEDERATION_USERNAME": "federation-password", "DEADMAN_WEBHOOK_ENABLED": "deadman-url"}
 # What is not routed on the internet: RFC 1918 and RFC 6598.
 PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
-# Parameters that `deploy` finds out by itself.
-OURS = {"NamespaceName", "IngestSecretArn", "SlackSecretArn", "PagerDutySecretArn", "SmtpSecretArn", "WebhookSecretArn"}
 
 
 class Settings:
@@ -81,6 +81,11 @@ class Settings:
             problems.append(f"GrafanaScheme internet-facing is reached from public addresses, and GrafanaAllowedCidr "
                             f"{self.plain('GrafanaAllowedCidr')} has none of them: nobody would reach Grafana. Set it, or "
                             "GrafanaAllowedPrefixListId, to the public ranges that people come from")
+        problems += [f"{name}: no template gives its container the secret {file}, which this needs; leave it out"
+                     for name, file in NOT_CARRIED.items() if self.configuration.get(name, "false") not in ("", "false")]
+        if bool(self.plain("ScrapedRoleArns")) != bool(self.configuration.get("CLOUDWATCH_ROLES")):
+            problems.append("ScrapedRoleArns lets the CloudWatch exporter assume roles, and CLOUDWATCH_ROLES (Configuration) "
+                            "has it do so: set both or neither")
         return problems
 
     @property

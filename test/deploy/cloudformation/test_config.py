@@ -175,6 +175,34 @@ class Bundles(Built):
         self.assertIn("SCRAPE_INTERVAL", str(raised.exception))
 
 
+    def test_every_secret_that_files_name_is_given_or_refused(self):
+        named = set()
+        for folder, _, files in os.walk(bundle.CONFIG):
+            for name in files:
+                if name.endswith((".yml", ".yaml")):
+                    with open(os.path.join(folder, name), encoding="utf-8") as file:
+                        named |= set(re.findall(r"\$\{SECRETS_DIR\}/([a-z-]+)", file.read()))
+        self.assertGreater(len(named), 5)
+        scripts = "".join(c["Command"][0] for _, c in rules.containers(resolve("production")) if c["Name"] == "config")
+        given = set(re.findall(r"(?:/config/secrets/|\bsecret )([a-z-]+)", scripts))
+        self.assertEqual(named - given, set(settings.NOT_CARRIED.values()))
+
+    def test_other_accounts_are_read_by_their_roles(self):
+        roles = {f"arn:aws:iam::{n}:role/a/reader": f"id={n}" for n in ("444455556666", "777788889999")}
+        chosen, values = values_of("dev")
+        values["CLOUDWATCH_ROLES"] = ",".join(f"{arn}={external}" for arn, external in roles.items())
+        work = tempfile.mkdtemp(prefix="tributary-test-")
+        self.addCleanup(shutil.rmtree, work)
+        bundle.render(values, 0, work)
+        with open(os.path.join(work, "cloudwatch-exporter/config.yml"), encoding="utf-8") as file:
+            jobs = yaml.safe_load(file)["discovery"]["jobs"]
+        self.assertEqual(len(jobs), 3)
+        for job in jobs:
+            self.assertEqual(job["roles"], [{}, *({"roleArn": a, "externalId": e} for a, e in roles.items())])
+        self.assertNotIn("roles", unpack(self.bundles(self.build("dev"))["Exporters"])
+                         ["cloudwatch-exporter/config.yml"].decode().replace("roles in", ""))
+
+
 class Scripts(Built):
     """The shell scripts of the templates, run with the real bundles in a folder instead of the container's root."""
 
