@@ -88,6 +88,14 @@ class Agents(Case):
         self.assertNotIn("hunter2", text)
         return text.replace("/config/password", os.path.join(root, "password"))
 
+    def test_a_key_of_ones_own_may_be_used(self):
+        key = "arn:aws:kms:eu-west-1:111122223333:key/1"
+        for name in OWN:
+            if "WriteSecretArn" in OWN[name]:
+                policies = str([r.properties for r in resolve(name, WriteSecretKeyArn=key).all("AWS::IAM::Role")])
+                self.assertIn(key, policies, name)
+                self.assertNotIn("kms:", str([r.properties for r in resolve(name).all("AWS::IAM::Role")]), name)
+
     def test_each_replica_is_written_to(self):
         for name in ("ecs-sidecar.yaml", "ecs-daemon.yaml", "ecs-cluster-agent.yaml"):
             for count in (1, 2, 3):
