@@ -35,6 +35,8 @@ class Aws:
     @staticmethod
     def _configured():
         done = subprocess.run(["aws", "configure", "get", "region"], capture_output=True, text=True)
+        if any(sign in done.stderr for sign in CREDENTIALS):
+            raise Aws._refusal("configure", "get", done.stderr)
         return done.stdout.strip()
 
     def call(self, service, action, *arguments, timeout=300, parse=True):

@@ -10,7 +10,7 @@ TAG = "TributarySelfSigned"
 DAYS = 397
 
 
-def self_signed(aws, settings, work):
+def self_signed(aws, settings, work, say):
     """ARN of the one for the environment's names, which is made and put into ACM if it is not there. Its key is in ACM
     alone."""
     if settings.environment == "production":
@@ -21,6 +21,7 @@ def self_signed(aws, settings, work):
     if not shutil.which("openssl"):
         raise Problem("openssl is needed for --self-signed: apt-get install openssl")
     domain = settings.domain
+    say(f"making a self-signed certificate for {domain} and the names below it, in ACM, for {DAYS} days")
     names = [domain, f"query.{domain}"] + [f"prometheus-{i}.{domain}" for i in range(3)]
     key, certificate = os.path.join(work, "tls.key"), os.path.join(work, "tls.crt")
     done = subprocess.run(

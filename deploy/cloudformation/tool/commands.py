@@ -63,7 +63,7 @@ class Deployment:
         with self._prepared() as (change_set, root):
             self._show(change_set, root)
             if change_set.changes:
-                say(f"Nothing was changed. `deploy {self.settings.environment} apply` carries this out.")
+                say(f"Nothing of the platform was changed. `deploy {self.settings.environment} apply` carries this out.")
 
     def apply(self):
         if self.settings.environment == "production" and self.settings.domain.endswith(EXAMPLE_DOMAIN):
@@ -90,10 +90,10 @@ class Deployment:
         """Everything up to the change set, which the body may execute; otherwise it is discarded."""
         stacks.refuse_if_busy(self.stack)
         with tempfile.TemporaryDirectory(prefix="tributary-deploy-") as work:
-            ways, parameters = self._secrets()
-            parameters.update(self.settings.parameters)
-            parameters["NamespaceName"] = self.settings.namespace
+            # What may be refused comes first, so that a refusal leaves nothing behind.
+            parameters = {**self.settings.parameters, "NamespaceName": self.settings.namespace}
             authority = self._certificate(parameters, work)
+            ways = self._secrets(parameters)
             self._advise(ways, parameters)
             values = bundle.variables(self.settings, self.aws.account, self.aws.partition, self.aws.region, ways)
             root = bundle.build(self.settings, values, work, authority)
@@ -108,14 +108,17 @@ class Deployment:
                 if change_set.changes and not change_set.executed:
                     change_set.discard()
 
-    def _secrets(self):
-        ways, parameters = set(), {"IngestSecretArn": secret.ingest(self.aws, self.settings)}
+    def _secrets(self, parameters):
+        """Adds the secrets that there are to the parameters, the agents' is made; returns the ways of notification."""
+        ways = set()
+        if not parameters.get("IngestSecretArn"):
+            parameters["IngestSecretArn"] = secret.ingest(self.aws, self.settings, say)
         for name, (parameter, _) in secret.OUTSIDE.items():
-            arn = secret.find(self.aws, f"{self.settings.stack}/{name}")
+            arn = parameters.get(parameter) or secret.find(self.aws, f"{self.settings.stack}/{name}")
             if arn:
                 ways.add(name)
                 parameters[parameter] = arn
-        return ways, parameters
+        return ways
 
     def _certificate(self, parameters, work):
         """Sees to it that there is one; returns it if it is self-signed."""
@@ -123,7 +126,7 @@ class Deployment:
             if self.in_force.get("CertificateArn"):
                 parameters["CertificateArn"] = self.in_force["CertificateArn"]
             elif self.options.self_signed:
-                parameters["CertificateArn"] = certificate.self_signed(self.aws, self.settings, work)
+                parameters["CertificateArn"] = certificate.self_signed(self.aws, self.settings, work, say)
             else:
                 raise Problem("there is no certificate, and nothing is served without TLS. One of:\n"
                               "  --set CertificateArn=ARN         one that is in ACM, for Domain and the names below it\n"
@@ -143,6 +146,9 @@ class Deployment:
                 warn("RUNBOOK_URL is an example: alerts will point to a page that is not there")
             if self.settings.plain("Storage") == "efs":
                 warn("Storage efs: Prometheus does not support NFS for its data; deploy/README.md says what that means")
+        if self.settings.plain("GrafanaScheme") == "internal" and not self.settings.grafana_is_for_private_addresses:
+            warn("GrafanaAllowedCidr are public addresses, but Grafana has only private ones: --set "
+                 "GrafanaScheme=internet-facing, or nobody reaches it from there")
         if self.settings.environment == "production":
             loose = [n for n in self.settings.template["Parameters"]
                      if n.endswith("Image") and "@sha256:" not in self.settings.plain(n)]
@@ -318,6 +324,8 @@ def remote_write(found, region, own_authority):
     if urls:
         notes.append("# The password: aws secretsmanager get-secret-value --query SecretString --output text \\\n"
                      f"#   --secret-id {found['IngestSecretArn']} | jq -r .password")
+    notes.append("# The platform's alerts and dashboards on agents need each agent's own metrics, a scrape config:\n"
+                 "#   - {job_name: tributary, static_configs: [{targets: ['127.0.0.1:9095'], labels: {instance: HOST}}]}")
     if own_authority:
         notes.append("# The certificate: deploy ENV ca >/etc/tributary/central-ca.pem")
     return "\n".join(lines + notes)

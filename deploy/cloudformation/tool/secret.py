@@ -73,12 +73,13 @@ def web_yml(hashed):
     return f"basic_auth_users:\n  {USERNAME}: {hashed}\n"
 
 
-def ingest(aws, settings):
+def ingest(aws, settings, say):
     """ARN of the secret of agents, which is made if it is not there."""
     name = f"{settings.stack}/ingest"
     arn = find(aws, name)
     if arn is not None:
         return arn
     password = secrets.token_urlsafe(32)
+    say(f"making the secret {name}, the user and password of agents")
     return create(aws, name, "user and password that agents, Grafana and Prometheus share, and its hash for web.yml",
                   json.dumps({"username": USERNAME, "password": password, "web_yml": web_yml(bcrypt(password))}))

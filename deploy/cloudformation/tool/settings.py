@@ -1,6 +1,7 @@
 """What params/ENV.json, --set and --config say, checked against the parameters that platform.yaml has."""
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -11,8 +12,10 @@ from .template import read
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 ENVIRONMENTS = ("dev", "staging", "production")
 EXAMPLE_DOMAIN = "company.com"
-# Parameters that `deploy` finds out by itself.
-OURS = {"NamespaceName", "IngestSecretArn", "SlackSecretArn", "PagerDutySecretArn", "SmtpSecretArn", "WebhookSecretArn"}
+# Variables of deploy/config whose secret no template hands to its container: {name: the secret's file}.
+NOT_CARRIED = {"FEDERATION_USERNAME": "federation-password", "DEADMAN_WEBHOOK_ENABLED": "deadman-url"}
+# What is not routed on the internet: RFC 1918 and RFC 6598.
+PRIVATE = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
 
 
 class Settings:
@@ -61,8 +64,34 @@ class Settings:
                 problems.append(f"there is no parameter {name}" + (f"; is {near[0]} meant?" if near else ""))
             elif not _valid(value, known[name]):
                 problems.append(f"{name}: '{value}' is not {known[name]['ConstraintDescription']}")
+        problems = problems or self._check_together()
         if problems:
             raise Problem("\n".join(problems))
+
+    def _check_together(self):
+        """What each value by itself does not show."""
+        problems = []
+        for name in ("GrafanaAllowedCidr", "AgentCidr", "ScrapeCidr"):
+            try:
+                ipaddress.ip_network(self.plain(name), strict=False)
+            except ValueError:
+                problems.append(f"{name}: '{self.plain(name)}' is no IPv4 range")
+        if not problems and self.plain("GrafanaScheme") == "internet-facing" and self.grafana_is_for_private_addresses \
+                and not self.plain("GrafanaAllowedPrefixListId"):
+            problems.append(f"GrafanaScheme internet-facing is reached from public addresses, and GrafanaAllowedCidr "
+                            f"{self.plain('GrafanaAllowedCidr')} has none of them: nobody would reach Grafana. Set it, or "
+                            "GrafanaAllowedPrefixListId, to the public ranges that people come from")
+        problems += [f"{name}: no template gives its container the secret {file}, which this needs; leave it out"
+                     for name, file in NOT_CARRIED.items() if self.configuration.get(name, "false") not in ("", "false")]
+        if bool(self.plain("ScrapedRoleArns")) != bool(self.configuration.get("CLOUDWATCH_ROLES")):
+            problems.append("ScrapedRoleArns lets the CloudWatch exporter assume roles, and CLOUDWATCH_ROLES (Configuration) "
+                            "has it do so: set both or neither")
+        return problems
+
+    @property
+    def grafana_is_for_private_addresses(self):
+        network = ipaddress.ip_network(self.plain("GrafanaAllowedCidr"), strict=False)
+        return any(network.subnet_of(private) for private in PRIVATE)
 
     def value(self, name, column=None):
         """The value in force: what was set, or that of the environment's table."""

@@ -254,9 +254,10 @@ class Stack:
         raise Unresolved(f"{self.path}: {where}: {function} cannot be used here")
 
     def _ref(self, name, where, inside_condition):
+        own = "tributary-test" if self.parent is None else self.path.replace("/", "-")
         pseudo = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::Partition": PARTITION,
-                  "AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": NO_VALUE,
-                  "AWS::StackName": "tributary-test" if self.parent is None else self.path.replace("/", "-")}
+                  "AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": NO_VALUE, "AWS::StackName": own,
+                  "AWS::StackId": f"arn:{PARTITION}:cloudformation:{REGION}:{ACCOUNT}:stack/{own}/0a1b"}
         if name in pseudo:
             return pseudo[name]
         if name in self.parameters:

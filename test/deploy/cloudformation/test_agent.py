@@ -1,6 +1,7 @@
 """The templates for agents: they resolve by themselves, run one writer a folder, and what they configure is valid."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -71,13 +72,13 @@ class Agents(Case):
         self.assertNotIn("DependsOn", containers["app"])
         self.assertEqual((containers["agent"]["Cpu"], containers["agent"]["Memory"]), (64, 128))
 
-    def config(self, stack):
-        """What the init container writes, by its own script."""
+    def config(self, stack, host="ip-10-0-3-4"):
+        """What the init container writes, by its own script, on a host of that name."""
         container = next(c for c in stack.resources["TaskDefinition"].properties["ContainerDefinitions"]
                          if c["Name"] == "agent-config")
         root = tempfile.mkdtemp(prefix="tributary-test-")
         self.addCleanup(shutil.rmtree, root)
-        script = "chown() { :; }\n" + container["Command"][0].replace("/config", root)
+        script = f"chown() {{ :; }}\nhostname() {{ echo {host}; }}\n" + container["Command"][0].replace("/config", root)
         variables = {v["Name"]: v["Value"] for v in container["Environment"]}
         done = subprocess.run([*container["EntryPoint"], script], capture_output=True, text=True,
                               env={"PATH": os.environ["PATH"], "USERNAME": "agent", "PASSWORD": "hunter2", **variables})
@@ -86,6 +87,14 @@ class Agents(Case):
             text = file.read()
         self.assertNotIn("hunter2", text)
         return text.replace("/config/password", os.path.join(root, "password"))
+
+    def test_a_key_of_ones_own_may_be_used(self):
+        key = "arn:aws:kms:eu-west-1:111122223333:key/1"
+        for name in OWN:
+            if "WriteSecretArn" in OWN[name]:
+                policies = str([r.properties for r in resolve(name, WriteSecretKeyArn=key).all("AWS::IAM::Role")])
+                self.assertIn(key, policies, name)
+                self.assertNotIn("kms:", str([r.properties for r in resolve(name).all("AWS::IAM::Role")]), name)
 
     def test_each_replica_is_written_to(self):
         for name in ("ecs-sidecar.yaml", "ecs-daemon.yaml", "ecs-cluster-agent.yaml"):
@@ -99,6 +108,63 @@ class Agents(Case):
                                  {"capacity": 10000, "max_shards": 100, "max_samples_per_send": 500})
                 self.check(text)
 
+    def instances(self, text):
+        """{job: instances} of the targets that the file itself names."""
+        found = {}
+        for job in yaml.safe_load(text)["scrape_configs"]:
+            for group in job.get("static_configs", []):
+                for target in group["targets"]:
+                    labels = {"__address__": target, "instance": target, **group.get("labels", {})}
+                    for step in job.get("relabel_configs", []):
+                        match = re.fullmatch(step["regex"], labels[step["source_labels"][0]])
+                        if match:
+                            labels[step["target_label"]] = match.expand(step["replacement"].replace("$", "\\"))
+                    found.setdefault(job["job_name"], set()).add(labels["instance"])
+        return found
+
+    def test_two_of_a_kind_are_told_apart(self):
+        """They scrape the same addresses, those of localhost, and write to the same servers."""
+        for name in ("ecs-sidecar.yaml", "ecs-daemon.yaml"):
+            one, two = (self.instances(self.config(resolve(name), host)) for host in ("ip-10-0-3-4", "ip-10-0-3-5"))
+            self.assertEqual(set(one), set(two))
+            for job in one:
+                self.assertEqual(one[job] & two[job], set(), f"{name}: job {job}")
+        given = self.instances(self.config(resolve("ecs-daemon.yaml", Targets='"127.0.0.1:9100", "10.1.2.3:80"'), "h"))
+        self.assertEqual(given["node"], {"h:9100", "10.1.2.3:80"})
+
+    def test_each_agent_reports_on_itself(self):
+        for name, job in (("ecs-sidecar.yaml", "tributary-task"), ("ecs-daemon.yaml", "tributary"),
+                          ("ecs-cluster-agent.yaml", "tributary")):
+            content = yaml.safe_load(self.config(resolve(name)))
+            targets = {j["job_name"]: j["static_configs"][0]["targets"] for j in content["scrape_configs"]
+                       if "static_configs" in j}
+            self.assertEqual(targets[job], ["127.0.0.1:9095"], name)
+
+    def test_flags_are_those_that_the_agent_has(self):
+        with open(os.path.join(ROOT, "docs/operating.md"), encoding="utf-8") as file:
+            documented = set(re.findall(r"^\| `(--[a-z.-]+)`", file.read(), re.M))
+        used = re.findall(r"^ExecStart=\S+ (.*)", self.script(), re.M)[0].split()
+        for name in ("ecs-sidecar.yaml", "ecs-daemon.yaml", "ecs-cluster-agent.yaml"):
+            used += next(c["Command"] for c in resolve(name).resources["TaskDefinition"].properties["ContainerDefinitions"]
+                         if c["Name"] == "agent")
+        self.assertGreater(len(used), 8)
+        names = {flag.partition("=")[0] for flag in used}
+        self.assertLessEqual(names, documented)
+        if agentctl() is not None:
+            program = os.path.join(os.path.dirname(agentctl()), "tributary")
+            known = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
+            self.assertEqual({n for n in names if n not in known}, set())
+
+    def script(self):
+        document = resolve("ec2.yaml").resources["Install"].properties["Content"]
+        return document["mainSteps"][0]["inputs"]["runCommand"][0]
+
+    def test_instances_get_what_the_programs_are_linked_with(self):
+        listed = subprocess.run([os.path.join(ROOT, "tools/deps"), "--runtime", "--list"], capture_output=True, text=True)
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        needed = re.search(r"needed=\(([^)]*)\)", self.script())[1].split()
+        self.assertEqual(set(needed), {"awscli", "jq", *listed.stdout.split()})
+
     def check(self, text):
         """By the agent's own checker, otherwise by promtool, which is older than ECS discovery."""
         tool = agentctl()
@@ -106,7 +172,7 @@ class Agents(Case):
         if tool is None:
             content["scrape_configs"] = [s for s in content.get("scrape_configs", []) if "ecs_sd_configs" not in s]
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-            yaml.safe_dump(content, file)
+            file.write(text if tool is not None else yaml.safe_dump(content))
             file.flush()
             if tool is not None:
                 done = subprocess.run([tool, "test-config", file.name], capture_output=True, text=True)

@@ -175,6 +175,34 @@ class Bundles(Built):
         self.assertIn("SCRAPE_INTERVAL", str(raised.exception))
 
 
+    def test_every_secret_that_files_name_is_given_or_refused(self):
+        named = set()
+        for folder, _, files in os.walk(bundle.CONFIG):
+            for name in files:
+                if name.endswith((".yml", ".yaml")):
+                    with open(os.path.join(folder, name), encoding="utf-8") as file:
+                        named |= set(re.findall(r"\$\{SECRETS_DIR\}/([a-z-]+)", file.read()))
+        self.assertGreater(len(named), 5)
+        scripts = "".join(c["Command"][0] for _, c in rules.containers(resolve("production")) if c["Name"] == "config")
+        given = set(re.findall(r"(?:/config/secrets/|\bsecret )([a-z-]+)", scripts))
+        self.assertEqual(named - given, set(settings.NOT_CARRIED.values()))
+
+    def test_other_accounts_are_read_by_their_roles(self):
+        roles = {f"arn:aws:iam::{n}:role/a/reader": f"id={n}" for n in ("444455556666", "777788889999")}
+        chosen, values = values_of("dev")
+        values["CLOUDWATCH_ROLES"] = ",".join(f"{arn}={external}" for arn, external in roles.items())
+        work = tempfile.mkdtemp(prefix="tributary-test-")
+        self.addCleanup(shutil.rmtree, work)
+        bundle.render(values, 0, work)
+        with open(os.path.join(work, "cloudwatch-exporter/config.yml"), encoding="utf-8") as file:
+            jobs = yaml.safe_load(file)["discovery"]["jobs"]
+        self.assertEqual(len(jobs), 3)
+        for job in jobs:
+            self.assertEqual(job["roles"], [{}, *({"roleArn": a, "externalId": e} for a, e in roles.items())])
+        self.assertNotIn("roles", unpack(self.bundles(self.build("dev"))["Exporters"])
+                         ["cloudwatch-exporter/config.yml"].decode().replace("roles in", ""))
+
+
 class Scripts(Built):
     """The shell scripts of the templates, run with the real bundles in a folder instead of the container's root."""
 
@@ -199,6 +227,21 @@ class Scripts(Built):
         return os.path.join(root, "config")
 
     SECRETS = {"USERNAME": "agent", "PASSWORD": "p$`\"' 1", "WEB_YML": "basic_auth_users:\n  agent: $2b$10$abc\n"}
+
+    def test_servers_know_their_flags(self):
+        """The servers of the versions that are deployed, where test/deploy/platform/install-tools has put them."""
+        stack = resolve("production", EnableAdminApi="true", EnableOtlp="true")
+        for name in ("prometheus", "alertmanager"):
+            if platform_tool(name) is None:
+                self.skipTest(f"{name} is not here (test/deploy/platform/install-tools builds it)")
+            done = subprocess.run([platform_tool(name), "--help"], capture_output=True, text=True)
+            known = set(re.findall(r"--(?:\[no-\])?([a-z][a-z.-]+)", done.stdout + done.stderr))
+            container = next(c for d, c in rules.containers(stack) if c["Name"] == name)
+            used = re.findall(r"(?:^|\s)--([a-z.-]+)", "\n".join(container["Command"]))
+            self.assertGreater(len(used), 5)
+            self.assertEqual(set(used) - known, set(), name)
+            for feature in re.findall(r"--enable-feature=(\S+)", "\n".join(container["Command"])):
+                self.assertIn(feature, done.stdout + done.stderr)
 
     def test_prometheus(self):
         stack = self.build("production", "both")

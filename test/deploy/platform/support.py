@@ -28,6 +28,7 @@ EVERYTHING = {
     "CLOUDWATCH_EXPORTER_TARGETS": "cloudwatch-exporter.mon.internal:9106",
     "FEDERATION_TARGETS": "eks-us-east-1@us-east-1=prometheus.eks-us-east-1.internal:9090 "
                           "eks-us-west-2@us-west-2=prometheus.eks-us-west-2.internal:9090",
+    "CLOUDWATCH_ROLES": "arn:aws:iam::444455556666:role/reader=0123456789abcdef",
     "FEDERATION_SCHEME": "https",
     "FEDERATION_USERNAME": "federation",
     "EC2_DISCOVERY": "true",

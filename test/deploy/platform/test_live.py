@@ -234,8 +234,10 @@ class RunLocal(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             out = os.path.join(folder, "out")
             with open(out, "w", encoding="utf-8") as handle:
+                # Ctrl-C ends it, also where these tests themselves run in the background of a shell that ignores it.
                 process = subprocess.Popen([os.path.join(CONFIG, "run-local"), "--dir", os.path.join(folder, "p")],
-                                           stdout=handle, stderr=handle)
+                                           stdout=handle, stderr=handle,
+                                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
             try:
                 def command():
                     """run-local has printed the command of verify"""
@@ -251,7 +253,10 @@ class RunLocal(unittest.TestCase):
                 ports = set(re.findall(r"127\.0\.0\.1:(\d+)", " ".join(found)))
             finally:
                 process.send_signal(signal.SIGINT)
-                self.assertEqual(process.wait(60), 0)
+                try:
+                    self.assertEqual(process.wait(60), 0)
+                finally:
+                    process.terminate()
             self.assertEqual(len(ports), 4)
             for port in ports:
                 with self.assertRaises(OSError, msg=f"port {port} still answers"):
