@@ -22,6 +22,8 @@ Agent::Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef>
       logger_(logger),
       workers_(std::move(workers)),
       options_(std::move(options)),
+      config_files_(seams_.files, options_.config_file),
+      auto_reload_timer_(loop_),
       shutdown_timer_(loop_) {}
 
 Agent::~Agent() = default;
@@ -31,7 +33,17 @@ Status Agent::Start() {
       seams_,
       [this](const std::string& job, std::vector<TargetGroup> groups) { Sync(job, groups); },
       [this](std::string message) { logger_.Warn(message); });
-  return LoadAndApply();
+  Status started = LoadAndApply();
+  if (started && options_.auto_reload > nanoseconds(0)) {
+    auto_reload_timer_.SetAfter(options_.auto_reload, [this] { LookForChanges(); });
+  }
+  return started;
+}
+
+// A file that is refused is not tried again until it changes.
+void Agent::LookForChanges() {
+  auto_reload_timer_.SetAfter(options_.auto_reload, [this] { LookForChanges(); });
+  if (config_files_.Changed()) static_cast<void>(Reload());
 }
 
 Status Agent::Reload() {
@@ -48,6 +60,8 @@ Status Agent::Reload() {
 }
 
 Status Agent::LoadAndApply() {
+  // What changes while it is loaded is to be noticed later.
+  if (options_.auto_reload > nanoseconds(0)) static_cast<void>(config_files_.Changed());
   LoadResult loaded = LoadConfig(seams_.files, options_.config_file, options_.load);
   std::string errors;
   for (const Diagnostic& diagnostic : loaded.diagnostics) {
@@ -143,6 +157,7 @@ Worker* Agent::WorkerOf(const TargetSpec& target) const {
 
 void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> done) {
   ready_ = false;
+  auto_reload_timer_.Cancel();
   discovery_.reset();
   // Whichever comes first, the last worker or the deadline, takes the callback.
   auto pending = std::make_shared<std::function<void(bool)>>(std::move(done));

@@ -1,8 +1,8 @@
 // The agent's control: configuration, discovery, reload, the end. It decides which worker has which
 // target, and hands workers immutable snapshots; it never touches a sample.
 //
-// Everything here is called on the control loop, but ready(). Workers run on loops of their own (in the
-// simulator: on the same), and are only ever spoken to by Post.
+// Everything here is called on the control loop, but ready(). Workers run on loops of their own (in
+// the simulator: on the same), and are only ever spoken to by Post.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include "agent/target/target.h"
 #include "agent/telemetry/status.h"
 #include "agent/worker/worker.h"
+#include "common/config/config_files.h"
 #include "common/config/loader.h"
 
 namespace tributary {
@@ -25,6 +26,8 @@ struct AgentOptions {
   std::string config_file;
   std::string hostname;  // spreads the scrapes of replicas
   LoadOptions load;
+  // How often to look whether the file has changed, and to reload it then; 0: never.
+  nanoseconds auto_reload{0};
 };
 
 class Agent {
@@ -44,11 +47,11 @@ class Agent {
 
   // Loads the configuration and begins. The error has every diagnostic, a line each.
   Status Start();
-  // Loads the file anew. What it says is applied whole, or, with an error, nothing of it. An error once
-  // Shutdown was called.
+  // Loads the file anew. What it says is applied whole, or, with an error, nothing of it. An error
+  // once Shutdown was called.
   Status Reload();
-  // Scrapes no more, sends what is in the logs, and runs `done` when that is delivered or `deadline`
-  // has passed; `drained` tells which.
+  // Scrapes no more, sends what is in the logs, and runs `done` when that is delivered or
+  // `deadline` has passed; `drained` tells which.
   void Shutdown(nanoseconds deadline, std::function<void(bool drained)> done);
 
   // A configuration is in force. Any thread.
@@ -73,6 +76,7 @@ class Agent {
   // What was not delivered goes to disk, if that takes it soon.
   void Flush(std::function<void()> done);
   Status LoadAndApply();
+  void LookForChanges();
   void Apply(std::shared_ptr<const Config> config);
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
   Worker* WorkerOf(const TargetSpec& target) const;
@@ -82,6 +86,8 @@ class Agent {
   Logger& logger_;
   const std::vector<WorkerRef> workers_;
   const AgentOptions options_;
+  ConfigFiles config_files_;
+  Timer auto_reload_timer_;
   std::shared_ptr<const Config> config_;
   std::map<std::string, Job> jobs_;
   std::unique_ptr<Discovery> discovery_;

@@ -383,6 +383,7 @@ int Daemon::Run() {
   agent_options.config_file = options_.config_file;
   agent_options.hostname = Hostname();
   agent_options.load.start_timestamps = options_.start_timestamps;
+  agent_options.auto_reload = options_.auto_reload;
   agent_options.load.getenv = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);

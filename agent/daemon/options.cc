@@ -18,19 +18,48 @@ constexpr int kBadFlags = 2;
 
 // Of Prometheus' feature flags: what there is to switch on, and what is on here without one.
 constexpr std::string_view kStartTimestamps = "st-storage";
+constexpr std::string_view kAutoReload = "auto-reload-config";
 constexpr std::string_view kAlwaysOn[] = {"exemplar-storage", "metadata-wal-records",
                                           "native-histograms"};
 
+struct ReloadFlags {
+  bool automatic = false;
+  std::string interval = "30s";
+
+  void Register(CLI::App& app) {
+    app.add_flag("--config.auto-reload", automatic,
+                 "Reload the configuration when its files have changed; as "
+                 "--enable-feature=auto-reload-config");
+    app.add_option("--config.auto-reload-interval", interval,
+                   "How often to look whether they have changed")
+        ->capture_default_str();
+  }
+
+  // Empty: good; else what is wrong.
+  std::string Apply(DaemonOptions& options) const {
+    const auto parsed = ParseDuration(interval);
+    if (!parsed) return "--config.auto-reload-interval: " + parsed.error().message;
+    if (*parsed < seconds(1)) {
+      return fmt::format("--config.auto-reload-interval: {} is less than 1s", interval);
+    }
+    if (automatic) options.auto_reload = *parsed;
+    return "";
+  }
+};
+
 // Empty: good; else what is wrong.
-std::string EnableFeatures(const std::vector<std::string>& names, DaemonOptions& options) {
+std::string EnableFeatures(const std::vector<std::string>& names, DaemonOptions& options,
+                           ReloadFlags& reload) {
   for (const std::string& name : names) {
     if (name == kStartTimestamps) {
       options.start_timestamps = true;
+    } else if (name == kAutoReload) {
+      reload.automatic = true;
     } else if (std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), name) == std::end(kAlwaysOn)) {
       return fmt::format(
-          "--enable-feature: there is no feature '{}' here; known are {}, and without "
+          "--enable-feature: there is no feature '{}' here; known are {}, {}, and without "
           "effect, as they are always on, {}",
-          name, kStartTimestamps, fmt::join(kAlwaysOn, ", "));
+          name, kAutoReload, kStartTimestamps, fmt::join(kAlwaysOn, ", "));
     }
   }
   return "";
@@ -132,6 +161,8 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
       ->capture_default_str();
   app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
+  ReloadFlags reload;
+  reload.Register(app);
   StorageFlags storage;
   storage.Register(app, options);
   app.add_option(
@@ -147,7 +178,8 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   app.add_option(
          "--enable-feature", features,
          "Features by their names in Prometheus, separated by commas: st-storage reads start "
-         "timestamps (_created, protobuf) and sends them by remote write 2.0")
+         "timestamps (_created, protobuf) and sends them by remote write 2.0; "
+         "auto-reload-config is --config.auto-reload")
       ->delimiter(',');
   app.add_option("--log.level", level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -167,7 +199,8 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
     exit_code = kBadFlags;
     return std::nullopt;
   }
-  std::string problem = EnableFeatures(features, options);
+  std::string problem = EnableFeatures(features, options, reload);
+  if (problem.empty()) problem = reload.Apply(options);
   if (problem.empty()) problem = storage.Apply(options);
   if (!problem.empty()) {
     std::cerr << problem << "\n";
@@ -177,7 +210,9 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   options.shutdown_deadline = *parsed_deadline;
   options.log_level = *ParseLogLevel(level);
   options.log_format = format == "json" ? Logger::Format::kJson : Logger::Format::kLogfmt;
-  options.flags = {{"config.file", options.config_file},
+  options.flags = {{"config.auto-reload", reload.automatic ? "true" : "false"},
+                   {"config.auto-reload-interval", reload.interval},
+                   {"config.file", options.config_file},
                    {"enable-feature", fmt::format("{}", fmt::join(features, ","))},
                    {"log.format", format},
                    {"log.level", level},

@@ -21,6 +21,7 @@ struct DaemonOptions {
   DiskLogOptions log;  // less its path
   SampleLogOptions log_memory;
   bool enable_lifecycle = false;
+  std::chrono::milliseconds auto_reload{0};  // 0: off
   bool start_timestamps = false;  // --enable-feature=st-storage
   std::chrono::milliseconds shutdown_deadline{20000};
   LogLevel log_level = LogLevel::kInfo;

@@ -186,6 +186,30 @@ TEST_CASE("agent: the ledger balances in the API, and agentctl shows agent and l
   CHECK(status.out.find("hidden1") == std::string::npos);
   const ProcessResult as_json = Agentctl({"status", "--url", url, "--json"});
   CHECK(json::parse(as_json.out).at("healthy") == true);
+
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{}, {"--ready"}}) {
+    std::vector<std::string> command{"health", "--url", url};
+    command.insert(command.end(), more.begin(), more.end());
+    const ProcessResult health = Agentctl(command);
+    CHECK(health.status == 0);
+    CHECK((health.out + health.err).empty());
+  }
+  CHECK(Agentctl({"health", "--url", url, "--timeout", "0s"}).status == 2);
+  agent.Stop();
+  const ProcessResult gone = Agentctl({"health", "--url", url});
+  CHECK(gone.status == 1);
+  CHECK(gone.err.find("no agent answers at " + url) != std::string::npos);
+}
+
+TEST_CASE("agentctl health: an answer that is not 200 is none, and a hanging one ends in time") {
+  const RawServer closed([](const ServedRequest&) { return ScriptedReply::Text(503, "not yet"); });
+  const ProcessResult refused = Agentctl({"health", "--ready", "--url", closed.Url()});
+  CHECK(refused.status == 1);
+  CHECK(refused.err == "agentctl: " + closed.Url() + "/-/ready answers 503\n");
+  const RawServer hanging(
+      [](const ServedRequest&) { return ScriptedReply::Broken(ScriptedReply::End::kHang); });
+  CHECK(Agentctl({"health", "--timeout", "200ms", "--url", hanging.Url()}).status == 1);
 }
 
 TEST_CASE("agent: a remote that fails is told in its own words; the log is read beside the agent") {

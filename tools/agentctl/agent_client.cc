@@ -17,10 +17,10 @@ constexpr size_t kBodyBytesMax = 256 << 20;
 class Answer : public HttpHandler {
  public:
   explicit Answer(SystemEventLoop& loop) : loop_(loop) {}
-  void OnHead(const HttpResponseHead& head) override { status = head.status; }
+  void OnHead(const HttpResponseHead& head) override { got.status = head.status; }
   bool OnBody(std::string_view bytes) override {
-    if (body.size() + bytes.size() > kBodyBytesMax) return false;
-    body += bytes;
+    if (got.body.size() + bytes.size() > kBodyBytesMax) return false;
+    got.body += bytes;
     return true;
   }
   void OnDone(const HttpOutcome& ended) override {
@@ -28,8 +28,7 @@ class Answer : public HttpHandler {
     loop_.Stop();
   }
 
-  int status = 0;
-  std::string body;
+  AgentAnswer got;
   HttpOutcome outcome;
 
  private:
@@ -49,8 +48,8 @@ Result<std::string> AgentUrl(const std::string& text) {
   return url;
 }
 
-Result<nlohmann::ordered_json> AskAgent(const std::string& url, const std::string& path,
-                                        milliseconds timeout) {
+Result<AgentAnswer> GetFromAgent(const std::string& url, const std::string& path,
+                                 milliseconds timeout) {
   SystemEventLoop loop;
   CurlTransport transport(loop, {});
   Answer answer(loop);
@@ -64,7 +63,14 @@ Result<nlohmann::ordered_json> AskAgent(const std::string& url, const std::strin
   if (!answer.outcome.ok()) {
     return Fail(fmt::format("no agent answers at {}: {}", RedactUrl(url), answer.outcome.message));
   }
-  const auto json = nlohmann::ordered_json::parse(answer.body, nullptr, false);
+  return std::move(answer.got);
+}
+
+Result<nlohmann::ordered_json> AskAgent(const std::string& url, const std::string& path,
+                                        milliseconds timeout) {
+  const Result<AgentAnswer> answer = GetFromAgent(url, path, timeout);
+  if (!answer) return tl::unexpected(answer.error());
+  const auto json = nlohmann::ordered_json::parse(answer->body, nullptr, false);
   if (json.is_object() && json.value("status", "") == "success" && json.contains("data")) {
     return json["data"];
   }
@@ -72,7 +78,7 @@ Result<nlohmann::ordered_json> AskAgent(const std::string& url, const std::strin
     return Fail(fmt::format("{}{}: {}", RedactUrl(url), path, json["error"].get<std::string>()));
   }
   return Fail(fmt::format("{}{} answers {}: this is no Tributary, or one of another version",
-                          RedactUrl(url), path, answer.status));
+                          RedactUrl(url), path, answer->status));
 }
 
 }  // namespace tributary

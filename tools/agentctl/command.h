@@ -3,7 +3,7 @@
 // usage, or it could not be looked at).
 #pragma once
 
-#include <functional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -11,10 +11,14 @@ namespace tributary {
 
 enum ExitStatus { kExitGood = 0, kExitBad = 1, kExitUsage = 2 };
 
+// Says on stderr what is wrong; the status.
+int Refuse(const std::string& message, int status = kExitUsage);
+
 // Adds a subcommand to `app`; once it has been chosen, `status` says how it went.
 void AddTestConfig(CLI::App& app, int& status);
 void AddRelabel(CLI::App& app, int& status);
 void AddScrape(CLI::App& app, int& status);
+void AddHealth(CLI::App& app, int& status);
 void AddStatus(CLI::App& app, int& status);
 void AddLog(CLI::App& app, int& status);
 void AddDocs(CLI::App& app, int& status);

@@ -22,11 +22,6 @@ struct LogOptions {
   std::string from, to;
 };
 
-int Refuse(const std::string& message) {
-  std::fprintf(stderr, "agentctl: %s\n", message.c_str());
-  return kExitUsage;
-}
-
 bool Print(std::string_view lines) {
   return std::fwrite(lines.data(), 1, lines.size(), stdout) == lines.size();
 }

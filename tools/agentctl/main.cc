@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   AddTestConfig(app, status);
   AddRelabel(app, status);
   AddScrape(app, status);
+  AddHealth(app, status);
   AddStatus(app, status);
   AddLog(app, status);
   AddDocs(app, status);

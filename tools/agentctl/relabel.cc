@@ -26,11 +26,6 @@ struct RelabelOptions {
   std::string input;  // "-" or nothing
 };
 
-int Refuse(const std::string& message) {
-  std::fprintf(stderr, "agentctl: %s\n", message.c_str());
-  return kExitUsage;
-}
-
 // What options do not go together, or nothing.
 std::string Contradiction(const RelabelOptions& options) {
   const bool has_job = !options.job.empty(), has_remote = !options.remote.empty();

@@ -28,11 +28,6 @@ constexpr char kJobOfUrl[] = "agentctl";
 
 constexpr size_t kTargetsShown = 10;
 
-int Refuse(const std::string& message) {
-  std::fprintf(stderr, "agentctl: %s\n", message.c_str());
-  return kExitUsage;
-}
-
 std::string Contradiction(const ScrapeOptions& options) {
   if (options.url.empty()) {
     if (options.config.empty() || options.job.empty()) {

@@ -31,8 +31,8 @@ Groups RunScrape(SystemEventLoop& loop, ScrapeEnvironment& env,
     for (LogRecord& record : batch.records) groups.push_back(std::move(record.samples));
     loop.Stop();
   };
-  reader =
-      env.log.AddReader("agentctl", [&] { env.log.Read(reader, std::numeric_limits<uint64_t>::max(), take); });
+  reader = env.log.AddReader(
+      "agentctl", [&] { env.log.Read(reader, std::numeric_limits<uint64_t>::max(), take); });
   ScrapeManager manager(env);
   manager.Apply(job, {target});
   loop.Run();

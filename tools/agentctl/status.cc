@@ -20,11 +20,6 @@ struct StatusOptions {
   bool json = false;
 };
 
-int Refuse(const std::string& message, int status) {
-  std::fprintf(stderr, "agentctl: %s\n", message.c_str());
-  return status;
-}
-
 int ShowStatus(const StatusOptions& options) {
   const auto url = AgentUrl(options.url);
   if (!url) return Refuse(url.error().message, kExitUsage);

@@ -17,7 +17,9 @@ constexpr char kFile[] = "/etc/agent.yml";
 
 // An agent of two workers, eight targets and one receiver.
 struct ControlWorld {
-  ControlWorld() {
+  explicit ControlWorld(nanoseconds auto_reload = nanoseconds(0))
+      : agent({loop, files, transport, dns}, logger, {{&loop, &one}, {&loop, &two}},
+              {kFile, "host", {}, auto_reload}) {
     for (int i = 0; i < 8; i++) {
       network.Listen(fmt::format("t{}.test:80", i), [this](const ServedRequest&) {
         scrapes++;
@@ -71,10 +73,7 @@ remote_write: [{{url: 'http://central.test/', queue_config: {{batch_send_deadlin
   Worker two{loop, transport, files, logger, hash, {}};
   SimDns names;
   SimDnsTransport dns{names, loop};
-  Agent agent{{loop, files, transport, dns},
-              logger,
-              {{&loop, &one}, {&loop, &two}},
-              {kFile, "host", {}}};
+  Agent agent;
   int scrapes = 0;
   SimServer* server = nullptr;
   std::vector<DecodedSample> received;
@@ -135,6 +134,57 @@ TEST_CASE("control: a reload is applied whole, or nothing of it") {
     ended += sample.labels.Get("job") == "j" && sample.name() == "m" && IsStaleNan(sample.value);
   }
   CHECK(ended == 8);
+}
+
+TEST_CASE("control: with auto-reload a changed file is loaded by itself, a refused one once") {
+  ControlWorld world(seconds(30));
+  world.files.WriteFile("/etc/more/a.yml", "scrape_configs: [{job_name: a}]\n");
+  const std::string more = "scrape_config_files: ['more/*.yml']\n";
+  world.Write(ControlWorld::Config("j") + more);
+  REQUIRE(world.agent.Start());
+  auto config = world.agent.config();
+  const auto reloaded = [&] {
+    world.loop.RunFor(seconds(31));
+    return std::exchange(config, world.agent.config()) != world.agent.config();
+  };
+  CHECK_FALSE(reloaded());
+  world.Write(ControlWorld::Config("other") + more);
+  CHECK(reloaded());
+  CHECK(config->scrape_configs.front().job_name == "other");
+  CHECK_FALSE(reloaded());
+  world.files.WriteFile("/etc/more/a.yml", "scrape_configs: [{job_name: b}]\n");
+  CHECK(reloaded());
+  world.files.WriteFile("/etc/more/c.yml", "scrape_configs: [{job_name: c}]\n");
+  CHECK(reloaded());
+  CHECK(config->scrape_configs.size() == 3);
+  world.files.Remove("/etc/more/a.yml");
+  CHECK(reloaded());
+  // As while it is replaced.
+  world.files.Remove(kFile);
+  CHECK_FALSE(reloaded());
+  CHECK(world.agent.last_reload_succeeded());
+  world.Write("no_such: 1\n");
+  CHECK_FALSE(reloaded());
+  CHECK_FALSE(world.agent.last_reload_succeeded());
+  const TimestampMs before = world.agent.last_config_ms();
+  CHECK_FALSE(reloaded());
+  world.Write(ControlWorld::Config("j"));
+  CHECK(reloaded());
+  CHECK(world.agent.last_reload_succeeded());
+  CHECK(world.agent.last_config_ms() > before);
+  // What was reloaded otherwise is not loaded again.
+  world.Write(ControlWorld::Config("k"));
+  REQUIRE(world.agent.Reload());
+  config = world.agent.config();
+  CHECK_FALSE(reloaded());
+}
+
+TEST_CASE("control: without auto-reload nothing looks at the file") {
+  ControlWorld world;
+  REQUIRE(world.agent.Start());
+  world.Write(ControlWorld::Config("other"));
+  world.loop.RunFor(seconds(300));
+  CHECK(world.agent.config()->scrape_configs.front().job_name == "j");
 }
 
 TEST_CASE("control: a reload leaves alone what did not change, a change of rules alone is one") {

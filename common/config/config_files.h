@@ -1,0 +1,36 @@
+// Notices that the files of the configuration have changed, for who reloads without being told.
+// Follows Prometheus' auto-reload-config (config/reload.go), but that secrets, which are read at
+// use, do not count.
+//
+// One thread. Reads the files whenever it is asked, as nothing else sees what a ConfigMap's links
+// lead to. What cannot be read is no change: it may be being replaced.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/file/file_system.h"
+
+namespace tributary {
+
+class ConfigFiles {
+ public:
+  ConfigFiles(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+  // Whether the main file, or those that its scrape_config_files name now, are not what they were
+  // at the last call; at the first, true.
+  bool Changed();
+
+ private:
+  std::optional<uint64_t> Read();
+
+  FileSystem& files_;
+  const std::string path_;
+  uint64_t main_ = 0;                  // hash of the main file's text, of which are
+  std::vector<std::string> patterns_;  // scrape_config_files, resolved
+  std::optional<uint64_t> seen_;
+};
+
+}  // namespace tributary
