@@ -20,6 +20,7 @@ void AddRelabel(CLI::App& app, int& status);
 void AddScrape(CLI::App& app, int& status);
 void AddHealth(CLI::App& app, int& status);
 void AddStatus(CLI::App& app, int& status);
+void AddTune(CLI::App& app, int& status);
 void AddLog(CLI::App& app, int& status);
 void AddDocs(CLI::App& app, int& status);
 

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   AddScrape(app, status);
   AddHealth(app, status);
   AddStatus(app, status);
+  AddTune(app, status);
   AddLog(app, status);
   AddDocs(app, status);
   try {
