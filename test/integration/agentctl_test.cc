@@ -157,6 +157,29 @@ TEST_CASE("agentctl relabel: explains the targets that a job has now, also those
   CHECK_FALSE(Has(one.out, "\na:1 "));
 }
 
+TEST_CASE("agentctl sd: shows what is discovered for a job, before and after relabeling") {
+  const RelabelFolder folder;
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"sd", "--config", folder.config});
+    return Agentctl(arguments);
+  };
+  const ProcessResult result = run({"--job", "node"});
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK(Has(result.out, "\na:1 (static_configs entry 1)\n  before\n       __address__=\"a:1\"\n"));
+  CHECK(Has(result.out, "=> http://b:2/metrics\n"));
+  CHECK(Has(result.out, "=> dropped by rule 1 (" + folder.config + ":7)\n"));
+  CHECK_FALSE(Has(result.out, "\n    1 "));
+  CHECK(Has(result.out, "\n3 targets: 2 scraped, 1 dropped by rules\n"));
+  const json report = json::parse(run({"--job", "node", "--json"}).out);
+  REQUIRE(report.at("results").size() == 3);
+  CHECK(report.at("results")[1].at("before").at("__address__") == "b:2");
+  CHECK(report.at("results")[1].at("url") == "http://b:2/metrics");
+  CHECK_FALSE(report.at("results")[1].contains("steps"));
+  CHECK(run({"--job", "nod"}).status == 2);
+  CHECK(run({}).status == 2);
+}
+
 TEST_CASE("agentctl relabel: explains series under a job's or a remote's rules") {
   const RelabelFolder folder;
   const ProcessResult metric = folder.Run(

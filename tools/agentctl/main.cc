@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   int status = kExitGood;
   AddTestConfig(app, status);
   AddRelabel(app, status);
+  AddSd(app, status);
   AddScrape(app, status);
   AddHealth(app, status);
   AddStatus(app, status);

@@ -1,4 +1,5 @@
 // agentctl relabel: explains a chain of rules step by step, on labels that are given or discovered.
+// agentctl sd: the same of a job's targets, without the steps.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 struct RelabelOptions {
   std::string config, job, remote, rules, target;
   bool metric = false, json = false;
+  bool steps = true;  // not only what came out
   std::vector<std::string> labels;
   std::string input;  // "-" or nothing
 };
@@ -171,9 +173,9 @@ void RelabelCommand::Begin() {
 void RelabelCommand::Print(const Explanation& explanation) {
   if (options_.json) {
     std::printf("%s\n%s", printed_ == 0 ? "" : ",",
-                JsonText(ExplanationJson(chain_, explanation)).c_str());
+                JsonText(ExplanationJson(chain_, explanation, options_.steps)).c_str());
   } else {
-    std::printf("\n%s", ExplanationText(chain_, explanation).c_str());
+    std::printf("\n%s", ExplanationText(chain_, explanation, options_.steps).c_str());
   }
   printed_++;
 }
@@ -266,6 +268,11 @@ int RelabelCommand::Run() {
   return status_;
 }
 
+int RunRelabel(const RelabelOptions& options) {
+  const int status = RelabelCommand(options).Run();
+  return std::fflush(stdout) == 0 ? status : kExitUsage;
+}
+
 }  // namespace
 
 void AddRelabel(CLI::App& app, int& status) {
@@ -298,10 +305,21 @@ void AddRelabel(CLI::App& app, int& status) {
                    "'-': read labels from standard input, one set a line; also a whole page.")
       ->check(CLI::IsMember({"-"}));
   command->add_flag("--json", options->json, "Report as JSON.");
-  command->callback([options, &status] {
-    status = RelabelCommand(*options).Run();
-    if (std::fflush(stdout) != 0) status = kExitUsage;
-  });
+  command->callback([options, &status] { status = RunRelabel(*options); });
+}
+
+void AddSd(CLI::App& app, int& status) {
+  CLI::App* command = app.add_subcommand(
+      "sd",
+      "Show what is discovered for a job now, before and after relabeling. Exit status: 0 it was "
+      "shown, 1 the configuration is invalid, 2 wrong usage, or there is nothing.");
+  auto options = std::make_shared<RelabelOptions>();
+  options->steps = false;
+  command->add_option("--config", options->config, "The agent's configuration file.")->required();
+  command->add_option("--job", options->job, "The job.")->required();
+  command->add_option("--target", options->target, "Only targets with this in their address.");
+  command->add_flag("--json", options->json, "Report as JSON.");
+  command->callback([options, &status] { status = RunRelabel(*options); });
 }
 
 }  // namespace tributary

@@ -151,11 +151,13 @@ Json StepJson(const ExplainedStep& step) {
 
 }  // namespace
 
-std::string ExplanationText(const Chain& chain, const Explanation& explanation) {
+std::string ExplanationText(const Chain& chain, const Explanation& explanation, bool steps) {
   std::string out = explanation.input;
   if (!explanation.source.empty()) out += " (" + explanation.source + ")";
   out += "\n  before\n" + LabelLines(explanation.before);
-  for (const ExplainedStep& step : explanation.steps) out += StepText(step);
+  if (steps) {
+    for (const ExplainedStep& step : explanation.steps) out += StepText(step);
+  }
   return out + ResultText(chain, explanation);
 }
 
@@ -178,12 +180,14 @@ std::string JsonText(const Json& json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Json ExplanationJson(const Chain& chain, const Explanation& explanation) {
+Json ExplanationJson(const Chain& chain, const Explanation& explanation, bool steps) {
   Json out = {{"input", explanation.input}};
   if (!explanation.source.empty()) out["source"] = explanation.source;
   out["before"] = LabelsJson(explanation.before);
-  out["steps"] = Json::array();
-  for (const ExplainedStep& step : explanation.steps) out["steps"].push_back(StepJson(step));
+  if (steps) {
+    out["steps"] = Json::array();
+    for (const ExplainedStep& step : explanation.steps) out["steps"].push_back(StepJson(step));
+  }
   out["dropped"] = explanation.dropped;
   if (explanation.dropped) {
     out["why"] = DroppedText(chain, explanation);

@@ -9,8 +9,10 @@
 
 namespace tributary {
 
-std::string ExplanationText(const Chain& chain, const Explanation& explanation);
-nlohmann::ordered_json ExplanationJson(const Chain& chain, const Explanation& explanation);
+// With the steps, or only what it was and became.
+std::string ExplanationText(const Chain& chain, const Explanation& explanation, bool steps = true);
+nlohmann::ordered_json ExplanationJson(const Chain& chain, const Explanation& explanation,
+                                       bool steps = true);
 
 nlohmann::ordered_json RuleJson(const RelabelConfig& rule, size_t number);
 nlohmann::ordered_json LabelsJson(const Labels& labels);
