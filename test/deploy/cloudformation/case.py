@@ -5,10 +5,10 @@ import itertools
 import os
 import pickle
 import sys
-import unittest
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+_HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [_HERE, os.path.dirname(_HERE)]
+from counted import Case  # noqa: E402
 from resolver import ROOT, TEMPLATES, Stack  # noqa: E402
 from tool.settings import Settings  # noqa: E402
 from tool.template import read  # noqa: E402
@@ -19,23 +19,6 @@ BACKENDS = ("prometheus", "amp", "both")
 COMBINATIONS = list(itertools.product(ENVIRONMENTS, STORAGES, BACKENDS))
 DOMAIN = "monitoring.example.org"
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
-
-
-class Case(unittest.TestCase):
-    assertions = 0
-
-
-def _counted(method):
-    @functools.wraps(method)
-    def call(self, *arguments, **named):
-        Case.assertions += 1
-        return method(self, *arguments, **named)
-    return call
-
-
-for _name in dir(unittest.TestCase):
-    if _name.startswith("assert"):
-        setattr(Case, _name, _counted(getattr(unittest.TestCase, _name)))
 
 
 def templates():

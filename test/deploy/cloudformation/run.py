@@ -1,49 +1,13 @@
-"""Runs the tests of this folder; see tools/test-deploy. The last line is 'N passed, N failed, N skipped'."""
+"""Runs the tests of this folder; see tools/test-deploy."""
 
 import sys
-import time
-import unittest
 
-from case import COMBINATIONS, Case
+from case import COMBINATIONS
+import counted
 
 QUICK = ("test_templates", "test_rules", "test_config", "test_tool", "test_agent")
 REST = ("test_lint", "test_deploy")
 
-
-class Result(unittest.TextTestResult):
-    """Counts a test once, however many of its sub-tests fail."""
-
-    def __init__(self, *arguments, **named):
-        super().__init__(*arguments, **named)
-        self.bad = set()
-
-    def addFailure(self, test, error):
-        super().addFailure(test, error)
-        self.bad.add(test.id())
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        self.bad.add(test.id())
-
-    def addSubTest(self, test, subtest, error):
-        super().addSubTest(test, subtest, error)
-        if error is not None:
-            self.bad.add(test.id())
-
-
-def main():
-    names = QUICK if "--quick" in sys.argv[1:] else QUICK + REST
-    suite = unittest.defaultTestLoader.loadTestsFromNames(names)
-    start = time.monotonic()
-    result = unittest.TextTestRunner(resultclass=Result, stream=sys.stdout, verbosity=1).run(suite)
-    for test, reason in result.skipped:
-        print(f"skipped: {test.id()}: {reason}")
-    print(f"{Case.assertions} assertions, {len(COMBINATIONS)} combinations of environment, storage and backend, "
-          f"{time.monotonic() - start:.0f} s")
-    failed, skipped = len(result.bad), len(result.skipped)
-    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not result.testsRun else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(counted.run(QUICK if "--quick" in sys.argv[1:] else QUICK + REST,
+                         f", {len(COMBINATIONS)} combinations of environment, storage and backend"))

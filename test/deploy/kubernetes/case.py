@@ -11,7 +11,8 @@ import unittest
 
 import yaml
 
-sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+from counted import Case  # noqa: E402, F401
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 FOLDER = os.path.join(ROOT, "deploy", "kubernetes")
@@ -20,23 +21,6 @@ MANIFESTS = os.path.join(FOLDER, "manifests")
 CACHE = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
 TOOLS = os.environ.get("TRIBUTARY_DEPLOY_TOOLS", os.path.join(CACHE, "tributary-deploy-tools"))
 NAMESPACE = "tributary"
-
-
-class Case(unittest.TestCase):
-    assertions = 0
-
-
-def _counted(method):
-    @functools.wraps(method)
-    def call(self, *arguments, **named):
-        Case.assertions += 1
-        return method(self, *arguments, **named)
-    return call
-
-
-for _name in dir(unittest.TestCase):
-    if _name.startswith("assert"):
-        setattr(Case, _name, _counted(getattr(unittest.TestCase, _name)))
 
 
 def program(name):
