@@ -46,6 +46,8 @@ class Fake(Case):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="tributary-test-")
         self.addCleanup(shutil.rmtree, self.folder)
+        self.temporary = os.path.join(self.folder, "tmp")
+        os.mkdir(self.temporary)
         with open(os.path.join(self.folder, "aws"), "w", encoding="utf-8") as file:
             file.write(FAKE)
         os.chmod(file.name, 0o755)
@@ -57,7 +59,8 @@ class Fake(Case):
             json.dump(table, file)
 
     def environment(self):
-        return {"PATH": self.folder + ":" + os.environ["PATH"], "AWS_REGION": "eu-west-1", "HOME": self.folder}
+        return {"PATH": self.folder + ":" + os.environ["PATH"], "AWS_REGION": "eu-west-1", "HOME": self.folder,
+                "TMPDIR": self.temporary}
 
     def run_deploy(self, *arguments, text=None):
         return subprocess.run([sys.executable, DEPLOY, *arguments], capture_output=True, text=True, input=text or "",
@@ -345,7 +348,8 @@ class Secrets(Fake):
         self.assertNotIn("hooks.example.org", "".join(commands))
         self.assertIn("# https://hooks.example.org/T0/secret", self.calls())
         self.assertIn('"tributary-dev/slack"', self.calls())
-        self.assertEqual([n for n in os.listdir(tempfile.gettempdir()) if n.startswith("deploy-")], [])
+        self.assertIn(self.temporary, "".join(commands))
+        self.assertEqual(os.listdir(self.temporary), [])
 
     def test_what_is_no_secret_is_refused(self):
         self.fails("dev", "secret", "teams", says="there are slack, pagerduty, smtp, webhook", text="x")
