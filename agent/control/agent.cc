@@ -43,7 +43,13 @@ Status Agent::Start() {
 // A file that is refused is not tried again until it changes.
 void Agent::LookForChanges() {
   auto_reload_timer_.SetAfter(options_.auto_reload, [this] { LookForChanges(); });
-  if (config_files_.Changed()) static_cast<void>(Reload());
+  const Result<bool> changed = config_files_.Changed();
+  if (!changed) {
+    logger_.Warn("whether the configuration has changed cannot be seen, the old one stays in force",
+                 {{"file", options_.config_file}, {"err", changed.error().message}});
+  } else if (*changed) {
+    static_cast<void>(Reload());
+  }
 }
 
 Status Agent::Reload() {

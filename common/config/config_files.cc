@@ -1,5 +1,7 @@
 #include "common/config/config_files.h"
 
+#include <utility>
+
 #include "common/base/hash.h"
 #include "common/config/reader.h"
 #include "common/yaml/yaml.h"
@@ -20,16 +22,15 @@ std::vector<std::string> PatternsIn(const std::string& text, const std::string& 
 
 }  // namespace
 
-bool ConfigFiles::Changed() {
-  const std::optional<uint64_t> now = Read();
-  if (!now || now == seen_) return false;
-  seen_ = now;
-  return true;
+Result<bool> ConfigFiles::Changed() {
+  const Result<uint64_t> now = Read();
+  if (!now) return tl::unexpected(now.error());
+  return std::exchange(seen_, *now) != *now;
 }
 
-std::optional<uint64_t> ConfigFiles::Read() {
+Result<uint64_t> ConfigFiles::Read() {
   const Result<std::string> main = files_.ReadFile(path_);
-  if (!main) return std::nullopt;
+  if (!main) return tl::unexpected(main.error());
   const uint64_t hash = StableHash(*main);
   if (hash != main_) {
     patterns_ = PatternsIn(*main, FolderOf(path_));
@@ -39,10 +40,10 @@ std::optional<uint64_t> ConfigFiles::Read() {
   std::string hashes = std::to_string(hash);
   for (const std::string& pattern : patterns_) {
     const Result<std::vector<std::string>> found = files_.Glob(pattern);
-    if (!found) continue;
+    if (!found) return tl::unexpected(found.error());
     for (const std::string& path : *found) {
       const Result<std::string> text = files_.ReadFile(path);
-      if (!text) return std::nullopt;
+      if (!text) return tl::unexpected(text.error());
       hashes += '\n' + path + ' ' + std::to_string(StableHash(*text));
     }
   }

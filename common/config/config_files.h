@@ -3,7 +3,7 @@
 // use, do not count.
 //
 // One thread. Reads the files whenever it is asked, as nothing else sees what a ConfigMap's links
-// lead to. What cannot be read is no change: it may be being replaced.
+// lead to.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,12 @@ class ConfigFiles {
   ConfigFiles(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
 
   // Whether the main file, or those that its scrape_config_files name now, are not what they were
-  // at the last call; at the first, true.
-  bool Changed();
+  // at the last call; at the first, true. An error if they cannot be read, which is no change: they
+  // may be being replaced.
+  Result<bool> Changed();
 
  private:
-  std::optional<uint64_t> Read();
+  Result<uint64_t> Read();
 
   FileSystem& files_;
   const std::string path_;

@@ -179,6 +179,20 @@ TEST_CASE("control: with auto-reload a changed file is loaded by itself, a refus
   CHECK_FALSE(reloaded());
 }
 
+TEST_CASE("control: files that cannot be read are told, and are no change") {
+  SimFileSystem files;
+  ConfigFiles watched(files, kFile);
+  const Result<bool> absent = watched.Changed();
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().message.find(kFile) != std::string::npos);
+  files.WriteFile(kFile, "{}");
+  CHECK(watched.Changed().value());
+  files.Remove(kFile);
+  CHECK_FALSE(watched.Changed());
+  files.WriteFile(kFile, "{}");
+  CHECK_FALSE(watched.Changed().value());
+}
+
 TEST_CASE("control: without auto-reload nothing looks at the file") {
   ControlWorld world;
   REQUIRE(world.agent.Start());
