@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/base/units.h"
+#include "tools/agentctl/value_text.h"
 
 namespace tributary {
 namespace {
@@ -39,13 +40,6 @@ uint64_t Whole(double value) { return static_cast<uint64_t>(std::ceil(value)); }
 
 // To a whole MiB, so that flags are short.
 uint64_t WholeMebibytes(double bytes) { return Whole(bytes / (1 << 20)) << 20; }
-
-std::string Bytes(double bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  size_t unit = 0;
-  for (; bytes >= 1024 && unit + 1 < std::size(kUnits); unit++) bytes /= 1024;
-  return fmt::format("{:.{}f} {}", bytes, unit == 0 || bytes >= 100 ? 0 : 1, kUnits[unit]);
-}
 
 }  // namespace
 
@@ -81,8 +75,9 @@ std::string PlanText(const TuneInput& input, const TunePlan& plan) {
   std::string text = fmt::format(
       "load: {:.0f} samples/s, {}/s on the wire; after an outage of {} caught up in {}: {:.0f} "
       "samples/s, {}/s\n\n",
-      plan.samples_per_second, Bytes(plan.bandwidth), FormatDuration(input.outage),
-      FormatDuration(input.catch_up), plan.catch_up_per_second, Bytes(plan.catch_up_bandwidth));
+      plan.samples_per_second, FormatBytes(Whole(plan.bandwidth)), FormatDuration(input.outage),
+      FormatDuration(input.catch_up), plan.catch_up_per_second,
+      FormatBytes(Whole(plan.catch_up_bandwidth)));
   text += fmt::format(
       "    queue_config:\n"
       "      max_samples_per_send: {}\n"
@@ -92,17 +87,16 @@ std::string PlanText(const TuneInput& input, const TunePlan& plan) {
   text += fmt::format(
       "    --storage.retention.size={}    # the outage takes {}\n"
       "    --storage.retention.time={}\n\n",
-      FormatSize(plan.retention_size), Bytes(static_cast<double>(plan.log_bytes)),
+      FormatSize(plan.retention_size), FormatBytes(plan.log_bytes),
       FormatDuration(std::max<milliseconds>(std::chrono::hours(24), 2 * input.outage)));
-  text += fmt::format("agent: about {} of memory, {:.3f} cores\n",
-                      Bytes(static_cast<double>(plan.agent_memory)), plan.agent_cores);
+  text += fmt::format("agent: about {} of memory, {:.3f} cores\n", FormatBytes(plan.agent_memory),
+                      plan.agent_cores);
   text += fmt::format(
       "store, of {} {}: {} series, {:.0f} samples/s ({:.0f} while all catch up), about {} of "
       "memory, {} a day on disk",
       input.agents, input.agents == 1 ? "agent" : "agents", plan.store_series,
-      plan.store_samples_per_second, plan.store_catch_up_per_second,
-      Bytes(static_cast<double>(plan.store_memory)),
-      Bytes(static_cast<double>(plan.store_bytes_per_day)));
+      plan.store_samples_per_second, plan.store_catch_up_per_second, FormatBytes(plan.store_memory),
+      FormatBytes(plan.store_bytes_per_day));
   if (plan.out_of_order_time_window.count() > 0) {
     text += fmt::format(", and out_of_order_time_window: {}, or it refuses what is too old by then",
                         FormatDuration(plan.out_of_order_time_window));
