@@ -22,7 +22,7 @@ struct DaemonOptions {
   SampleLogOptions log_memory;
   bool enable_lifecycle = false;
   std::chrono::milliseconds auto_reload{0};  // 0: off
-  bool start_timestamps = false;  // --enable-feature=st-storage
+  bool start_timestamps = false;             // --enable-feature=st-storage
   std::chrono::milliseconds shutdown_deadline{20000};
   LogLevel log_level = LogLevel::kInfo;
   Logger::Format log_format = Logger::Format::kLogfmt;

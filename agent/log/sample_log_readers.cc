@@ -26,9 +26,8 @@ bool InRanges(const std::vector<std::pair<LogPosition, LogPosition>>& ranges,
 LogPosition SampleLog::LowOf(const Reader& reader) const {
   if (!reader.handed.empty()) return reader.handed.front().position;
   // On disk another partition may have a record at the position that was read last.
-  const bool just_read =
-      reader.disk != nullptr &&
-      std::find(reader.seen.begin(), reader.seen.end(), reader.next) != reader.seen.end();
+  const bool just_read = reader.disk != nullptr && std::find(reader.seen.begin(), reader.seen.end(),
+                                                             reader.next) != reader.seen.end();
   return just_read ? reader.next - 1 : reader.next;
 }
 

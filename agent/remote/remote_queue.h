@@ -95,8 +95,8 @@ class RemoteQueue {
   // Sends what there is without waiting for batches to fill; `drained` runs once the log has been
   // read to its end and everything is delivered or dropped.
   void Drain(std::function<void()> drained);
-  // Sends and reads nothing any more: what is written down of it now is what the next process finds.
-  // What is under way may be delivered, and will come again.
+  // Sends and reads nothing any more: what is written down of it now is what the next process
+  // finds. What is under way may be delivered, and will come again.
   void Stop();
 
   // read = sent + failed + dropped + pending, for each kind.

@@ -1,5 +1,5 @@
-// What a client has to know of the URL that it asks, and where a redirect leads. As libcurl's parser
-// has it, so that nobody reads a URL in another way than the transport. Pure functions.
+// What a client has to know of the URL that it asks, and where a redirect leads. As libcurl's
+// parser has it, so that nobody reads a URL in another way than the transport. Pure functions.
 #pragma once
 
 #include <cstdint>
