@@ -17,6 +17,7 @@
 
 #include "agent/control/agent.h"
 #include "agent/daemon/ask.h"
+#include "agent/daemon/resident_memory.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "common/base/units.h"
@@ -25,7 +26,7 @@
 #include "common/event/io_thread.h"
 #include "common/event/system_event_loop.h"
 #include "common/file/posix_file_system.h"
-#include "common/http/curl_transport.h"
+#include "common/http/system_transport.h"
 
 namespace tributary {
 
@@ -41,6 +42,9 @@ constexpr std::chrono::milliseconds kReloadMax{30000};
 constexpr size_t kConnectionsMax = 8192;
 // The same, for the servers that discovery asks.
 constexpr size_t kDiscoveryConnectionsMax = 64;
+
+// After so long what a start needs has been done, first scrapes included.
+constexpr seconds kSettled{15};
 
 // Each target and each request under way needs a descriptor.
 void RaiseDescriptorLimit() {
@@ -88,7 +92,7 @@ class WorkerThread {
   const HashKey hash_;
   SystemEventLoop loop_;
   IoThread io_{loop_}, slow_io_{loop_};
-  CurlTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
+  SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
   std::thread thread_;
 };
@@ -122,13 +126,14 @@ class Daemon {
   PosixFileSystem files_;
   SystemEventLoop loop_;
   // For discovery, which runs on the control loop.
-  CurlTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
+  SystemTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
   CaresTransport dns_{loop_};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<WebServer> web_;
+  Timer settled_{loop_};
   int signals_ = -1;
   bool stopping_ = false;
 };
@@ -371,6 +376,7 @@ void Daemon::StopWeb() {
 }
 
 int Daemon::Run() {
+  LimitFreeMemory();
   // Before any thread is started, so that all of them have the signals blocked.
   WatchSignals();
   RaiseDescriptorLimit();
@@ -399,6 +405,7 @@ int Daemon::Run() {
     return 2;
   }
   if (!StartWeb()) return 1;
+  settled_.SetAfter(kSettled, [] { ReleaseUnusedMemory(); });
   loop_.Run();
   StopWeb();
   workers_.clear();
