@@ -107,6 +107,7 @@ class Daemon {
   template <typename Answer>
   bool AskWorkers(const std::function<Answer(const Worker&)>& question,
                   const std::function<void(Answer)>& take);
+  bool ReadWebConfig();
   bool StartWeb();
   void StopWeb();
   void WatchSignals();
@@ -128,6 +129,8 @@ class Daemon {
   std::unique_ptr<FileLock> lock_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<WebAccess> access_;  // null: no --web.config.file
+  const std::shared_ptr<WebCounters> web_counters_ = std::make_shared<WebCounters>();
   std::unique_ptr<WebServer> web_;
   int signals_ = -1;
   bool stopping_ = false;
@@ -271,6 +274,12 @@ Result<std::string> Daemon::MetricsPage() {
     return true;
   });
   if (!by_agent) return Fail("the control thread does not answer");
+  web_counters_->Collect(*page);
+  if (access_ != nullptr) {
+    page->AddGauge("tributary_web_config_last_read_successful",
+                   "Whether what the files of --web.config.file say now is in force.", {},
+                   access_->last_read_good() ? 1 : 0);
+  }
   return page->Text();
 }
 
@@ -330,6 +339,21 @@ RuntimeInfo Daemon::Info() {
   return info;
 }
 
+bool Daemon::ReadWebConfig() {
+  if (options_.web_config_file.empty()) return true;
+  auto access = WebAccess::Open(files_, options_.web_config_file, [this](const std::string& why) {
+    logger_.Error("the web configuration cannot be used; the last good one stays in force",
+                  {{"err", why}});
+  });
+  if (access) {
+    access_ = std::move(*access);
+    return true;
+  }
+  std::cerr << access.error().message << "\n";
+  logger_.Error("the web configuration cannot be used", {{"file", options_.web_config_file}});
+  return false;
+}
+
 bool Daemon::StartWeb() {
   WebHandlers handlers;
   handlers.ready = [this] { return agent_->ready(); };
@@ -348,13 +372,15 @@ bool Daemon::StartWeb() {
     return *result;
   };
   handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
-  auto web = WebServer::Start({options_.listen_address, options_.enable_lifecycle}, handlers);
+  const bool tls = access_ != nullptr && access_->Current()->tls != nullptr;
+  auto web = WebServer::Start(
+      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_}, handlers);
   if (!web) {
     logger_.Error(web.error().message);
     return false;
   }
   web_ = std::move(*web);
-  logger_.Info("listening", {{"address", web_->address()}});
+  logger_.Info("listening", {{"address", web_->address()}, {"tls", tls ? "true" : "false"}});
   return true;
 }
 
@@ -377,6 +403,7 @@ int Daemon::Run() {
   start_ms_ = loop_.WallMs();
   logger_.Info("starting Tributary",
                {{"version", std::string(Version())}, {"revision", std::string(Revision())}});
+  if (!ReadWebConfig()) return 2;
   if (!TakeStorage()) return 1;
   if (!StartWorkers()) return 1;
   AgentOptions agent_options;

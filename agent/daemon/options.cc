@@ -159,6 +159,9 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   app.add_option("--web.listen-address", options.listen_address,
                  "Where to serve the API, /metrics and the UI: host:port")
       ->capture_default_str();
+  app.add_option("--web.config.file", options.web_config_file,
+                 "TLS, client certificates, users and headers of the web server, in Prometheus' "
+                 "format; read again when it changes");
   app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
   ReloadFlags reload;
@@ -224,6 +227,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"storage.path", options.storage_path},
                    {"storage.retention.size", storage.retention_size},
                    {"storage.retention.time", storage.retention_time},
+                   {"web.config.file", options.web_config_file},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
                    {"web.listen-address", options.listen_address},
                    {"workers", std::to_string(options.workers)}};

@@ -20,6 +20,7 @@ struct DaemonOptions {
   bool storage_on_disk = true;
   DiskLogOptions log;  // less its path
   SampleLogOptions log_memory;
+  std::string web_config_file;  // "": none
   bool enable_lifecycle = false;
   std::chrono::milliseconds auto_reload{0};  // 0: off
   bool start_timestamps = false;             // --enable-feature=st-storage
