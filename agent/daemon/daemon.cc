@@ -1,5 +1,6 @@
 #include "agent/daemon/daemon.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -17,6 +18,8 @@
 
 #include "agent/control/agent.h"
 #include "agent/daemon/ask.h"
+#include "agent/memory/memory_guard.h"
+#include "agent/memory/memory_limit.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "common/base/units.h"
@@ -125,6 +128,10 @@ class Daemon {
   // For discovery, which runs on the control loop.
   CurlTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
   CaresTransport dns_{loop_};
+  MemoryGuard memory_{loop_,
+                      logger_,
+                      options_.memory_limit ? *options_.memory_limit : CgroupMemoryLimit(files_),
+                      {ResidentAnonymousBytes, [] { malloc_trim(0); }}};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
@@ -206,6 +213,7 @@ bool Daemon::StartWorkers() {
   for (uint32_t i = 0; i < workers; i++) {
     WorkerOptions options;
     options.workers = workers;
+    options.shed = memory_.limit() > 0 ? &memory_.step() : nullptr;
     options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
     // What all may take is shared out.
     options.log = options_.log_memory;
@@ -275,6 +283,7 @@ Result<std::string> Daemon::MetricsPage() {
   });
   if (!by_agent) return Fail("the control thread does not answer");
   web_counters_->Collect(*page);
+  memory_.Collect(*page);
   if (access_ != nullptr) {
     page->AddGauge("tributary_web_config_last_read_successful",
                    "Whether what the files of --web.config.file say now is in force.", {},
@@ -426,6 +435,7 @@ int Daemon::Run() {
     return 2;
   }
   if (!StartWeb()) return 1;
+  memory_.Start();
   loop_.Run();
   StopWeb();
   workers_.clear();

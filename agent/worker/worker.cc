@@ -17,8 +17,8 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
-      environment_{loop, transport, files,   log_, metadata_, logger,  hash,
-                   0,    1,         nullptr, {},   {},        &tracer_},
+      environment_{loop, transport, files,   log_, metadata_, logger,   hash,
+                   0,    1,         nullptr, {},   {},        &tracer_, options.shed},
       scrapes_(environment_),
       frames_(loop) {}
 
