@@ -213,7 +213,7 @@ bool Daemon::StartWorkers() {
   for (uint32_t i = 0; i < workers; i++) {
     WorkerOptions options;
     options.workers = workers;
-    options.shed = memory_.limit() > 0 ? &memory_.step() : nullptr;
+    options.memory = memory_.limit() > 0 ? &memory_ : nullptr;
     options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
     // What all may take is shared out.
     options.log = options_.log_memory;

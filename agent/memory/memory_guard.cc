@@ -53,19 +53,28 @@ void MemoryGuard::Start() {
 void MemoryGuard::Look() {
   uint64_t used = seams_.used();
   ShedStep next = NextShedStep(step_, used, limit_);
-  if (next != ShedStep::kNone && (next > step_ || loop_.Now() - gave_back_ >= kGiveBackPeriod)) {
+  if (next != ShedStep::kNone && (next > told_ || loop_.Now() - gave_back_ >= kGiveBackPeriod)) {
     gave_back_ = loop_.Now();
     seams_.give_back();
     used = seams_.used();
     next = NextShedStep(step_, used, limit_);
   }
-  if (next != step_) Change(next, used);
+  step_ = next;
+  if (next != told_) Tell(next, used);
   timer_.SetAfter(kPeriod, [this] { Look(); });
 }
 
-void MemoryGuard::Change(ShedStep next, uint64_t used) {
-  const bool worse = next > step_;
-  step_ = next;
+void MemoryGuard::Raise() {
+  if (limit_ == 0) return;
+  ShedStep now = step_;
+  const ShedStep next = NextShedStep(now, seams_.used(), limit_);
+  while (next > now && !step_.compare_exchange_weak(now, next)) {
+  }
+}
+
+void MemoryGuard::Tell(ShedStep next, uint64_t used) {
+  const bool worse = next > told_;
+  told_ = next;
   changes_++;
   logger_.Log(worse ? LogLevel::kWarn : LogLevel::kInfo,
               worse ? "memory is short: shedding load" : "memory: shedding less",

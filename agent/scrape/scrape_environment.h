@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -72,8 +73,9 @@ struct ScrapeEnvironment {
   MetadataPool* series_families = nullptr;
   ScratchPool scratch;
   ScrapeStats stats;
-  Tracer* tracer = nullptr;                     // null: nothing is traced
-  const std::atomic<ShedStep>* shed = nullptr;  // null: memory has no limit
+  Tracer* tracer = nullptr;                        // null: nothing is traced
+  const std::atomic<ShedStep>* shed = nullptr;     // null: memory has no limit
+  std::function<void()> look_at_memory = nullptr;  // so that `shed` is that of now; null: none
   bool sheds(ShedStep step) const { return shed != nullptr && shed->load() >= step; }
 };
 

@@ -42,6 +42,8 @@ uint64_t ContentLength(const HttpResponseHead& head) {
 // in a page that is no larger than before.
 constexpr uint32_t kThinnedOut = 3;
 constexpr uint64_t kNewSeriesAllowed = 20;
+// Some hundred KiB of them.
+constexpr uint64_t kSeriesBetweenLooks = 1000;
 
 double Seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -283,13 +285,18 @@ bool TargetScraper::TakeBody(std::string_view bytes) {
 }
 
 bool TargetScraper::ShedsPage() {
+  const uint64_t added = scrape_->reader->totals().series_added;
+  if (added > scrape_->next_look && env_.look_at_memory) {
+    scrape_->next_look = added + kSeriesBetweenLooks;
+    env_.look_at_memory();
+  }
   if (!env_.sheds(ShedStep::kRefuseNew)) return false;
   // After a change of rules all lines of a target count as added; its series are there already.
   const uint64_t known = scrape_->lines_known ? layout_.series() / 10 : layout_.series();
   const uint64_t allowed = env_.sheds(ShedStep::kThinOut) && scrape_->lines_known
                                ? 0
                                : std::max(kNewSeriesAllowed, known);
-  if (scrape_->reader->totals().series_added <= allowed) return false;
+  if (added <= allowed) return false;
   env_.stats.shed_pages++;
   scrape_->error = fmt::format(
       "the agent is near its memory limit: the page has more than {} new series", allowed);

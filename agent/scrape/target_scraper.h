@@ -66,6 +66,7 @@ class TargetScraper : private HttpHandler {
     bool gzip = false;
     uint64_t body_bytes = 0;
     bool lines_known = false;  // before it
+    uint64_t next_look = 0;    // at memory: once so many series are new
     uint64_t discarded_bytes = 0;
     bool over_body_limit = false;
     std::string error;       // the transfer failed

@@ -17,10 +17,14 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
-      environment_{loop, transport, files,   log_, metadata_, logger,   hash,
-                   0,    1,         nullptr, {},   {},        &tracer_, options.shed},
+      environment_{loop, transport, files,   log_, metadata_, logger,  hash,
+                   0,    1,         nullptr, {},   {},        &tracer_},
       scrapes_(environment_),
-      frames_(loop) {}
+      frames_(loop) {
+  if (options.memory == nullptr) return;
+  environment_.shed = &options.memory->step();
+  environment_.look_at_memory = [memory = options.memory] { memory->Raise(); };
+}
 
 std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
                                                const RemoteWriteConfig& remote, bool by_name) {

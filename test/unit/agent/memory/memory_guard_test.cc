@@ -63,6 +63,22 @@ TEST_CASE("memory guard: what giving back frees is not shed for") {
   CHECK(guard.step() == ShedStep::kNone);
 }
 
+TEST_CASE("memory guard: who takes much at once need not wait for the next look") {
+  SimLoop loop;
+  Logger logger = Logger::Silent();
+  uint64_t used = 100;
+  MemoryGuard guard(loop, logger, 1000, {[&] { return used; }, [] {}});
+  guard.Start();
+  used = 810;
+  guard.Raise();
+  CHECK(guard.step() == ShedStep::kRefuseNew);
+  used = 100;
+  guard.Raise();  // ends nothing
+  CHECK(guard.step() == ShedStep::kRefuseNew);
+  loop.RunFor(seconds(1));
+  CHECK(guard.step() == ShedStep::kNone);
+}
+
 TEST_CASE("memory guard: without a limit nothing is looked at") {
   SimLoop loop;
   Logger logger = Logger::Silent();
