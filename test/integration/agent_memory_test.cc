@@ -91,5 +91,14 @@ TEST_CASE("agent memory: targets that outgrow the limit do not kill it, and it r
   CHECK(agent.Metric("tributary_memory_shed_step") == 0);
 }
 
+TEST_CASE("agent memory: a limit that is none, or too low for anything, is refused") {
+  for (const char* limit : {"1MiB", "much", "-1", "1000"}) {
+    INFO(limit);
+    const ProcessResult agent = RunAgent({std::string("--memory.limit=") + limit});
+    CHECK(agent.status == 2);
+    CHECK_THAT(agent.err, Catch::Contains("--memory.limit"));
+  }
+}
+
 }  // namespace
 }  // namespace tributary
