@@ -18,6 +18,8 @@
 #include "agent/control/agent.h"
 #include "agent/daemon/ask.h"
 #include "agent/daemon/resident_memory.h"
+#include "agent/memory/memory_guard.h"
+#include "agent/memory/memory_limit.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "common/base/units.h"
@@ -111,6 +113,7 @@ class Daemon {
   template <typename Answer>
   bool AskWorkers(const std::function<Answer(const Worker&)>& question,
                   const std::function<void(Answer)>& take);
+  bool ReadWebConfig();
   bool StartWeb();
   void StopWeb();
   void WatchSignals();
@@ -128,10 +131,16 @@ class Daemon {
   // For discovery, which runs on the control loop.
   SystemTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
   CaresTransport dns_{loop_};
+  MemoryGuard memory_{loop_,
+                      logger_,
+                      options_.memory_limit ? *options_.memory_limit : CgroupMemoryLimit(files_),
+                      {ResidentAnonymousBytes, ReleaseUnusedMemory}};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<WebAccess> access_;  // null: no --web.config.file
+  const std::shared_ptr<WebCounters> web_counters_ = std::make_shared<WebCounters>();
   std::unique_ptr<WebServer> web_;
   Timer settled_{loop_};
   int signals_ = -1;
@@ -208,6 +217,7 @@ bool Daemon::StartWorkers() {
   for (uint32_t i = 0; i < workers; i++) {
     WorkerOptions options;
     options.workers = workers;
+    options.memory = memory_.limit() > 0 ? &memory_ : nullptr;
     options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
     // What all may take is shared out.
     options.log = options_.log_memory;
@@ -276,6 +286,13 @@ Result<std::string> Daemon::MetricsPage() {
     return true;
   });
   if (!by_agent) return Fail("the control thread does not answer");
+  web_counters_->Collect(*page);
+  memory_.Collect(*page);
+  if (access_ != nullptr) {
+    page->AddGauge("tributary_web_config_last_read_successful",
+                   "Whether what the files of --web.config.file say now is in force.", {},
+                   access_->last_read_good() ? 1 : 0);
+  }
   return page->Text();
 }
 
@@ -335,6 +352,21 @@ RuntimeInfo Daemon::Info() {
   return info;
 }
 
+bool Daemon::ReadWebConfig() {
+  if (options_.web_config_file.empty()) return true;
+  auto access = WebAccess::Open(files_, options_.web_config_file, [this](const std::string& why) {
+    logger_.Error("the web configuration cannot be used; the last good one stays in force",
+                  {{"err", why}});
+  });
+  if (access) {
+    access_ = std::move(*access);
+    return true;
+  }
+  std::cerr << access.error().message << "\n";
+  logger_.Error("the web configuration cannot be used", {{"file", options_.web_config_file}});
+  return false;
+}
+
 bool Daemon::StartWeb() {
   WebHandlers handlers;
   handlers.ready = [this] { return agent_->ready(); };
@@ -353,13 +385,15 @@ bool Daemon::StartWeb() {
     return *result;
   };
   handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
-  auto web = WebServer::Start({options_.listen_address, options_.enable_lifecycle}, handlers);
+  const bool tls = access_ != nullptr && access_->Current()->tls != nullptr;
+  auto web = WebServer::Start(
+      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_}, handlers);
   if (!web) {
     logger_.Error(web.error().message);
     return false;
   }
   web_ = std::move(*web);
-  logger_.Info("listening", {{"address", web_->address()}});
+  logger_.Info("listening", {{"address", web_->address()}, {"tls", tls ? "true" : "false"}});
   return true;
 }
 
@@ -383,6 +417,7 @@ int Daemon::Run() {
   start_ms_ = loop_.WallMs();
   logger_.Info("starting Tributary",
                {{"version", std::string(Version())}, {"revision", std::string(Revision())}});
+  if (!ReadWebConfig()) return 2;
   if (!TakeStorage()) return 1;
   if (!StartWorkers()) return 1;
   AgentOptions agent_options;
@@ -406,6 +441,7 @@ int Daemon::Run() {
   }
   if (!StartWeb()) return 1;
   settled_.SetAfter(kSettled, [] { ReleaseUnusedMemory(); });
+  memory_.Start();
   loop_.Run();
   StopWeb();
   workers_.clear();

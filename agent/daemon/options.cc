@@ -142,11 +142,27 @@ struct StorageFlags {
   static constexpr uint64_t kMemoryMin = 1 << 20;
 };
 
+// Empty: good; else what is wrong.
+std::string ApplyMemoryLimit(const std::string& text, DaemonOptions& options) {
+  // Below it an agent without targets would shed already.
+  constexpr uint64_t kLeast = 16 << 20;
+  if (text.empty()) return "";
+  // A bare number is bytes, as Kubernetes' downward API has it.
+  const bool bare = text.find_first_not_of("0123456789") == std::string::npos;
+  const auto limit = ParseSize(bare ? text + "B" : text);
+  if (!limit) return "--memory.limit: " + limit.error().message;
+  if (*limit > 0 && *limit < kLeast) {
+    return fmt::format("--memory.limit: {} is less than {}", text, FormatSize(kLeast));
+  }
+  options.memory_limit = *limit;
+  return "";
+}
+
 }  // namespace
 
 std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_code) {
   DaemonOptions options;
-  std::string deadline = "20s", level = "info", format = "logfmt";
+  std::string memory_limit, deadline = "20s", level = "info", format = "logfmt";
   std::vector<std::string> features;
   CLI::App app{
       "Tributary scrapes Prometheus targets and forwards their samples by remote write.\n"
@@ -159,6 +175,9 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   app.add_option("--web.listen-address", options.listen_address,
                  "Where to serve the API, /metrics and the UI: host:port")
       ->capture_default_str();
+  app.add_option("--web.config.file", options.web_config_file,
+                 "TLS, client certificates, users and headers of the web server, in Prometheus' "
+                 "format; read again when it changes");
   app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
   ReloadFlags reload;
@@ -171,6 +190,9 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
          "number at each start. One is enough for a million samples a second")
       ->check(CLI::Range(1U, kLogPartitions))
       ->capture_default_str();
+  app.add_option("--memory.limit", memory_limit,
+                 "Memory that the agent may take before it sheds load; 0: no limit [that of its "
+                 "control group]");
   app.add_option("--shutdown.deadline", deadline,
                  "How long, at SIGTERM, unsent samples may take to be delivered; what is left then "
                  "stays on disk for the next start")
@@ -202,6 +224,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   std::string problem = EnableFeatures(features, options, reload);
   if (problem.empty()) problem = reload.Apply(options);
   if (problem.empty()) problem = storage.Apply(options);
+  if (problem.empty()) problem = ApplyMemoryLimit(memory_limit, options);
   if (!problem.empty()) {
     std::cerr << problem << "\n";
     exit_code = kBadFlags;
@@ -216,6 +239,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"enable-feature", fmt::format("{}", fmt::join(features, ","))},
                    {"log.format", format},
                    {"log.level", level},
+                   {"memory.limit", memory_limit},
                    {"shutdown.deadline", deadline},
                    {"storage.free.percent", fmt::format("{}", storage.free_percent)},
                    {"storage.fsync", storage.fsync},
@@ -224,6 +248,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"storage.path", options.storage_path},
                    {"storage.retention.size", storage.retention_size},
                    {"storage.retention.time", storage.retention_time},
+                   {"web.config.file", options.web_config_file},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
                    {"web.listen-address", options.listen_address},
                    {"workers", std::to_string(options.workers)}};

@@ -20,9 +20,11 @@ struct DaemonOptions {
   bool storage_on_disk = true;
   DiskLogOptions log;  // less its path
   SampleLogOptions log_memory;
+  std::string web_config_file;  // "": none
   bool enable_lifecycle = false;
   std::chrono::milliseconds auto_reload{0};  // 0: off
   bool start_timestamps = false;             // --enable-feature=st-storage
+  std::optional<uint64_t> memory_limit;      // bytes, 0: none; nullopt: the control group's
   std::chrono::milliseconds shutdown_deadline{20000};
   LogLevel log_level = LogLevel::kInfo;
   Logger::Format log_format = Logger::Format::kLogfmt;

@@ -1,6 +1,8 @@
 // What the scrapers of one worker share. One thread (the worker's loop).
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +11,7 @@
 #include "agent/layout/page_reader.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
+#include "agent/memory/memory_guard.h"
 #include "agent/series/metadata_pool.h"
 #include "agent/telemetry/metric_sink.h"
 #include "agent/tracing/tracer.h"
@@ -39,8 +42,10 @@ class ScratchPool {
 struct ScrapeStats {
   uint64_t scrapes = 0, scrapes_failed = 0;
   SampleCounts appended;
-  uint64_t skipped_clock = 0;   // not later than the target's last scrape
-  uint64_t skipped_ticks = 0;   // due while the one before was still under way
+  uint64_t skipped_clock = 0;  // not later than the target's last scrape
+  // Because memory is short: targets that are new, pages with many new series, whole scrapes.
+  uint64_t shed_targets = 0, shed_pages = 0, shed_scrapes = 0;
+  uint64_t skipped_ticks = 0;  // due while the one before was still under way
   uint64_t over_sample_limit = 0, over_body_limit = 0, over_label_limit = 0;
   uint64_t over_bucket_limit = 0;
   uint64_t duplicates = 0, out_of_order = 0, out_of_bounds = 0;
@@ -68,7 +73,10 @@ struct ScrapeEnvironment {
   MetadataPool* series_families = nullptr;
   ScratchPool scratch;
   ScrapeStats stats;
-  Tracer* tracer = nullptr;  // null: nothing is traced
+  Tracer* tracer = nullptr;                        // null: nothing is traced
+  const std::atomic<ShedStep>* shed = nullptr;     // null: memory has no limit
+  std::function<void()> look_at_memory = nullptr;  // so that `shed` is that of now; null: none
+  bool sheds(ShedStep step) const { return shed != nullptr && shed->load() >= step; }
 };
 
 }  // namespace tributary

@@ -185,6 +185,14 @@ void ScrapeManager::Collect(MetricSink& sink) const {
   counter("tributary_scrapes_skipped_ticks_total",
           "Scrapes not made because the agent was late or the one before was still under way.",
           stats.skipped_ticks);
+  for (const auto& [what, value] :
+       {std::pair("new_target", stats.shed_targets), std::pair("page", stats.shed_pages),
+        std::pair("scrape", stats.shed_scrapes)}) {
+    sink.AddCounter("tributary_memory_shed_total",
+                    "Shed because memory is short: scrapes of new targets, pages with many new "
+                    "series, and scrapes left out.",
+                    {{"what", what}}, static_cast<double>(value));
+  }
   counter("tributary_scrape_body_bytes_total", "Bytes of pages, after decompression.",
           stats.body_bytes);
   for (const auto& [interval, histogram] : stats.interval_lengths) {

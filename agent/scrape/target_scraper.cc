@@ -38,6 +38,13 @@ uint64_t ContentLength(const HttpResponseHead& head) {
   return parsed.ec == std::errc() && parsed.ptr == end ? length : 0;
 }
 
+// Where memory is short: scrapes left out before one is made, and what comes and goes all the time
+// in a page that is no larger than before.
+constexpr uint32_t kThinnedOut = 3;
+constexpr uint64_t kNewSeriesAllowed = 20;
+// Some hundred KiB of them.
+constexpr uint64_t kSeriesBetweenLooks = 1000;
+
 double Seconds(nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -164,6 +171,12 @@ void TargetScraper::ScrapeFor(TimestampMs timestamp) {
     env_.stats.skipped_clock++;
     return;
   }
+  if (env_.sheds(ShedStep::kThinOut) && thinned_ < kThinnedOut) {
+    thinned_++;
+    env_.stats.shed_scrapes++;
+    return;
+  }
+  thinned_ = 0;
   NoteInterval();
   StartScrape(timestamp);
 }
@@ -198,6 +211,12 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
     scrape_->error = job_->forced_error;
   } else if (!HasHttpScheme(target_->url)) {
     scrape_->error = "unsupported scheme; __scheme__ must be http or https";
+  }
+  scrape_->lines_known = layout_.lines().size() > 0;
+  if (scrape_->error.empty() && !scrape_->lines_known && layout_.series() <= kReportSeries &&
+      env_.sheds(ShedStep::kRefuseNew)) {
+    env_.stats.shed_targets++;
+    scrape_->error = "not scraped: the agent is near its memory limit and takes no new targets";
   }
   if (!scrape_->error.empty()) return FinishScrape();
   HttpRequest request;
@@ -260,7 +279,27 @@ bool TargetScraper::OnBody(std::string_view bytes) {
 bool TargetScraper::TakeBody(std::string_view bytes) {
   scrape_->body_bytes += bytes.size();
   if (!CheckBodySize(scrape_->body_bytes)) return false;
-  if (scrape_->page_error.empty()) scrape_->reader->Push(bytes);
+  if (!scrape_->page_error.empty()) return true;
+  scrape_->reader->Push(bytes);
+  return !ShedsPage();
+}
+
+bool TargetScraper::ShedsPage() {
+  const uint64_t added = scrape_->reader->totals().series_added;
+  if (added > scrape_->next_look && env_.look_at_memory) {
+    scrape_->next_look = added + kSeriesBetweenLooks;
+    env_.look_at_memory();
+  }
+  if (!env_.sheds(ShedStep::kRefuseNew)) return false;
+  // After a change of rules all lines of a target count as added; its series are there already.
+  const uint64_t known = scrape_->lines_known ? layout_.series() / 10 : layout_.series();
+  const uint64_t allowed = env_.sheds(ShedStep::kThinOut) && scrape_->lines_known
+                               ? 0
+                               : std::max(kNewSeriesAllowed, known);
+  if (added <= allowed) return false;
+  env_.stats.shed_pages++;
+  scrape_->error = fmt::format(
+      "the agent is near its memory limit: the page has more than {} new series", allowed);
   return true;
 }
 

@@ -65,6 +65,8 @@ class TargetScraper : private HttpHandler {
     HttpRequestId request = 0;
     bool gzip = false;
     uint64_t body_bytes = 0;
+    bool lines_known = false;  // before it
+    uint64_t next_look = 0;    // at memory: once so many series are new
     uint64_t discarded_bytes = 0;
     bool over_body_limit = false;
     std::string error;       // the transfer failed
@@ -84,6 +86,8 @@ class TargetScraper : private HttpHandler {
   bool TakeBody(std::string_view bytes);
   // Whether a page of that many bytes may be taken; if not, the scrape has failed.
   bool CheckBodySize(uint64_t bytes);
+  // Whether memory is too short for how much of the page is new; if so, the scrape has failed.
+  bool ShedsPage();
   void FinishScrape();
   void CountTotals(const PageTotals& totals);
   static void EndSpans(const Scrape& scrape, const std::string& error, const ScrapeReport& report);
@@ -98,6 +102,7 @@ class TargetScraper : private HttpHandler {
   Timer due_timer_;
   MonotonicTime due_{};
   int64_t due_wall_ns_ = 0;
+  uint32_t thinned_ = 0;     // scrapes that were left out since the last one
   bool tick_waits_ = false;  // the last tick came while a scrape was under way
   std::unique_ptr<Scrape> scrape_;
   bool ended_ = false;

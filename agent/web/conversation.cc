@@ -2,8 +2,6 @@
 
 #include <poll.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -29,18 +27,12 @@ bool AnnouncesBody(std::string_view head) {
 
 }  // namespace
 
-Conversation::Conversation(int fd, std::string head)
-    : fd_(fd), head_(std::move(head)), has_body_(AnnouncesBody(head_)) {}
-
-Conversation::~Conversation() {
-  shutdown(fd_, SHUT_WR);
-  // Closing with unread bytes resets the connection, and the client could lose the answer. What has
-  // come by now is taken; nobody waits for more.
-  char rest[4096];
-  for (int i = 0; i < 256 && recv(fd_, rest, sizeof(rest), MSG_DONTWAIT) > 0; i++) {
-  }
-  close(fd_);
-}
+Conversation::Conversation(std::unique_ptr<Channel> channel, std::string head,
+                           std::shared_ptr<const WebTerms> terms)
+    : channel_(std::move(channel)),
+      terms_(std::move(terms)),
+      head_(std::move(head)),
+      has_body_(AnnouncesBody(head_)) {}
 
 void Conversation::SetPatience(Patience patience) {
   read_deadline_ = Clock::now() + patience.read_timeout;
@@ -51,7 +43,7 @@ bool Conversation::WaitFor(short event, Clock::time_point deadline) const {
   while (true) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd entry{fd_, event, 0};
+    pollfd entry{channel_->fd(), event, 0};
     const int ready = poll(&entry, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return false;
@@ -60,7 +52,8 @@ bool Conversation::WaitFor(short event, Clock::time_point deadline) const {
 }
 
 bool Conversation::is_readable() const {
-  return head_read_ < head_.size() || !has_body_ || WaitFor(POLLIN, read_deadline_);
+  return head_read_ < head_.size() || !has_body_ || channel_->has_bytes() ||
+         WaitFor(POLLIN, read_deadline_);
 }
 
 bool Conversation::is_writable() const {
@@ -75,13 +68,11 @@ ssize_t Conversation::read(char* data, size_t size) {
     return static_cast<ssize_t>(count);
   }
   if (!has_body_) return 0;
-  while (WaitFor(POLLIN, read_deadline_)) {
-    const ssize_t count = recv(fd_, data, size, MSG_DONTWAIT);
-    if (count >= 0) return count;
-    if (errno != EAGAIN && errno != EINTR) return -1;
-    if (Clock::now() >= read_deadline_) return -1;
+  while (true) {
+    const ssize_t count = channel_->Read(data, size);
+    if (count != Channel::kWait) return count;
+    if (!WaitFor(channel_->awaited(), read_deadline_) || Clock::now() >= read_deadline_) return -1;
   }
-  return -1;
 }
 
 ssize_t Conversation::write(const char* data, size_t size) {
@@ -90,12 +81,10 @@ ssize_t Conversation::write(const char* data, size_t size) {
     write_deadline_ = Clock::now() + write_timeout_;
   }
   while (true) {
-    const ssize_t count = send(fd_, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count >= 0) return count;
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN || !WaitFor(POLLOUT, write_deadline_) || Clock::now() >= write_deadline_) {
+    const ssize_t count = channel_->Write(data, size);
+    if (count != Channel::kWait) return count;
+    if (!WaitFor(channel_->awaited(), write_deadline_) || Clock::now() >= write_deadline_)
       return -1;
-    }
   }
 }
 

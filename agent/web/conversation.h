@@ -8,9 +8,13 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include <httplib.h>
+
+#include "agent/access/channel.h"
+#include "agent/access/web_access.h"
 
 namespace tributary {
 
@@ -21,15 +25,17 @@ struct Patience {
 
 class Conversation : public httplib::Stream {
  public:
-  // `head` is what has been read from `fd` already, at least all headers; `fd` does not block.
+  // `head` is what has been read from the channel already, at least all headers.
   // Where they announce no body nothing more is read (RFC 9112 6.3; cpp-httplib would read on to
   // the end of the connection, which `curl -X POST` never comes to).
-  Conversation(int fd, std::string head);
+  // `terms`: the rules of the time when it was accepted; null: none.
+  Conversation(std::unique_ptr<Channel> channel, std::string head,
+               std::shared_ptr<const WebTerms> terms = nullptr);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
-  ~Conversation() override;
 
   const std::string& head() const { return head_; }
+  const WebTerms* terms() const { return terms_.get(); }
   // Counts from now; until then nothing is waited for.
   void SetPatience(Patience patience);
 
@@ -48,7 +54,8 @@ class Conversation : public httplib::Stream {
   // Whether the event came before the deadline.
   bool WaitFor(short event, Clock::time_point deadline) const;
 
-  int fd_;
+  const std::unique_ptr<Channel> channel_;
+  const std::shared_ptr<const WebTerms> terms_;
   std::string head_;
   const bool has_body_;
   size_t head_read_ = 0;

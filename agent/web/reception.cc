@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -35,12 +36,22 @@ bool IsProbe(std::string_view head) {
   return false;
 }
 
-std::string RefusalResponse(std::string_view status, std::string_view message) {
+std::string RefusalResponse(std::string_view status, std::string_view message,
+                            const WebTerms* terms, std::string_view more) {
+  std::map<std::string, std::string> headers{{"Content-Security-Policy", "default-src 'none'"},
+                                             {"X-Content-Type-Options", "nosniff"},
+                                             {"X-Frame-Options", "DENY"}};
+  if (terms != nullptr) {
+    for (const auto& [name, value] : terms->config->headers) headers[name] = value;
+  }
+  std::string lines(more);
+  for (const auto& [name, value] : headers) {
+    if (!value.empty()) lines += fmt::format("{}: {}\r\n", name, value);
+  }
   return fmt::format(
       "HTTP/1.1 {}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-      "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
-      "Content-Security-Policy: default-src 'none'\r\nContent-Length: {}\r\n\r\n{}",
-      status, message.size(), message);
+      "{}Content-Length: {}\r\n\r\n{}",
+      status, lines, message.size(), message);
 }
 
 Reception::Reception(ReceptionOptions options, Doors doors)
@@ -56,12 +67,12 @@ Reception::~Reception() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
   thread_.join();
-  for (const Visitor& visitor : visitors_) close(visitor.fd);
   close(wake_fd_);
 }
 
 void Reception::Run() {
   while (!stopping_) Round();
+  visitors_.clear();  // here, where signals are blocked
 }
 
 void Reception::Round() {
@@ -70,7 +81,9 @@ void Reception::Round() {
   entries.push_back({wake_fd_, POLLIN, 0});
   // A negative descriptor is passed over by poll.
   entries.push_back({accept_paused_ ? -1 : options_.listen_fd, POLLIN, 0});
-  for (const Visitor& visitor : visitors_) entries.push_back({visitor.fd, POLLIN, 0});
+  for (const Visitor& visitor : visitors_) {
+    entries.push_back({visitor.channel->fd(), visitor.channel->awaited(), 0});
+  }
   if (poll(entries.data(), entries.size(), PollTimeoutMs()) < 0) return;  // a signal
   accept_paused_ = false;
   size_t i = 2;
@@ -95,8 +108,8 @@ int Reception::PollTimeoutMs() const {
 void Reception::Expire() {
   const Clock::time_point now = Clock::now();
   while (!visitors_.empty() && visitors_.front().deadline <= now) {
-    close(visitors_.front().fd);
     visitors_.pop_front();
+    options_.counters->late++;
   }
 }
 
@@ -110,11 +123,15 @@ void Reception::Accept() {
     }
     const int yes = 1;  // head and body of an answer are two writes
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    Visitor visitor{fd, {}, Clock::now() + options_.head_timeout};
+    Visitor visitor{nullptr, nullptr, {}, Clock::now() + options_.head_timeout};
+    if (options_.access != nullptr) visitor.terms = options_.access->Current();
+    visitor.channel = visitor.terms != nullptr && visitor.terms->tls != nullptr
+                          ? visitor.terms->tls->Accept(fd)
+                          : std::make_unique<Channel>(fd);
     if (Advance(visitor)) continue;
     if (visitors_.size() >= options_.waiting_max) {
-      close(visitors_.front().fd);
       visitors_.pop_front();
+      options_.counters->crowded++;
     }
     visitors_.push_back(std::move(visitor));
   }
@@ -124,12 +141,9 @@ Reception::Progress Reception::Read(Visitor& visitor) {
   std::string& head = visitor.head;
   while (true) {
     char buffer[4096];
-    const ssize_t count = recv(visitor.fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-    if (count == 0) return Progress::kGone;
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN ? Progress::kWaiting : Progress::kGone;
-    }
+    const ssize_t count = visitor.channel->Read(buffer, sizeof(buffer));
+    if (count == Channel::kWait) return Progress::kWaiting;
+    if (count <= 0) return Progress::kGone;
     const size_t search_from = head.size() < 3 ? 0 : head.size() - 3;
     head.append(buffer, static_cast<size_t>(count));
     if (head.find("\r\n\r\n", search_from) != std::string::npos) return Progress::kComplete;
@@ -141,13 +155,16 @@ bool Reception::Advance(Visitor& visitor) {
   const Progress progress = Read(visitor);
   if (progress == Progress::kWaiting) return false;
   if (progress == Progress::kGone) {
-    close(visitor.fd);
+    if (visitor.channel->tls_failed()) options_.counters->tls++;
+    visitor.channel.reset();
     return true;
   }
-  auto conversation = std::make_unique<Conversation>(visitor.fd, std::move(visitor.head));
+  auto conversation = std::make_unique<Conversation>(
+      std::move(visitor.channel), std::move(visitor.head), std::move(visitor.terms));
   if (progress == Progress::kTooLarge) {
-    conversation->write(
-        RefusalResponse("431 Request Header Fields Too Large", "request head too large\n"));
+    options_.counters->too_large++;
+    conversation->write(RefusalResponse("431 Request Header Fields Too Large",
+                                        "request head too large\n", conversation->terms()));
   } else if (IsProbe(conversation->head())) {
     doors_.probe(std::move(conversation));
   } else {

@@ -7,7 +7,7 @@
 //
 // So health is answered in microseconds whatever the others do. Bounds: `waiting_max` silent
 // connections (beyond it the longest-waiting one goes), `head_bytes_max`, `head_timeout` for the
-// whole head.
+// handshake of TLS, if there is one, and the whole head.
 #pragma once
 
 #include <atomic>
@@ -19,12 +19,18 @@
 #include <string_view>
 #include <thread>
 
+#include "agent/access/channel.h"
+#include "agent/access/web_access.h"
+#include "agent/web/web_counters.h"
+
 namespace tributary {
 
 class Conversation;
 
 struct ReceptionOptions {
-  int listen_fd = -1;  // outlives the reception
+  int listen_fd = -1;           // outlives the reception
+  WebAccess* access = nullptr;  // outlives the reception; null: plain HTTP for everybody
+  std::shared_ptr<WebCounters> counters = std::make_shared<WebCounters>();
   size_t waiting_max = 64;
   size_t head_bytes_max = 16 * 1024;
   std::chrono::milliseconds head_timeout{5000};
@@ -44,7 +50,8 @@ class Reception {
  private:
   using Clock = std::chrono::steady_clock;
   struct Visitor {
-    int fd = -1;
+    std::unique_ptr<Channel> channel;
+    std::shared_ptr<const WebTerms> terms;
     std::string head;
     Clock::time_point deadline;
   };
@@ -61,7 +68,7 @@ class Reception {
 
   const ReceptionOptions options_;
   const Doors doors_;
-  std::list<Visitor> visitors_;  // oldest first
+  std::list<Visitor> visitors_;  // oldest first; the thread's
   bool accept_paused_ = false;   // out of descriptors: not again before the next round
   std::atomic<bool> stopping_ = false;
   int wake_fd_ = -1;
@@ -71,7 +78,9 @@ class Reception {
 // "GET /-/healthy HTTP/1.1..." and its like: a request that the reception answers itself.
 bool IsProbe(std::string_view head);
 
-// A whole response of plain text, for what is refused before there is a request.
-std::string RefusalResponse(std::string_view status, std::string_view message);
+// A whole response of plain text, for what is refused before there is a request. `terms`: null:
+// none. `more`: further header lines, each with its end.
+std::string RefusalResponse(std::string_view status, std::string_view message,
+                            const WebTerms* terms = nullptr, std::string_view more = "");
 
 }  // namespace tributary

@@ -9,6 +9,7 @@
 #include <httplib.h>
 
 #include "agent/web/conversation.h"
+#include "agent/web/gate.h"
 #include "agent/web/listener.h"
 #include "agent/web/reception.h"
 #include "agent/web/routes.h"
@@ -43,12 +44,30 @@ class HttpServer : public httplib::Server {
   HttpServer() {
     set_keep_alive_max_count(1);
     set_payload_max_length(kPayloadBytesMax);
+    set_post_routing_handler(
+        [](const httplib::Request&, httplib::Response& response) { PutHeaders(response); });
   }
   void Serve(Conversation& conversation) {
     bool closed = false;
+    terms_of_thread = conversation.terms();
     process_request(conversation, /*close_connection=*/true, closed, nullptr);
+    terms_of_thread = nullptr;
+  }
+
+ private:
+  // A handler sees the request and not whose it is.
+  static thread_local const WebTerms* terms_of_thread;
+
+  static void PutHeaders(httplib::Response& response) {
+    if (terms_of_thread == nullptr) return;
+    for (const auto& [name, value] : terms_of_thread->config->headers) {
+      response.headers.erase(name);
+      if (!value.empty()) response.set_header(name, value);
+    }
   }
 };
+
+thread_local const WebTerms* HttpServer::terms_of_thread = nullptr;
 
 }  // namespace
 
@@ -58,12 +77,22 @@ struct WebServer::Impl {
   ~Impl() {
     stopping = true;
     reception.reset();
+    gate.reset();
     pool.shutdown();
+  }
+
+  Gate::Door Guarded(Gate::Door door) {
+    if (gate == nullptr) return door;
+    return [this, door = std::move(door)](std::unique_ptr<Conversation> conversation) {
+      gate->Pass(std::move(conversation), door);
+    };
   }
 
   void Work(std::unique_ptr<Conversation> conversation) {
     if (queued.load() >= kQueuedMax) {
-      conversation->write(RefusalResponse("503 Service Unavailable", "busy; try again\n"));
+      counters->busy++;
+      conversation->write(
+          RefusalResponse("503 Service Unavailable", "busy; try again\n", conversation->terms()));
       return;
     }
     queued++;
@@ -80,6 +109,8 @@ struct WebServer::Impl {
   std::atomic<bool> stopping = false;
   std::atomic<size_t> queued = 0;
   httplib::ThreadPool pool;
+  std::shared_ptr<WebCounters> counters;
+  std::unique_ptr<Gate> gate;  // null: everybody may come
   std::unique_ptr<Reception> reception;
 };
 
@@ -89,15 +120,21 @@ Result<std::unique_ptr<WebServer>> WebServer::Start(WebOptions options, WebHandl
   const SignalsBlocked signals_blocked;
   auto impl = std::make_unique<Impl>(std::move(*listener));
   AddRoutes(impl->http, options, handlers);
+  impl->counters = options.counters;
+  if (options.access != nullptr) {
+    impl->gate = std::make_unique<Gate>(options.access->passwords(), *options.counters);
+  }
   ReceptionOptions reception;
   reception.listen_fd = impl->listener.fd();
+  reception.access = options.access;
+  reception.counters = options.counters;
   Reception::Doors doors;
-  doors.probe = [impl = impl.get()](std::unique_ptr<Conversation> conversation) {
+  doors.probe = impl->Guarded([impl = impl.get()](std::unique_ptr<Conversation> conversation) {
     impl->http.Serve(*conversation);
-  };
-  doors.work = [impl = impl.get()](std::unique_ptr<Conversation> conversation) {
+  });
+  doors.work = impl->Guarded([impl = impl.get()](std::unique_ptr<Conversation> conversation) {
     impl->Work(std::move(conversation));
-  };
+  });
   impl->reception = std::make_unique<Reception>(reception, std::move(doors));
   return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));
 }

@@ -1,17 +1,20 @@
 // The HTTP server of the agent: health, lifecycle, /metrics, Prometheus' status API and a page for
 // people.
 //
-// Three threads of its own, no keep-alive: one accepts, waits for requests and answers health, so
-// that neither a slow collection nor a silent client starves it (reception.h); two run the handlers
-// below (cpp-httplib), which must be thread-safe and may block for at most a few seconds. Requests
-// that wait for one of the two are bounded; beyond that the answer is 503.
+// Three threads of its own, and a fourth where there are users (gate.h), no keep-alive: one
+// accepts, waits for requests and answers health, so that neither a slow collection nor a silent
+// client starves it (reception.h); two run the handlers below (cpp-httplib), which must be
+// thread-safe and may block for at most a few seconds. Requests that wait for one of the two are
+// bounded; beyond that the answer is 503.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "agent/access/web_access.h"
 #include "agent/telemetry/status.h"
+#include "agent/web/web_counters.h"
 #include "common/base/status.h"
 
 namespace tributary {
@@ -20,6 +23,10 @@ struct WebOptions {
   std::string listen_address =
       "127.0.0.1:9095";           // host:port, [v6]:port, :port; port 0: any free one
   bool enable_lifecycle = false;  // /-/reload and /-/quit
+  // TLS, users and headers (--web.config.file); null: plain HTTP for everybody. Outlives the
+  // server.
+  WebAccess* access = nullptr;
+  std::shared_ptr<WebCounters> counters = std::make_shared<WebCounters>();
 };
 
 struct WebHandlers {

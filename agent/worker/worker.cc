@@ -20,7 +20,11 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       environment_{loop, transport, files,   log_, metadata_, logger,  hash,
                    0,    1,         nullptr, {},   {},        &tracer_},
       scrapes_(environment_),
-      frames_(loop) {}
+      frames_(loop) {
+  if (options.memory == nullptr) return;
+  environment_.shed = &options.memory->step();
+  environment_.look_at_memory = [memory = options.memory] { memory->Raise(); };
+}
 
 std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
                                                const RemoteWriteConfig& remote, bool by_name) {

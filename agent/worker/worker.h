@@ -27,6 +27,7 @@ struct WorkerOptions {
   std::unique_ptr<DiskLog> disk;      // null: samples are kept in memory only
   uint64_t random_seed = 0;           // of jitter
   uint64_t workers = 1;               // in the process
+  MemoryGuard* memory = nullptr;      // outlives the worker; null: no memory limit
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
 };
 

@@ -146,9 +146,8 @@ void Loader::NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& 
   for (RemoteWriteConfig& remote : remotes) {
     names.insert(remote.name);
     const std::string url = RedactUrl(remote.url);
-    remote.identity = remote.name.empty()
-                          ? "url " + url + " " + std::to_string(unnamed[url]++)
-                          : "name " + remote.name;
+    remote.identity = remote.name.empty() ? "url " + url + " " + std::to_string(unnamed[url]++)
+                                          : "name " + remote.name;
   }
   for (size_t i = 0; i < remotes.size(); ++i) {
     if (!remotes[i].name.empty()) continue;
@@ -250,6 +249,25 @@ RulesResult LoadRelabelRules(FileSystem& files, const std::string& path,
   if (!AnyError(result.diagnostics)) CheckRelabelRules(rules, validation, context);
   if (!AnyError(result.diagnostics)) result.rules = MakeRelabels(rules, path);
   SortByPlace(result.diagnostics);
+  return result;
+}
+
+HttpConfigResult LoadHttpConfig(FileSystem& files, const std::string& path) {
+  static const Section kSection{
+      "http_config", "", HttpClientOptions(true),
+      [](SectionValue& section, CheckContext& context) { CheckHttpClient(section, context); }};
+  HttpConfigResult result;
+  CheckContext context(path, result.diagnostics);
+  Result<std::string> text = files.ReadFile(path, kConfigBytesMax);
+  if (!text) {
+    context.Error(0, 0, "cannot be read: " + text.error().message);
+    return result;
+  }
+  const std::optional<YamlNode> root = ParseFile(*text, context);
+  if (!root) return result;
+  const SectionValue section = ReadSection(*root, kSection, FolderOf(path), context);
+  SortByPlace(result.diagnostics);
+  if (!AnyError(result.diagnostics)) result.config = MakeHttpClient(section);
   return result;
 }
 

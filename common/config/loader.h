@@ -12,7 +12,8 @@
 
 namespace tributary {
 
-// A problem, or a warning, at a place in a file. line and column count from 1; 0 is 'the file as a whole'.
+// A problem, or a warning, at a place in a file. line and column count from 1; 0 is 'the file as a
+// whole'.
 struct Diagnostic {
   enum class Severity { kError, kWarning };
   Severity severity = Severity::kError;
@@ -21,7 +22,8 @@ struct Diagnostic {
   int column = 0;
   std::string message;  // what is wrong
   std::string hint;     // what to do, or the nearest valid name; may be empty
-  // "prometheus.yml:3:5: error: unknown field 'scrape_intervall' in scrape_config (did you mean 'scrape_interval'?)"
+  // "prometheus.yml:3:5: error: unknown field 'scrape_intervall' in scrape_config (did you mean
+  // 'scrape_interval'?)"
   std::string ToString() const;
 };
 
@@ -42,7 +44,8 @@ struct LoadOptions {
   bool check_files = false;
 };
 
-// Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.
+// Never throws. `path` may be relative; paths inside the files resolve against the folder of the
+// file.
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options = {});
 
 struct RulesResult {
@@ -54,6 +57,15 @@ struct RulesResult {
 
 // A file that is a list of relabeling rules and nothing else, for those who try rules out.
 RulesResult LoadRelabelRules(FileSystem& files, const std::string& path, NameValidation validation);
+
+struct HttpConfigResult {
+  // Nothing if there is an error among the diagnostics.
+  std::optional<HttpClientConfig> config;
+  std::vector<Diagnostic> diagnostics;  // by line
+};
+
+// A file that holds the options of HTTP clients and nothing else (promtool's --http.config.file).
+HttpConfigResult LoadHttpConfig(FileSystem& files, const std::string& path);
 
 // A job of which a file says nothing but its name.
 ScrapeConfig DefaultScrapeConfig(const std::string& job_name);

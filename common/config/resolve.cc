@@ -511,6 +511,8 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
   return config;
 }
 
+HttpClientConfig MakeHttpClient(const SectionValue& section) { return MakeHttp(section); }
+
 TracingConfig MakeTracing(const SectionValue& tracing) {
   TracingConfig config;
   const bool is_http = tracing.Text("client_type") == "http";

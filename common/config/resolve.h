@@ -33,6 +33,7 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
 // `errors`: what the top level says of them; null: nothing.
 RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue* errors,
                                   const std::string& file);
+HttpClientConfig MakeHttpClient(const SectionValue& section);
 TracingConfig MakeTracing(const SectionValue& tracing);
 std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file);
 NameValidation ValidationOf(const SectionValue& section);

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -13,73 +12,11 @@
 #include <vector>
 
 #include "common/base/assert.h"
+#include "common/http/pem.h"
 
 namespace tributary {
 
 namespace {
-
-template <auto kFree>
-struct Freed {
-  template <typename T>
-  void operator()(T* value) const {
-    kFree(value);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
-using Cert = std::unique_ptr<X509, Freed<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE_free>>;
-
-// Where Debian's ca-certificates keeps all roots in one file, beside the directory that OpenSSL
-// looks into.
-constexpr const char* kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";
-
-Bio Memory(const std::string& text) {
-  Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  CHECK(bio != nullptr);
-  return bio;
-}
-
-// The certificates among the PEM blocks of a text; other blocks and broken ones are passed over.
-std::vector<Cert> Certificates(const std::string& text) {
-  std::vector<Cert> certificates;
-  const Bio bio = Memory(text);
-  char *name = nullptr, *header = nullptr;
-  unsigned char* data = nullptr;
-  long size = 0;
-  while (PEM_read_bio(bio.get(), &name, &header, &data, &size) == 1) {
-    const unsigned char* at = data;
-    Cert certificate;
-    if (std::string_view(name) == PEM_STRING_X509) certificate.reset(d2i_X509(nullptr, &at, size));
-    if (certificate != nullptr) certificates.push_back(std::move(certificate));
-    OPENSSL_free(name);
-    OPENSSL_free(header);
-    OPENSSL_clear_free(data, static_cast<size_t>(size));
-  }
-  ERR_clear_error();
-  return certificates;
-}
-
-Store NewStore() {
-  Store store(X509_STORE_new());
-  CHECK(store != nullptr);
-  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
-  return store;
-}
-
-// Read once in a process, as Go does. SSL_CERT_FILE and SSL_CERT_DIR are honoured.
-X509_STORE* SystemRoots() {
-  static const Store store = [] {
-    Store roots = NewStore();
-    X509_STORE_set_default_paths(roots.get());
-    if (getenv(X509_get_default_cert_file_env()) == nullptr) {
-      X509_STORE_load_file(roots.get(), kSystemBundle);
-    }
-    ERR_clear_error();
-    return roots;
-  }();
-  return store.get();
-}
 
 std::string Digest(const HttpTlsOptions& options) {
   std::string all;
@@ -103,15 +40,12 @@ std::string Digest(const HttpTlsOptions& options) {
   return hex;
 }
 
-// Keys with a passphrase cannot be used: nobody is there to type it.
-int NoPassphrase(char*, int, int, void*) { return 0; }
-
 }  // namespace
 
 struct HttpTls::Material {
-  Store roots;  // null: the system's
-  std::vector<Cert> chain;
-  Key key;
+  OpensslStore roots;  // null: the system's
+  std::vector<OpensslCert> chain;
+  OpensslKey key;
 };
 
 HttpTls::HttpTls() : material_(std::make_unique<Material>()) {}
@@ -121,20 +55,19 @@ Result<std::shared_ptr<const HttpTls>> HttpTls::Make(const HttpTlsOptions& optio
   const std::shared_ptr<HttpTls> tls(new HttpTls());
   Material& material = *tls->material_;
   if (!options.ca.text.empty()) {
-    const std::vector<Cert> certificates = Certificates(options.ca.text);
+    const std::vector<OpensslCert> certificates = PemCertificates(options.ca.text);
     if (certificates.empty()) return Fail("no CA certificate in " + options.ca.source);
-    material.roots = NewStore();
-    for (const Cert& certificate : certificates) {
+    material.roots = NewTrustStore();
+    for (const OpensslCert& certificate : certificates) {
       X509_STORE_add_cert(material.roots.get(), certificate.get());
     }
   }
   if (!options.certificate.text.empty() || !options.key.text.empty()) {
-    material.chain = Certificates(options.certificate.text);
+    material.chain = PemCertificates(options.certificate.text);
     if (material.chain.empty()) {
       return Fail("no client certificate in " + options.certificate.source);
     }
-    material.key.reset(
-        PEM_read_bio_PrivateKey(Memory(options.key.text).get(), nullptr, NoPassphrase, nullptr));
+    material.key = PemPrivateKey(options.key.text);
     if (material.key == nullptr) return Fail("no usable client key in " + options.key.source);
     if (X509_check_private_key(material.chain.front().get(), material.key.get()) != 1) {
       ERR_clear_error();

@@ -1,72 +1,103 @@
-// What the agent keeps of each series, part by part, held to its budget.
-#include <string>
+// --memory.limit: the real agent with targets that outgrow it.
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "test/integration/agent_process.h"
 #include "test/support/catch.h"
 #include "test/support/raw_server.h"
-#include "test/support/remote_receiver.h"
 
 namespace tributary {
 namespace {
 
-constexpr int kTargets = 10;
-constexpr int kSeries = 2000;   // of a target, that are kept
-constexpr int kDropped = 1000;  // and lines that are not
-
-// As cAdvisor has them: of 20 families and many pods, with a value that moves.
-std::string Page(int scrape) {
+std::string Page(int series) {
   std::string page;
-  for (int i = 0; i < kSeries + kDropped; i++) {
-    const bool dropped = i % 3 == 2;
-    page += fmt::format(
-        "container_{}_{}_total{{container=\"app-{}\",image=\"registry.example/team-{}/"
-        "service:1.{}\","
-        "namespace=\"team-{}\",pod=\"service-{}-7d9f8b6c{:04x}\"}} {}\n",
-        dropped ? "dropped" : "kept", i % 20, i / 20 % 3, i / 20 % 7, i / 20 % 11, i / 20 % 7,
-        i / 20 % 13, i / 20 * 2654435761U % 65536, 1000.5 * i + scrape);
+  for (int i = 0; i < series; i++) {
+    page += fmt::format("series_{}{{a_label=\"of some length {}\",another=\"one_{}\"}} {}\n",
+                        i % 50, i * 7919 % 1000003, i, i);
   }
   return page;
 }
 
-TEST_CASE("agent memory: each part keeps to its budget of bytes a series") {
-  const RawServer server([scrape = 0](const ServedRequest&) mutable {
-    return ScriptedReply::Text(200, Page(++scrape), {{"Content-Type", "text/plain"}});
-  });
-  RemoteReceiver receiver;
-  std::string targets;
-  for (int i = 0; i < kTargets; i++) {
-    targets += fmt::format("{}{{targets: ['127.0.0.1:{}'], labels: {{node: n{}}}}}",
-                           i == 0 ? "" : ", ", server.port(), i);
+// Of /proc/PID/status, in bytes.
+uint64_t AnonymousBytes(pid_t pid) {
+  std::ifstream lines(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("RssAnon:")) return std::stoull(line.substr(8)) * 1024;
   }
-  AgentProcess agent(fmt::format(R"(
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: job
-    static_configs: [{}]
-    metric_relabel_configs:
-      - {{source_labels: [__name__], regex: container_dropped_.*, action: drop}}
-remote_write: [{{name: r, url: '{}', queue_config: {{max_samples_per_send: 500}}}}]
-)",
-                                 targets, receiver.Url()));
-  // Frames are compiled after the second scrape.
-  const double series = kTargets * kSeries;
-  const std::string framed = fmt::format(
-      "tributary_remote_framed_samples_total{{remote_name=\"r\",url=\"{}\"}}", receiver.Url());
-  REQUIRE(agent.WaitForMetric(framed, 2 * series, seconds(20 * kSlowdown)));
-  const auto bytes = [&](const std::string& part) {
-    return agent.Metric(fmt::format("tributary_memory_bytes{{part=\"{}\"}}", part));
-  };
-  const double frames = bytes("frames"), layouts = bytes("layouts"), queues = bytes("queues");
-  CAPTURE(frames / series, layouts / series, queues / series);
-  CHECK(frames > 16 * series);  // a value and its time alone
-  CHECK(frames <= 38 * series);
-  CHECK(queues <= 4 * series);
-  // Of a line hash, place and length; of a series its labels, compressed; of a target the rest.
-  const double lines = kTargets * (kSeries + kDropped);
-  CHECK(layouts > 14 * lines);
-  CHECK(layouts <= 14 * lines + 24 * series + 2048 * kTargets);
+  return 0;
+}
+
+TEST_CASE("agent memory: targets that outgrow the limit do not kill it, and it recovers") {
+  constexpr uint64_t kLimit = 64 << 20;
+  const std::string small = Page(2000), large = Page(400'000);
+  std::atomic<bool> grown{false};
+  const RawServer target([&](const ServedRequest&) {
+    return ScriptedReply::Text(200, grown ? large : small,
+                               {{"Content-Type", "text/plain; version=0.0.4"}});
+  });
+  const RawServer healthy([&](const ServedRequest&) {
+    return ScriptedReply::Text(200, "m 1\n", {{"Content-Type", "text/plain; version=0.0.4"}});
+  });
+  AgentProcess agent(fmt::format("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n"
+                                 "scrape_configs:\n"
+                                 "  - job_name: grows\n"
+                                 "    scrape_timeout: 10s\n"
+                                 "    scrape_interval: 10s\n"
+                                 "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n"
+                                 "  - job_name: healthy\n"
+                                 "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
+                                 target.port(), healthy.port()),
+                     AgentSetup{{fmt::format("--memory.limit={}", kLimit)}, {}});
+  REQUIRE(agent.WaitForMetric("prometheus_agent_active_series", 2000, seconds(20)));
+  CHECK(agent.Metric("tributary_memory_limit_bytes") == kLimit);
+  CHECK(agent.Metric("tributary_memory_shed_step") == 0);
+  grown = true;
+  std::atomic<uint64_t> most{0};
+  std::atomic<bool> watching{true};
+  std::thread watcher([&, pid = agent.process().pid()] {
+    while (watching) {
+      most = std::max<uint64_t>(most, AnonymousBytes(pid));
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  });
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(25);
+  while (std::chrono::steady_clock::now() < end) {
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(agent.Get("/-/healthy").status == 200);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(1) * kSlowdown);
+    if (agent.Metric("tributary_memory_shed_total{what=\"page\"}") >= 1) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  watching = false;
+  watcher.join();
+  CHECK(agent.Metric("tributary_memory_shed_total{what=\"page\"}") >= 1);
+  INFO(agent.process().Err());
+  CHECK_THAT(agent.TargetOf("grows")["lastError"].get<std::string>(),
+             Catch::Contains("near its memory limit"));
+  CHECK(agent.TargetOf("healthy")["health"] == "up");
+  if (kSlowdown == 1) CHECK(most < kLimit);
+  grown = false;
+  const auto recovered = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (std::chrono::steady_clock::now() < recovered &&
+         (agent.TargetOf("grows")["health"] != "up" ||
+          agent.Metric("tributary_memory_shed_step") > 0)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  CHECK(agent.TargetOf("grows")["health"] == "up");
+  CHECK(agent.Metric("tributary_memory_shed_step") == 0);
+}
+
+TEST_CASE("agent memory: a limit that is none, or too low for anything, is refused") {
+  for (const char* limit : {"1MiB", "much", "-1", "1000"}) {
+    INFO(limit);
+    const ProcessResult agent = RunAgent({std::string("--memory.limit=") + limit});
+    CHECK(agent.status == 2);
+    CHECK_THAT(agent.err, Catch::Contains("--memory.limit"));
+  }
 }
 
 }  // namespace

@@ -6,7 +6,10 @@
 #include "common/config/model.h"
 #include "common/config/url.h"
 #include "common/event/system_event_loop.h"
+#include "common/file/posix_file_system.h"
 #include "common/http/system_transport.h"
+#include "common/http_client/http_client.h"
+#include "tools/agentctl/choice.h"
 
 namespace tributary {
 namespace {
@@ -48,37 +51,65 @@ Result<std::string> AgentUrl(const std::string& text) {
   return url;
 }
 
-Result<AgentAnswer> GetFromAgent(const std::string& url, const std::string& path,
+void AgentAccess::AddOptions(CLI::App& command) {
+  command.add_option("--url", url, "The agent's address (default: http://127.0.0.1:9095).");
+  command.add_option("--http.config.file", http_config_file,
+                     "How to come in, as promtool's: a file with the options of HTTP clients "
+                     "(tls_config, basic_auth, authorization ...).");
+}
+
+Status AgentAccess::Prepare() {
+  const auto base = AgentUrl(url);
+  if (!base) return tl::unexpected(base.error());
+  url = *base;
+  if (http_config_file.empty()) return {};
+  PosixFileSystem files;
+  HttpConfigResult loaded = LoadHttpConfig(files, http_config_file);
+  PrintDiagnostics(loaded.diagnostics);
+  if (!loaded.config) return Fail(http_config_file + " cannot be used");
+  http = *std::move(loaded.config);
+  return {};
+}
+
+Result<AgentAnswer> GetFromAgent(const AgentAccess& access, const std::string& path,
                                  milliseconds timeout) {
   SystemEventLoop loop;
   SystemTransport transport(loop, {});
+  PosixFileSystem files;
+  HttpClient client(loop, transport, files, access.http);
   Answer answer(loop);
   HttpRequest request;
-  request.url = url + path;
+  request.url = access.url + path;
   request.timeout = timeout;
   request.headers = {{"User-Agent", fmt::format("agentctl/{}", Version())},
                      {"Accept", "application/json"}};
-  transport.Start(std::move(request), &answer);
+  client.Start(std::move(request), &answer);
   loop.Run();
   if (!answer.outcome.ok()) {
-    return Fail(fmt::format("no agent answers at {}: {}", RedactUrl(url), answer.outcome.message));
+    return Fail(
+        fmt::format("no agent answers at {}: {}", RedactUrl(access.url), answer.outcome.message));
   }
   return std::move(answer.got);
 }
 
-Result<nlohmann::ordered_json> AskAgent(const std::string& url, const std::string& path,
+Result<nlohmann::ordered_json> AskAgent(const AgentAccess& access, const std::string& path,
                                         milliseconds timeout) {
-  const Result<AgentAnswer> answer = GetFromAgent(url, path, timeout);
+  const Result<AgentAnswer> answer = GetFromAgent(access, path, timeout);
   if (!answer) return tl::unexpected(answer.error());
+  const std::string url = RedactUrl(access.url);
+  if (answer->status == 401) {
+    return Fail(url + path + " answers 401: it wants a user's name and password; give them in " +
+                "--http.config.file");
+  }
   const auto json = nlohmann::ordered_json::parse(answer->body, nullptr, false);
   if (json.is_object() && json.value("status", "") == "success" && json.contains("data")) {
     return json["data"];
   }
   if (json.is_object() && json.contains("error") && json["error"].is_string()) {
-    return Fail(fmt::format("{}{}: {}", RedactUrl(url), path, json["error"].get<std::string>()));
+    return Fail(fmt::format("{}{}: {}", url, path, json["error"].get<std::string>()));
   }
-  return Fail(fmt::format("{}{} answers {}: this is no Tributary, or one of another version",
-                          RedactUrl(url), path, answer->status));
+  return Fail(fmt::format("{}{} answers {}: this is no Tributary, or one of another version", url,
+                          path, answer->status));
 }
 
 }  // namespace tributary

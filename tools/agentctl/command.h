@@ -16,6 +16,7 @@ int Refuse(const std::string& message, int status = kExitUsage);
 
 // Adds a subcommand to `app`; once it has been chosen, `status` says how it went.
 void AddTestConfig(CLI::App& app, int& status);
+void AddCheck(CLI::App& app, int& status);
 void AddRelabel(CLI::App& app, int& status);
 void AddSd(CLI::App& app, int& status);
 void AddScrape(CLI::App& app, int& status);

@@ -13,24 +13,24 @@ namespace tributary {
 namespace {
 
 struct HealthOptions {
-  std::string url = "http://127.0.0.1:9095";
+  AgentAccess agent;
   std::string timeout = "3s";
   bool ready = false;
 };
 
-int CheckHealth(const HealthOptions& options) {
-  const auto url = AgentUrl(options.url);
-  if (!url) return Refuse(url.error().message, kExitUsage);
+int CheckHealth(HealthOptions& options) {
+  if (const Status ready = options.agent.Prepare(); !ready) return Refuse(ready.error().message);
   const auto timeout = ParseDuration(options.timeout);
   if (!timeout || timeout->count() == 0) {
     return Refuse("--timeout: " + (timeout ? "it must be more" : timeout.error().message),
                   kExitUsage);
   }
   const std::string path = options.ready ? "/-/ready" : "/-/healthy";
-  const auto answer = GetFromAgent(*url, path, *timeout);
+  const auto answer = GetFromAgent(options.agent, path, *timeout);
   if (!answer) return Refuse(answer.error().message, kExitBad);
   if (answer->status == 200) return kExitGood;
-  return Refuse(fmt::format("{}{} answers {}", RedactUrl(*url), path, answer->status), kExitBad);
+  return Refuse(fmt::format("{}{} answers {}", RedactUrl(options.agent.url), path, answer->status),
+                kExitBad);
 }
 
 }  // namespace
@@ -41,8 +41,7 @@ void AddHealth(CLI::App& app, int& status) {
       "Check that an agent lives, as a container's health check does. Says nothing if so. Exit "
       "status: 0 it does, 1 it does not or is not ready, 2 wrong usage.");
   auto options = std::make_shared<HealthOptions>();
-  command->add_option("--url", options->url,
-                      "The agent's address (default: http://127.0.0.1:9095).");
+  options->agent.AddOptions(*command);
   command->add_flag("--ready", options->ready,
                     "Check that it has its configuration and log, not only that it lives.");
   command->add_option("--timeout", options->timeout,

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int status = kExitGood;
   AddTestConfig(app, status);
+  AddCheck(app, status);
   AddRelabel(app, status);
   AddSd(app, status);
   AddScrape(app, status);

@@ -15,14 +15,13 @@ namespace tributary {
 namespace {
 
 struct StatusOptions {
-  std::string url = "http://127.0.0.1:9095";
+  AgentAccess agent;
   std::string behind = "1m", timeout = "5s";
   bool json = false;
 };
 
-int ShowStatus(const StatusOptions& options) {
-  const auto url = AgentUrl(options.url);
-  if (!url) return Refuse(url.error().message, kExitUsage);
+int ShowStatus(StatusOptions& options) {
+  if (const Status ready = options.agent.Prepare(); !ready) return Refuse(ready.error().message);
   const auto behind = ParseDuration(options.behind), timeout = ParseDuration(options.timeout);
   if (!behind) return Refuse("--behind: " + behind.error().message, kExitUsage);
   if (!timeout || timeout->count() == 0) {
@@ -30,12 +29,12 @@ int ShowStatus(const StatusOptions& options) {
                   kExitUsage);
   }
   AgentAnswers answers;
-  answers.url = RedactUrl(*url);
+  answers.url = RedactUrl(options.agent.url);
   for (const auto& [path, answer] :
        {std::pair("/api/v1/targets", &answers.targets),
         std::pair("/api/v1/status/remote_write", &answers.remote_write),
         std::pair("/api/v1/status/runtimeinfo", &answers.runtime)}) {
-    auto data = AskAgent(*url, path, *timeout);
+    auto data = AskAgent(options.agent, path, *timeout);
     if (!data) return Refuse(data.error().message, kExitBad);
     *answer = std::move(*data);
   }
@@ -63,8 +62,7 @@ void AddStatus(CLI::App& app, int& status) {
       "healthy, 1 it cannot be reached, a remote fails or is behind, or the disk or a reload "
       "failed, 2 wrong usage.");
   auto options = std::make_shared<StatusOptions>();
-  command->add_option("--url", options->url,
-                      "The agent's address (default: http://127.0.0.1:9095).");
+  options->agent.AddOptions(*command);
   command->add_option("--behind", options->behind,
                       "A remote whose oldest unsent sample is older is behind (default: 1m).");
   command->add_option("--timeout", options->timeout,

@@ -1,6 +1,7 @@
 #include "agent/scrape/target_scraper.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "test/support/catch.h"
 #include "test/unit/agent/scrape/scrape_world.h"
@@ -204,6 +205,95 @@ TEST_CASE(
   CHECK_FALSE(EndsStale(world.Of("m", kA)));
   world.Run(seconds(10));
   CHECK(EndsStale(world.Of("m", kA)));
+}
+
+std::string ManySeries(int count) {
+  std::string page;
+  for (int i = 0; i < count; i++) page += "m" + std::to_string(i) + " 1\n";
+  return page;
+}
+
+TEST_CASE("target scraper: where memory is short new targets wait, and what is known goes on") {
+  std::atomic<ShedStep> step{ShedStep::kNone};
+  OneTarget world;
+  world.environment.shed = &step;
+  world.Start();
+  world.Run(seconds(20));
+  step = ShedStep::kRefuseNew;
+  constexpr char kB[] = "b.test:80";
+  world.Serve(kB, "m 1\n");
+  world.Apply(world.config, {kA, kB});
+  world.Run(seconds(60));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUp);
+  const TargetStatus waiting = world.Status().at(kB);
+  CHECK(waiting.health == TargetStatus::Health::kDown);
+  CHECK(waiting.last_error.find("takes no new targets") != std::string::npos);
+  CHECK(world.environment.stats.shed_targets == 6);
+  CHECK(world.Of("m", kB).empty());
+  step = ShedStep::kGiveBack;
+  world.Run(seconds(20));
+  CHECK(world.Status().at(kB).health == TargetStatus::Health::kUp);
+  CHECK(world.Of("m", kB).size() == 2);
+}
+
+TEST_CASE("target scraper: where memory is short a page with many new series fails, with few not") {
+  std::atomic<ShedStep> step{ShedStep::kNone};
+  OneTarget world;
+  world.environment.shed = &step;
+  world.Serve(kA, ManySeries(100));
+  world.Start();
+  world.Run(seconds(20));
+  step = ShedStep::kRefuseNew;
+  world.Serve(kA, ManySeries(115));
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUp);
+  world.Serve(kA, ManySeries(1000));
+  world.Run(seconds(30));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kDown);
+  CHECK(world.StatusNow().last_error.find("the page has more than 20 new series") !=
+        std::string::npos);
+  CHECK(world.environment.stats.shed_pages == 3);
+  CHECK(EndsStale(world.Of("m0", kA)));
+  CHECK(world.Of("m900", kA).empty());
+  // What it knew is still known: with the old page it goes on, and with the new one once it may.
+  world.Serve(kA, ManySeries(100));
+  world.Run(seconds(10));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUp);
+  step = ShedStep::kNone;
+  world.Serve(kA, ManySeries(1000));
+  world.Run(seconds(10));
+  CHECK(world.Of("m900", kA).size() == 1);
+}
+
+TEST_CASE("target scraper: rules that change where memory is short cost no known series") {
+  std::atomic<ShedStep> step{ShedStep::kNone};
+  OneTarget world;
+  world.environment.shed = &step;
+  world.Serve(kA, ManySeries(100));
+  world.Start();
+  world.Run(seconds(20));
+  step = ShedStep::kThinOut;
+  world.config.honor_labels = !world.config.honor_labels;
+  world.Apply(world.config, {kA});
+  world.Run(seconds(80));
+  CHECK(world.StatusNow().health == TargetStatus::Health::kUp);
+  CHECK(world.environment.stats.shed_pages == 0);
+}
+
+TEST_CASE("target scraper: at the memory limit three of four scrapes are left out") {
+  std::atomic<ShedStep> step{ShedStep::kNone};
+  OneTarget world;
+  world.environment.shed = &step;
+  world.Start();
+  world.Run(seconds(20));
+  step = ShedStep::kThinOut;
+  world.Run(seconds(400));
+  CHECK(world.environment.stats.scrapes == 2 + 10);
+  CHECK(world.environment.stats.shed_scrapes == 30);
+  CHECK(world.StaleMarkers() == 0);
+  step = ShedStep::kNone;
+  world.Run(seconds(100));
+  CHECK(world.environment.stats.scrapes == 2 + 10 + 10);
 }
 
 }  // namespace
