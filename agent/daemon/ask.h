@@ -11,15 +11,35 @@
 
 namespace tributary {
 
-// Runs `question` on the loop. Nullopt if it has not answered in time, or its loop has ended; it may
-// still run later, so what it captures must live on by itself. Not from the loop's own thread.
+// Runs `question` on the loop. Nullopt if it has not answered in time, or its loop has ended; it
+// may still run later, so what it captures must live on by itself. Not from the loop's own thread.
 template <typename Question>
 auto Ask(EventLoop& loop, std::chrono::milliseconds timeout, Question question)
     -> std::optional<decltype(question())> {
   auto promise = std::make_shared<std::promise<decltype(question())>>();
   auto answer = promise->get_future();
-  loop.Post([promise, question = std::move(question)]() mutable { promise->set_value(question()); });
+  loop.Post(
+      [promise, question = std::move(question)]() mutable { promise->set_value(question()); });
   // The loop's end destroys the promise.
+  promise.reset();
+  if (answer.wait_for(timeout) != std::future_status::ready) return std::nullopt;
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return std::nullopt;
+  }
+}
+
+// The same for a question whose answer comes later: `question(answer)` runs on the loop and calls
+// `answer`, a function that can be copied, once. Nullopt too if that is given up.
+template <typename Answer, typename Question>
+std::optional<Answer> AskForLater(EventLoop& loop, std::chrono::milliseconds timeout,
+                                  Question question) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto answer = promise->get_future();
+  loop.Post([promise, question = std::move(question)]() mutable {
+    question([promise](Answer given) { promise->set_value(std::move(given)); });
+  });
   promise.reset();
   if (answer.wait_for(timeout) != std::future_status::ready) return std::nullopt;
   try {

@@ -12,7 +12,8 @@
 
 namespace tributary {
 
-// A problem, or a warning, at a place in a file. line and column count from 1; 0 is 'the file as a whole'.
+// A problem, or a warning, at a place in a file. line and column count from 1; 0 is 'the file as a
+// whole'.
 struct Diagnostic {
   enum class Severity { kError, kWarning };
   Severity severity = Severity::kError;
@@ -21,7 +22,8 @@ struct Diagnostic {
   int column = 0;
   std::string message;  // what is wrong
   std::string hint;     // what to do, or the nearest valid name; may be empty
-  // "prometheus.yml:3:5: error: unknown field 'scrape_intervall' in scrape_config (did you mean 'scrape_interval'?)"
+  // "prometheus.yml:3:5: error: unknown field 'scrape_intervall' in scrape_config (did you mean
+  // 'scrape_interval'?)"
   std::string ToString() const;
 };
 
@@ -33,8 +35,10 @@ struct LoadResult {
 };
 
 struct LoadOptions {
-  // Looks up a variable of the environment for external_labels; nullopt: not set.
+  // Looks up a variable of the environment, for external_labels and `expand_env`; nullopt: not set.
   std::function<std::optional<std::string>(const std::string&)> getenv;
+  // --config.expand-env: %{NAME} in all values (common/config/expand.h).
+  bool expand_env = false;
   // --enable-feature=st-storage: targets are asked first for the format that has start timestamps.
   bool start_timestamps = false;
   // Whether files of credentials and certificates that are missing are errors. They are read at
@@ -42,8 +46,14 @@ struct LoadOptions {
   bool check_files = false;
 };
 
-// Never throws. `path` may be relative; paths inside the files resolve against the folder of the file.
+// Never throws. `path` may be relative; paths inside the files resolve against the folder of the
+// file.
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options = {});
+
+// The same of a text that is no file's. `name` is what messages call it; paths inside it resolve
+// against the working directory.
+LoadResult LoadConfigText(FileSystem& files, const std::string& name, const std::string& text,
+                          const LoadOptions& options = {});
 
 struct RulesResult {
   // Nothing if there is an error among the diagnostics.
