@@ -22,18 +22,18 @@ Agent::Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef>
       logger_(logger),
       workers_(std::move(workers)),
       options_(std::move(options)),
-      config_files_(seams_.files, options_.config_file),
+      config_files_(seams_.files, options_.config_file, options_.load),
       auto_reload_timer_(loop_),
       shutdown_timer_(loop_) {}
 
 Agent::~Agent() = default;
 
-Status Agent::Start() {
+Status Agent::Start(const std::optional<std::string>& text) {
   discovery_ = std::make_unique<Discovery>(
       seams_,
       [this](const std::string& job, std::vector<TargetGroup> groups) { Sync(job, groups); },
       [this](std::string message) { logger_.Warn(message); });
-  Status started = LoadAndApply();
+  Status started = LoadAndApply(text);
   if (started && options_.auto_reload > nanoseconds(0)) {
     auto_reload_timer_.SetAfter(options_.auto_reload, [this] { LookForChanges(); });
   }
@@ -52,23 +52,28 @@ void Agent::LookForChanges() {
   }
 }
 
-Status Agent::Reload() {
+Status Agent::Reload(const std::optional<std::string>& text) {
   if (discovery_ == nullptr) return Fail("the agent is stopping and takes no new configuration");
   logger_.Info("reloading the configuration", {{"file", options_.config_file}});
-  Status reloaded = LoadAndApply();
-  if (reloaded) {
-    logger_.Info("the new configuration is in force", {{"file", options_.config_file}});
-  } else {
-    logger_.Error("the new configuration is refused, the old one stays in force",
-                  {{"file", options_.config_file}, {"err", reloaded.error().message}});
-  }
-  return reloaded;
+  Status reloaded = LoadAndApply(text);
+  if (!reloaded) return RefuseReload(std::move(reloaded.error().message));
+  logger_.Info("the new configuration is in force", {{"file", options_.config_file}});
+  return {};
 }
 
-Status Agent::LoadAndApply() {
+Status Agent::RefuseReload(std::string error) {
+  last_reload_succeeded_ = false;
+  logger_.Error("the new configuration is refused, the old one stays in force",
+                {{"file", options_.config_file}, {"err", error}});
+  return Fail(std::move(error));
+}
+
+Status Agent::LoadAndApply(const std::optional<std::string>& text) {
   // What changes while it is loaded is to be noticed later.
   if (options_.auto_reload > nanoseconds(0)) static_cast<void>(config_files_.Changed());
-  LoadResult loaded = LoadConfig(seams_.files, options_.config_file, options_.load);
+  LoadResult loaded = text
+                          ? LoadConfigText(seams_.files, options_.config_file, *text, options_.load)
+                          : LoadConfig(seams_.files, options_.config_file, options_.load);
   std::string errors;
   for (const Diagnostic& diagnostic : loaded.diagnostics) {
     if (diagnostic.severity == Diagnostic::Severity::kWarning) {

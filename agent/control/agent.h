@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct AgentOptions {
   std::string config_file;
   std::string hostname;  // spreads the scrapes of replicas
   LoadOptions load;
-  // How often to look whether the file has changed, and to reload it then; 0: never.
+  // How often to look whether the file has changed, and to reload it then; 0: never, and where the
+  // configuration is no file.
   nanoseconds auto_reload{0};
 };
 
@@ -45,11 +47,14 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Loads the configuration and begins. The error has every diagnostic, a line each.
-  Status Start();
-  // Loads the file anew. What it says is applied whole, or, with an error, nothing of it. An error
-  // once Shutdown was called.
-  Status Reload();
+  // Loads the configuration and begins. The error has every diagnostic, a line each. `text`: the
+  // configuration itself where it is no file (fetched_config.h); config_file is its name then.
+  Status Start(const std::optional<std::string>& text = std::nullopt);
+  // Loads the file, or the text, anew. What it says is applied whole, or, with an error, nothing of
+  // it. An error once Shutdown was called.
+  Status Reload(const std::optional<std::string>& text = std::nullopt);
+  // The reload has failed before there was anything to load: says so. The error again.
+  Status RefuseReload(std::string error);
   // Scrapes no more, sends what is in the logs, and runs `done` when that is delivered or
   // `deadline` has passed; `drained` tells which.
   void Shutdown(nanoseconds deadline, std::function<void(bool drained)> done);
@@ -75,7 +80,7 @@ class Agent {
 
   // What was not delivered goes to disk, if that takes it soon.
   void Flush(std::function<void()> done);
-  Status LoadAndApply();
+  Status LoadAndApply(const std::optional<std::string>& text);
   void LookForChanges();
   void Apply(std::shared_ptr<const Config> config);
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);

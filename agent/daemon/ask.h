@@ -30,4 +30,23 @@ auto Ask(EventLoop& loop, std::chrono::milliseconds timeout, Question question)
   }
 }
 
+// The same for a question whose answer comes later: `question(answer)` runs on the loop and calls
+// `answer`, a function that can be copied, once. Nullopt too if that is given up.
+template <typename Answer, typename Question>
+std::optional<Answer> AskForLater(EventLoop& loop, std::chrono::milliseconds timeout,
+                                  Question question) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto answer = promise->get_future();
+  loop.Post([promise, question = std::move(question)]() mutable {
+    question([promise](Answer given) { promise->set_value(std::move(given)); });
+  });
+  promise.reset();
+  if (answer.wait_for(timeout) != std::future_status::ready) return std::nullopt;
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace tributary

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "agent/control/agent.h"
+#include "agent/control/fetched_config.h"
 #include "agent/daemon/ask.h"
 #include "agent/daemon/resident_memory.h"
 #include "agent/memory/memory_guard.h"
@@ -109,6 +110,9 @@ class Daemon {
  private:
   bool TakeStorage();
   bool StartWorkers();
+  // Nullopt: told to stop before the configuration was there.
+  std::optional<Status> StartAgent();
+  void Reload(FetchedConfig::Done done);
   // Asks each worker, one after the other; false: one does not answer.
   template <typename Answer>
   bool AskWorkers(const std::function<Answer(const Worker&)>& question,
@@ -139,6 +143,7 @@ class Daemon {
   std::unique_ptr<FileLock> lock_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
+  std::unique_ptr<FetchedConfig> fetched_;  // null: the configuration is a file
   std::unique_ptr<WebAccess> access_;  // null: no --web.config.file
   const std::shared_ptr<WebCounters> web_counters_ = std::make_shared<WebCounters>();
   std::unique_ptr<WebServer> web_;
@@ -166,7 +171,7 @@ void Daemon::OnSignal() {
   signalfd_siginfo info;
   while (read(signals_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
     if (info.ssi_signo == SIGHUP) {
-      if (!stopping_) static_cast<void>(agent_->Reload());  // has logged what was wrong
+      if (!stopping_) Reload([](const Status&) {});  // has been logged
     } else {
       Stop(fmt::format("signal {}", strsignal(static_cast<int>(info.ssi_signo))));
     }
@@ -180,6 +185,7 @@ void Daemon::Stop(const std::string& why) {
     return loop_.Stop();
   }
   stopping_ = true;
+  if (fetched_ != nullptr) fetched_->Stop();
   logger_.Info("stopping: no more scrapes, unsent samples are delivered",
                {{"by", why}, {"deadline", FormatDuration(options_.shutdown_deadline)}});
   agent_->Shutdown(options_.shutdown_deadline, [this](bool drained) {
@@ -281,8 +287,9 @@ Result<std::string> Daemon::MetricsPage() {
       },
       [](bool) {});
   if (!answered) return Fail("a worker does not answer");
-  auto by_agent = Ask(loop_, kAnswerMax, [page, agent = agent_.get()] {
+  auto by_agent = Ask(loop_, kAnswerMax, [page, agent = agent_.get(), fetched = fetched_.get()] {
     agent->Collect(*page);
+    if (fetched != nullptr) fetched->Collect(*page);
     return true;
   });
   if (!by_agent) return Fail("the control thread does not answer");
@@ -380,7 +387,8 @@ bool Daemon::StartWeb() {
   handlers.flags = [this] { return options_.flags; };
   handlers.runtime_info = [this] { return Info(); };
   handlers.reload = [this]() -> Status {
-    auto result = Ask(loop_, kReloadMax, [agent = agent_.get()] { return agent->Reload(); });
+    auto result = AskForLater<Status>(
+        loop_, kReloadMax, [this](FetchedConfig::Done done) { Reload(std::move(done)); });
     if (!result) return Fail("the control thread does not answer");
     return *result;
   };
@@ -409,6 +417,23 @@ void Daemon::StopWeb() {
   closer.join();
 }
 
+std::optional<Status> Daemon::StartAgent() {
+  if (fetched_ == nullptr) return agent_->Start();
+  logger_.Info("fetching the configuration", {{"from", options_.config_file}});
+  std::optional<Status> started;
+  fetched_->Start([this, &started](Status result) {
+    started = std::move(result);
+    loop_.Stop();
+  });
+  loop_.Run();
+  return started;
+}
+
+void Daemon::Reload(FetchedConfig::Done done) {
+  if (fetched_ != nullptr) return fetched_->Reload(std::move(done));
+  done(agent_->Reload());
+}
+
 int Daemon::Run() {
   LimitFreeMemory();
   // Before any thread is started, so that all of them have the signals blocked.
@@ -424,18 +449,30 @@ int Daemon::Run() {
   agent_options.config_file = options_.config_file;
   agent_options.hostname = Hostname();
   agent_options.load.start_timestamps = options_.start_timestamps;
-  agent_options.auto_reload = options_.auto_reload;
+  const bool fetches = !options_.config_location.is_file();
+  if (!fetches) agent_options.auto_reload = options_.auto_reload;
+  agent_options.load.expand_env = options_.expand_env;
   agent_options.load.getenv = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
-  agent_ = std::make_unique<Agent>(DiscoverySeams{loop_, files_, http_, dns_}, logger_,
-                                   std::move(workers), agent_options);
-  if (auto started = agent_->Start(); !started) {
+  const DiscoverySeams seams{loop_, files_, http_, dns_};
+  agent_ = std::make_unique<Agent>(seams, logger_, std::move(workers), agent_options);
+  if (fetches) {
+    fetched_ = std::make_unique<FetchedConfig>(seams, logger_, *agent_, options_.config_location,
+                                               agent_options.load, options_.auto_reload);
+  }
+  const std::optional<Status> started = StartAgent();
+  if (!started) {
+    workers_.clear();
+    logger_.Info("stopped before there was a configuration");
+    return 0;
+  }
+  if (!*started) {
     // For people at a terminal: every problem on a line of its own.
-    std::cerr << started.error().message << "\n";
+    std::cerr << started->error().message << "\n";
     logger_.Error("the configuration cannot be used", {{"file", options_.config_file}});
     return 2;
   }

@@ -169,9 +169,15 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
       "Documentation: docs/operating.md, docs/configuration.md"};
   app.set_version_flag("--version",
                        fmt::format("tributary, version {} (revision: {})", Version(), Revision()));
-  app.add_option("--config.file", options.config_file,
-                 "The configuration file, Prometheus' own format")
+  app.add_option(
+         "--config.file", options.config_file,
+         "The configuration file, Prometheus' own format; or what the agent fetches itself: "
+         "env:VARIABLE, ssm:PARAMETER, s3://BUCKET/KEY")
       ->capture_default_str();
+  app.add_flag(
+      "--config.expand-env", options.expand_env,
+      "Replace %{NAME} and %{NAME:-default} in all values of the configuration by variables "
+      "of the environment");
   app.add_option("--web.listen-address", options.listen_address,
                  "Where to serve the API, /metrics and the UI: host:port")
       ->capture_default_str();
@@ -222,6 +228,12 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
     return std::nullopt;
   }
   std::string problem = EnableFeatures(features, options, reload);
+  auto location = ParseConfigLocation(options.config_file);
+  if (!location) {
+    problem = "--config.file: " + location.error().message;
+  } else {
+    options.config_location = *std::move(location);
+  }
   if (problem.empty()) problem = reload.Apply(options);
   if (problem.empty()) problem = storage.Apply(options);
   if (problem.empty()) problem = ApplyMemoryLimit(memory_limit, options);
@@ -235,6 +247,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   options.log_format = format == "json" ? Logger::Format::kJson : Logger::Format::kLogfmt;
   options.flags = {{"config.auto-reload", reload.automatic ? "true" : "false"},
                    {"config.auto-reload-interval", reload.interval},
+                   {"config.expand-env", options.expand_env ? "true" : "false"},
                    {"config.file", options.config_file},
                    {"enable-feature", fmt::format("{}", fmt::join(features, ","))},
                    {"log.format", format},

@@ -9,11 +9,14 @@
 
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
+#include "common/config_source/location.h"
 
 namespace tributary {
 
 struct DaemonOptions {
   std::string config_file = "prometheus.yml";
+  ConfigLocation config_location;  // what config_file says
+  bool expand_env = false;
   std::string listen_address = "127.0.0.1:9095";
   std::string storage_path = "data-tributary";
   uint32_t workers = 1;

@@ -75,17 +75,18 @@ class AwsApiClient::Call : private HttpHandler {
  private:
   void Send(const AwsIdentity& identity) {
     client_.region_ = identity.region;
-    Result<std::string> url = client_.UrlOf(request_.service, identity.region);
+    Result<std::string> url = client_.UrlOf(request_, identity.region);
     if (!url) return FinishLater(Kind::kCredentials, url.error().message);
     HttpRequest request;
-    request.method = "POST";
+    request.method = request_.method;
     request.url = *std::move(url);
     request.headers = request_.headers;
     request.headers.push_back({"User-Agent", "Tributary/" + std::string(Version())});
-    request.body = body_to_send_;
+    if (!body_to_send_->empty()) request.body = body_to_send_;
     request.timeout = kTimeout;
-    SignRequest(request, {"Content-Type", "X-Amz-Target"}, identity.credentials,
-                {identity.region, request_.service}, client_.clock_.Now());
+    SignRequest(request, {"Content-Type", "X-Amz-Target", "X-Amz-Content-Sha256"},
+                identity.credentials, {identity.region, request_.service, !request_.bucket.empty()},
+                client_.clock_.Now());
     access_key_id_ = identity.credentials.access_key_id;
     hidden_ = {identity.credentials.secret_access_key, identity.credentials.session_token};
     status_ = 0;
@@ -203,7 +204,19 @@ void AwsApiClient::OnFetched() {
   for (Call* call : waiting) call->Begin();
 }
 
-Result<std::string> AwsApiClient::UrlOf(const std::string& service, const std::string& region) {
+Result<std::string> AwsApiClient::UrlOf(const AwsApiRequest& request, const std::string& region) {
+  Result<std::string> endpoint = EndpointOf(request.service, region);
+  if (!endpoint || request.bucket.empty()) return endpoint;
+  const Result<std::string> usual = AwsServiceUrl(request.service, region);
+  if (usual && *endpoint == *usual + "/" && request.bucket.find('.') == std::string::npos) {
+    endpoint->insert(endpoint->find("://") + 3, request.bucket + ".");
+    return *endpoint + request.path;
+  }
+  return *endpoint + request.bucket + "/" + request.path;
+}
+
+Result<std::string> AwsApiClient::EndpointOf(const std::string& service,
+                                             const std::string& region) {
   std::string& known = urls_[service + " " + region];
   if (!known.empty()) return known;
   std::string url;

@@ -6,6 +6,10 @@
 // where the clock was found to be wrong, and once where credentials have expired, with new ones.
 // Each time has 30 s; an answer has 64 MiB at most.
 //
+// S3's buckets stand in the host's name, but in the path where the endpoint is configured (what is
+// found there, as MinIO, seldom has names for buckets) or where a bucket's name has a dot, which no
+// certificate covers.
+//
 // One thread (the loop's). Errors are without secrets. Loop, transport, file system and counters
 // must outlive the client.
 #pragma once
@@ -59,7 +63,8 @@ class AwsApiClient {
   using CallId = uint64_t;
 
   void OnFetched();
-  Result<std::string> UrlOf(const std::string& service, const std::string& region);
+  Result<std::string> UrlOf(const AwsApiRequest& request, const std::string& region);
+  Result<std::string> EndpointOf(const std::string& service, const std::string& region);
   void CountFailures();
   void Finish(CallId id, AwsResult<std::string> body);
 

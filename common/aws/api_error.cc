@@ -72,6 +72,7 @@ Words WordsOfXml(const std::string& body) {
   if (!root) return {};
   const XmlElement* errors = root->Find("Errors");
   const XmlElement* error = errors == nullptr ? root->Find("Error") : errors->Find("Error");
+  if (root->name == "Error") error = &*root;  // of S3
   if (error == nullptr) return {};
   return {error->Text("Code"), error->Text("Message")};
 }

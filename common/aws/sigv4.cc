@@ -200,7 +200,7 @@ void SignRequest(HttpRequest& request, const std::vector<std::string>& names,
                  const AwsCredentials& credentials, const SigningScope& scope, TimestampMs now) {
   const std::optional<HttpUrl> url = ParseHttpUrl(request.url);
   if (!url) return;
-  request.url = NormalUrl(request.url);
+  if (!scope.path_as_is) request.url = NormalUrl(request.url);
   const UrlParts parts = Split(request.url);
 
   const std::string date = AmzDate(now);
@@ -223,7 +223,9 @@ void SignRequest(HttpRequest& request, const std::vector<std::string>& names,
     signed_names += (signed_names.empty() ? "" : ";") + name;
   }
   // Escaped a second time, as all services but S3 want it.
-  const std::string path = parts.path.empty() ? "/" : EscapeBytes(parts.path, "/");
+  const std::string path = parts.path.empty() ? "/"
+                           : scope.path_as_is ? std::string(parts.path)
+                                              : EscapeBytes(parts.path, "/");
   const std::string canonical = request.method + "\n" + path + "\n" + std::string(parts.query) +
                                 "\n" + lines + "\n" + signed_names + "\n" +
                                 Hex(Sha256(request.body == nullptr ? "" : *request.body));

@@ -3,15 +3,23 @@
 #include <utility>
 
 #include "common/base/hash.h"
+#include "common/config/expand.h"
 #include "common/config/reader.h"
 #include "common/yaml/yaml.h"
 
 namespace tributary {
 namespace {
 
-std::vector<std::string> PatternsIn(const std::string& text, const std::string& folder) {
+std::vector<std::string> PatternsIn(const std::string& text, const std::string& folder,
+                                    const LoadOptions& options) {
   std::vector<std::string> patterns;
-  for (const YamlEntry& entry : ParseYaml(text).root.map) {
+  YamlNode root = ParseYaml(text).root;
+  if (options.expand_env) {
+    std::vector<Diagnostic> ignored;  // the loader tells them
+    CheckContext context("", ignored);
+    ExpandVariables(root, options, context);
+  }
+  for (const YamlEntry& entry : root.map) {
     if (entry.key != "scrape_config_files") continue;
     for (const YamlNode& pattern : entry.value.list) {
       patterns.push_back(ResolvePath(folder, pattern.text));
@@ -23,17 +31,23 @@ std::vector<std::string> PatternsIn(const std::string& text, const std::string& 
 }  // namespace
 
 Result<bool> ConfigFiles::Changed() {
-  const Result<uint64_t> now = Read();
+  const Result<std::string> main = files_.ReadFile(path_);
+  if (!main) return tl::unexpected(main.error());
+  return Compare(*main, FolderOf(path_));
+}
+
+Result<bool> ConfigFiles::Changed(const std::string& main) { return Compare(main, "."); }
+
+Result<bool> ConfigFiles::Compare(const std::string& main, const std::string& folder) {
+  const Result<uint64_t> now = Read(main, folder);
   if (!now) return tl::unexpected(now.error());
   return std::exchange(seen_, *now) != *now;
 }
 
-Result<uint64_t> ConfigFiles::Read() {
-  const Result<std::string> main = files_.ReadFile(path_);
-  if (!main) return tl::unexpected(main.error());
-  const uint64_t hash = StableHash(*main);
+Result<uint64_t> ConfigFiles::Read(const std::string& main, const std::string& folder) {
+  const uint64_t hash = StableHash(main);
   if (hash != main_) {
-    patterns_ = PatternsIn(*main, FolderOf(path_));
+    patterns_ = PatternsIn(main, folder, options_);
     main_ = hash;
   }
   // Of names too: a file that has another one gives its jobs another place.

@@ -22,7 +22,8 @@ without running it.
 - Durations are `30s`, `5m`, `1h30m`, `1d`; units from long to short are y, w, d, h, m, s, ms. Sizes
   are `512KB`, `64MB`, `1.5GB`, powers of 1024.
 - Relative file names are resolved against the folder of the file that names them.
-- Environment variables are expanded in `external_labels` and nowhere else.
+- Environment variables are expanded in `external_labels`, and with `--config.expand-env` in all
+  values (operating.md).
 - As in Prometheus, a field that is there but has no value is zero or empty, not its default.
 - Secrets are never shown: not in messages, logs or the printed configuration.
 

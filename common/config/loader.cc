@@ -10,6 +10,7 @@
 #include "common/base/hash.h"
 #include "common/config/checks.h"
 #include "common/config/dump.h"
+#include "common/config/expand.h"
 #include "common/config/reader.h"
 #include "common/config/resolve.h"
 #include "common/yaml/yaml.h"
@@ -50,11 +51,14 @@ class Loader {
  public:
   Loader(FileSystem& files, const LoadOptions& options) : files_(files), options_(options) {}
 
-  LoadResult Load(const std::string& path);
+  // `text`: of the main file if it is not to be read; null: it is.
+  LoadResult Load(const std::string& path, const std::string* text);
 
  private:
   // One file as a section; nothing if it cannot be read as one at all.
   std::optional<SectionValue> ReadFile(const std::string& path, const Section& section);
+  std::optional<SectionValue> ReadText(const std::string& name, const std::string& text,
+                                       const std::string& folder, const Section& section);
   void ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeConfig>& jobs,
                              CheckContext& main);
   void ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& context,
@@ -81,9 +85,16 @@ std::optional<SectionValue> Loader::ReadFile(const std::string& path, const Sect
     return std::nullopt;
   }
   read_.push_back(path);
-  std::optional<YamlNode> root = ParseFile(*text, context);
+  return ReadText(path, *text, FolderOf(path), section);
+}
+
+std::optional<SectionValue> Loader::ReadText(const std::string& name, const std::string& text,
+                                             const std::string& folder, const Section& section) {
+  CheckContext context(name, diagnostics_);
+  std::optional<YamlNode> root = ParseFile(text, context);
   if (!root) return std::nullopt;
-  return ReadSection(*root, section, FolderOf(path), context);
+  if (options_.expand_env) ExpandVariables(*root, options_, context);
+  return ReadSection(*root, section, folder, context);
 }
 
 void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& context,
@@ -162,10 +173,11 @@ void Loader::NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& 
   }
 }
 
-LoadResult Loader::Load(const std::string& path) {
+LoadResult Loader::Load(const std::string& path, const std::string* text) {
   LoadResult result;
   auto config = std::make_shared<Config>();
-  std::optional<SectionValue> file = ReadFile(path, FileSection());
+  std::optional<SectionValue> file =
+      text == nullptr ? ReadFile(path, FileSection()) : ReadText(path, *text, ".", FileSection());
   if (file) {
     CheckContext context(path, diagnostics_);
     global_ = *file->Sub("global");
@@ -222,7 +234,12 @@ std::string Diagnostic::ToString() const {
 }
 
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options) {
-  return Loader(files, options).Load(path);
+  return Loader(files, options).Load(path, nullptr);
+}
+
+LoadResult LoadConfigText(FileSystem& files, const std::string& name, const std::string& text,
+                          const LoadOptions& options) {
+  return Loader(files, options).Load(name, &text);
 }
 
 RulesResult LoadRelabelRules(FileSystem& files, const std::string& path,

@@ -35,8 +35,10 @@ struct LoadResult {
 };
 
 struct LoadOptions {
-  // Looks up a variable of the environment for external_labels; nullopt: not set.
+  // Looks up a variable of the environment, for external_labels and `expand_env`; nullopt: not set.
   std::function<std::optional<std::string>(const std::string&)> getenv;
+  // --config.expand-env: %{NAME} in all values (common/config/expand.h).
+  bool expand_env = false;
   // --enable-feature=st-storage: targets are asked first for the format that has start timestamps.
   bool start_timestamps = false;
   // Whether files of credentials and certificates that are missing are errors. They are read at
@@ -47,6 +49,11 @@ struct LoadOptions {
 // Never throws. `path` may be relative; paths inside the files resolve against the folder of the
 // file.
 LoadResult LoadConfig(FileSystem& files, const std::string& path, const LoadOptions& options = {});
+
+// The same of a text that is no file's. `name` is what messages call it; paths inside it resolve
+// against the working directory.
+LoadResult LoadConfigText(FileSystem& files, const std::string& name, const std::string& text,
+                          const LoadOptions& options = {});
 
 struct RulesResult {
   // Nothing if there is an error among the diagnostics.

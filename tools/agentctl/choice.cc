@@ -11,6 +11,7 @@
 
 #include "agent/discovery/discovery.h"
 #include "common/config/suggest.h"
+#include "common/config_source/config_fetch.h"
 #include "common/dns/cares_transport.h"
 #include "common/event/system_event_loop.h"
 #include "common/http/system_transport.h"
@@ -85,7 +86,34 @@ std::optional<std::vector<TargetGroup>> DiscoverGroups(FileSystem& files, const 
   return groups;
 }
 
+// How long fetching a configuration may take.
+constexpr nanoseconds kFetchMax = seconds(20);
+
+Result<std::string> FetchConfigText(FileSystem& files, const ConfigLocation& location) {
+  SystemEventLoop loop;
+  CurlTransport http(loop, {});
+  ConfigFetch fetch(
+      loop, http, files, [](const char* name) { return std::getenv(name); }, location);
+  Result<std::string> got = Fail("");
+  fetch.Start(kFetchMax, [&](Result<std::string> text) {
+    got = std::move(text);
+    loop.Stop();
+  });
+  loop.Run();
+  return got;
+}
+
+// Whether the command line has asked for it. A process runs one command.
+bool expand_env = false;
+
 }  // namespace
+
+void AddExpandEnv(CLI::App& command) {
+  command.add_flag(
+      "--config.expand-env", expand_env,
+      "As the agent's: replace %{NAME} and %{NAME:-default} in all values by variables "
+      "of the environment.");
+}
 
 LoadResult LoadConfigFile(FileSystem& files, const std::string& path, bool check_files) {
   LoadOptions options;
@@ -95,7 +123,19 @@ LoadResult LoadConfigFile(FileSystem& files, const std::string& path, bool check
     if (value == nullptr) return std::nullopt;
     return value;
   };
-  return LoadConfig(files, path, options);
+  options.expand_env = expand_env;
+  const auto location = ParseConfigLocation(path);
+  if (location && location->is_file()) return LoadConfig(files, path, options);
+  const Result<std::string> text =
+      location ? FetchConfigText(files, *location) : Fail(location.error().message);
+  if (text) return LoadConfigText(files, path, *text, options);
+  std::string why = text.error().message;
+  if (why.starts_with(path + ": ")) why.erase(0, path.size() + 2);
+  LoadResult result;
+  result.unreadable = true;
+  result.diagnostics.push_back(
+      {Diagnostic::Severity::kError, path, 0, 0, "cannot be read: " + why, ""});
+  return result;
 }
 
 void PrintDiagnostics(const std::vector<Diagnostic>& diagnostics) {

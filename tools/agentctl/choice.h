@@ -8,11 +8,14 @@
 
 #include "agent/target/target.h"
 #include "common/config/loader.h"
+#include "tools/agentctl/command.h"
 
 namespace tributary {
 
-// With this process' environment.
+// With this process' environment. `path` may be what the agent fetches (common/config_source).
 LoadResult LoadConfigFile(FileSystem& files, const std::string& path, bool check_files = false);
+// Adds --config.expand-env, which LoadConfigFile and ReadConfig then heed.
+void AddExpandEnv(CLI::App& command);
 void PrintDiagnostics(const std::vector<Diagnostic>& diagnostics);
 
 // Null, and `status` set, if there is no valid configuration.

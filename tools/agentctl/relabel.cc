@@ -283,6 +283,7 @@ void AddRelabel(CLI::App& app, int& status) {
       "something cannot be read.");
   auto options = std::make_shared<RelabelOptions>();
   command->add_option("--config", options->config, "The agent's configuration file.");
+  AddExpandEnv(*command);
   command->add_option("--job", options->job,
                       "Take the relabel_configs of this job; without labels given, on the targets "
                       "that are discovered for it now.");
@@ -316,6 +317,7 @@ void AddSd(CLI::App& app, int& status) {
   auto options = std::make_shared<RelabelOptions>();
   options->steps = false;
   command->add_option("--config", options->config, "The agent's configuration file.")->required();
+  AddExpandEnv(*command);
   command->add_option("--job", options->job, "The job.")->required();
   command->add_option("--target", options->target, "Only targets with this in their address.");
   command->add_flag("--json", options->json, "Report as JSON.");

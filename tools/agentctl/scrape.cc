@@ -140,6 +140,7 @@ void AddScrape(CLI::App& app, int& status) {
       "URL", options->url,
       "What to scrape, with the defaults of a job: 127.0.0.1:9100, or a whole URL.");
   command->add_option("--config", options->config, "The agent's configuration file.");
+  AddExpandEnv(*command);
   command->add_option("--job", options->job, "Scrape a target of this job.");
   command->add_option("--target", options->target,
                       "The target with this in its address, if the job has several.");

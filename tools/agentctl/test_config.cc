@@ -51,8 +51,12 @@ void AddTestConfig(CLI::App& app, int& status) {
       "Check configuration files. Exit status: 0 all are good, 1 one is invalid, 2 wrong usage or "
       "one cannot be read.");
   auto options = std::make_shared<TestConfigOptions>();
-  command->add_option("FILE", options->files, "Configuration files.")->required();
+  command
+      ->add_option("FILE", options->files,
+                   "Configuration files; also env:VARIABLE, ssm:PARAMETER, s3://BUCKET/KEY.")
+      ->required();
   command->add_flag("--json", options->json, "Report as JSON.");
+  AddExpandEnv(*command);
   command->callback([options, &status] { status = TestConfig(*options); });
 }
 

@@ -94,6 +94,7 @@ def manifests_text():
 
 
 def configurations(items, node="node-1", shard=0):
-    """The configuration files of the agents, as their init containers write them: {name of the ConfigMap: text}."""
-    return {item["metadata"]["name"]: item["data"]["agent.yml"].replace("@NODE_NAME@", node).replace("@SHARD@", str(shard))
+    """The configuration files of the agents, as their agents read them: {name of the ConfigMap: text}."""
+    return {item["metadata"]["name"]: item["data"]["agent.yml"].replace("%{NODE_NAME}", node)
+            .replace("%{POD_NAME}", f"tributary-cluster-{shard}")
             for item in items if item["kind"] == "ConfigMap"}

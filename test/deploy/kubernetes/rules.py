@@ -166,7 +166,7 @@ def local(items):
         for job in yaml.safe_load(text)["scrape_configs"] or []:
             for config in job.get("kubernetes_sd_configs", []) if kind == "node" else []:
                 fields = [selector.get("field") for selector in config.get("selectors", [])]
-                if fields not in (["spec.nodeName=@NODE_NAME@"], ["metadata.name=@NODE_NAME@"]):
+                if fields not in (["spec.nodeName=%{NODE_NAME}"], ["metadata.name=%{NODE_NAME}"]):
                     yield f"{name}: {job['job_name']} looks beyond its node"
             moduli = [rule["modulus"] for rule in job.get("relabel_configs", []) if rule.get("action") == "hashmod"]
             if kind == "cluster" and moduli != ([] if shards == [1] else shards):

@@ -255,7 +255,7 @@ class ApiServer(Case):
             self.assertEqual(code, 200, answer)
 
     def run_agent(self, kind, expected):
-        """Starts the agent as its pod would: its init container's command, its flags, its account. Its targets have to be
+        """Starts the agent as its pod would: its flags, its account. Its targets have to be
         those expected, all up, with these labels besides job; what it scraped has to arrive."""
         folder = tempfile.mkdtemp(dir=self.folder.name)
         remote = world.Pages("127.0.0.1", 39090)
@@ -263,13 +263,9 @@ class ApiServer(Case):
         status, config = self.api("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/tributary-{kind}")
         self.assertEqual(status, 200, config)
         text = config["data"]["agent.yml"].replace("https://prometheus.example.org", "http://127.0.0.1:39090")
-        with open(os.path.join(folder, "template.yml"), "w", encoding="utf-8") as file:
+        with open(os.path.join(folder, "agent.yml"), "w", encoding="utf-8") as file:
             file.write(text.replace("scrape_interval: 30s", "scrape_interval: 1s"))
         pod = next(pod for name, pod, _ in workloads(objects(TEXT)) if name.endswith(kind))
-        command = pod["initContainers"][0]["args"][0]
-        command = command.replace("/template/agent.yml", f"{folder}/template.yml").replace("/config/", folder + "/")
-        subprocess.run(["sh", "-ec", command], check=True, env={"NODE_NAME": "node-1", "POD_NAME": "tributary-cluster-0",
-                                                               "PATH": os.environ["PATH"]})
         os.makedirs(ACCOUNT, exist_ok=True)
         for name, value in (("token", self.tokens[kind]), ("ca.crt", read(self.world.ca)), ("namespace", NAMESPACE)):
             with open(os.path.join(ACCOUNT, name), "w", encoding="utf-8") as file:
@@ -278,7 +274,8 @@ class ApiServer(Case):
                      for argument in pod["containers"][0]["args"]]
         with open(os.path.join(folder, "stderr"), "w", encoding="utf-8") as log:
             agent = subprocess.Popen([built("tributary"), *arguments], stderr=log, env={
-                "KUBERNETES_SERVICE_HOST": world.API, "KUBERNETES_SERVICE_PORT": str(world.PORT)})
+                "KUBERNETES_SERVICE_HOST": world.API, "KUBERNETES_SERVICE_PORT": str(world.PORT), "NODE_NAME": "node-1",
+                "POD_NAME": "tributary-cluster-0"})
         self.addCleanup(agent.kill)
         found, deadline = {}, time.monotonic() + 30
         while time.monotonic() < deadline and agent.poll() is None:

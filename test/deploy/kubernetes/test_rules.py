@@ -45,7 +45,7 @@ BROKEN = {
         lambda o: agent(o)["securityContext"].update(allowPrivilegeEscalation=True),
         lambda o: agent(o)["securityContext"]["capabilities"].update(add=["SYS_PTRACE"]),
         lambda o: drop(agent(o)["securityContext"], "readOnlyRootFilesystem"),
-        lambda o: pod(o)["initContainers"][0]["securityContext"].update(runAsUser=0),
+        lambda o: pod(o)["containers"][0]["securityContext"].update(runAsUser=0),
     ],
     "bounded": [
         lambda o: drop(agent(o)["resources"], "limits"),
@@ -79,7 +79,7 @@ BROKEN = {
         lambda o: find(o, "ClusterRole", "node")["rules"].pop(),
     ],
     "local": [
-        lambda o: config(o, "node", "spec.nodeName=@NODE_NAME@", "status.phase=Running"),
+        lambda o: config(o, "node", "spec.nodeName=%{NODE_NAME}", "status.phase=Running"),
         lambda o: find(o, "StatefulSet")["spec"].update(replicas=2),
     ],
 }

@@ -28,15 +28,20 @@ remote_write:
   action: labelmap
 {{- end }}
 
-{{- /* Keeps this shard's share of the targets. One shard has them all. */ -}}
+{{- /* Keeps this shard's share of the targets: its number ends the pod's name. One shard has them all. */ -}}
 {{- define "tributary.shard" -}}
 {{- if gt (int .Values.cluster.shards) 1 -}}
 - source_labels: [__address__]
   modulus: {{ .Values.cluster.shards }}
   target_label: __tmp_shard
   action: hashmod
+- target_label: __tmp_own
+  replacement: "%{POD_NAME}"
+- source_labels: [__tmp_own]
+  regex: .*-(\d+)
+  target_label: __tmp_own
 - source_labels: [__tmp_shard]
-  regex: "@SHARD@"
-  action: keep
+  target_label: __tmp_own
+  action: keepequal
 {{- end }}
 {{- end }}

@@ -45,27 +45,8 @@ spec:
     fsGroup: 65534
     fsGroupChangePolicy: OnRootMismatch
     seccompProfile: {type: RuntimeDefault}
+  {{- if eq $own.persistence "hostPath" }}
   initContainers:
-    # The configuration has no variables: the names are written into it.
-    - name: configure
-      image: {{ $values.initImage }}
-      command: [sh, -ec]
-      args:
-        - sed "s/@NODE_NAME@/$NODE_NAME/g; s/@SHARD@/${POD_NAME##*-}/g" /template/agent.yml >/config/agent.yml
-      env:
-        - name: NODE_NAME
-          valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
-        - name: POD_NAME
-          valueFrom: {fieldRef: {fieldPath: metadata.name}}
-      resources:
-        requests: {cpu: 10m, memory: 16Mi}
-        limits: {memory: 32Mi}
-      securityContext:
-        {{- include "tributary.restricted" . | nindent 8 }}
-      volumeMounts:
-        - {name: template, mountPath: /template, readOnly: true}
-        - {name: config, mountPath: /config}
-    {{- if eq $own.persistence "hostPath" }}
     # Kubelets make the folder as root; the agent is not.
     - name: own-folder
       image: {{ $values.initImage }}
@@ -80,13 +61,14 @@ spec:
         capabilities: {drop: [ALL], add: [CHOWN]}
       volumeMounts:
         - {name: data, mountPath: /data}
-    {{- end }}
+  {{- end }}
   containers:
     - name: tributary
       image: {{ include "tributary.image" .root }}
       imagePullPolicy: {{ $values.image.pullPolicy }}
       args:
         - --config.file=/etc/tributary/agent.yml
+        - --config.expand-env
         - --web.listen-address={{ $values.listen }}:9095
         - --storage.path=/data/log
         - --storage.retention.size={{ include "tributary.retention" $own.size }}
@@ -95,6 +77,12 @@ spec:
         {{- range $values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
+      # What the configuration calls %{NODE_NAME} and %{POD_NAME}.
+      env:
+        - name: NODE_NAME
+          valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+        - name: POD_NAME
+          valueFrom: {fieldRef: {fieldPath: metadata.name}}
       ports:
         - {name: http, containerPort: 9095}
       readinessProbe:
@@ -118,11 +106,9 @@ spec:
         - {name: secret, mountPath: /etc/tributary-secret, readOnly: true}
         {{- end }}
   volumes:
-    - name: template
+    - name: config
       configMap:
         name: {{ include "tributary.name" .root }}-{{ .kind }}
-    - name: config
-      emptyDir: {sizeLimit: 4Mi}
     {{- with $values.remoteWriteSecret }}
     - name: secret
       secret:

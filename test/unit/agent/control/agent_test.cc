@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/control/fetched_config.h"
 #include "agent/telemetry/metric_page.h"
 #include "test/support/catch.h"
 #include "test/support/sim/sim_dns.h"
@@ -234,6 +235,95 @@ TEST_CASE("control: target_limit holds over all workers") {
   CHECK(world.scrapes == 0);
   CHECK(world.ReceivedOf("up", "j") >= 30);
   CHECK(world.Metric("prometheus_target_scrape_pool_exceeded_target_limit_total") == 1);
+}
+
+// A configuration that is fetched: from a variable, which stands for what can be changed.
+struct FetchedWorld : ControlWorld {
+  explicit FetchedWorld(nanoseconds auto_reload = nanoseconds(0))
+      : seams{loop, files, transport, dns,
+              [this](const char*) { return there ? text.c_str() : nullptr; }},
+        fetched(seams, logger, agent, *ParseConfigLocation("env:CONFIG"), {}, auto_reload) {
+    files.Remove(kFile);
+  }
+  bool Done(const std::optional<Status>& status) {
+    return loop.RunUntil([&] { return status.has_value(); }, seconds(100));
+  }
+  Status Start() {
+    std::optional<Status> got;
+    fetched.Start([&](Status status) { got = std::move(status); });
+    REQUIRE(Done(got));
+    return *got;
+  }
+  Status Reload() {
+    std::optional<Status> got;
+    fetched.Reload([&](Status status) { got = std::move(status); });
+    REQUIRE(Done(got));
+    return *got;
+  }
+  std::string Job() const { return agent.config()->scrape_configs.front().job_name; }
+
+  std::string text = Config("j");
+  bool there = true;
+  DiscoverySeams seams;
+  FetchedConfig fetched;
+};
+
+TEST_CASE(
+    "control: a fetched configuration is fetched again at a reload; if it fails the old stays") {
+  FetchedWorld world;
+  REQUIRE(world.Start());
+  CHECK(world.agent.ready());
+  world.text = ControlWorld::Config("other");
+  REQUIRE(world.Reload());
+  CHECK(world.Job() == "other");
+  world.there = false;
+  const Status failed = world.Reload();
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message.find("env:CONFIG: ") == 0);
+  CHECK(world.Job() == "other");
+  CHECK_FALSE(world.agent.last_reload_succeeded());
+  world.there = true;
+  world.text = "no_such: 1\n";
+  CHECK_FALSE(world.Reload());
+  CHECK(world.Job() == "other");
+  // Asked for at the same time: both see what is there now.
+  std::vector<bool> done;
+  world.fetched.Reload([&](const Status& status) { done.push_back(status.has_value()); });
+  world.text = ControlWorld::Config("last");
+  world.fetched.Reload([&](const Status& status) { done.push_back(status.has_value()); });
+  world.loop.RunFor(seconds(1));
+  CHECK(done == std::vector<bool>{true, true});
+  CHECK(world.Job() == "last");
+  world.fetched.Stop();
+  CHECK_FALSE(world.Reload());
+}
+
+TEST_CASE("control: a configuration that cannot be fetched at the start is an error") {
+  FetchedWorld world;
+  world.there = false;
+  CHECK_FALSE(world.Start());
+  CHECK_FALSE(world.agent.ready());
+}
+
+TEST_CASE(
+    "control: with auto-reload a fetched configuration is looked at, and a failure is no change") {
+  FetchedWorld world(seconds(30));
+  REQUIRE(world.Start());
+  world.loop.RunFor(seconds(31));
+  const auto config = world.agent.config();
+  world.there = false;
+  world.loop.RunFor(seconds(31));
+  CHECK(world.agent.config() == config);
+  CHECK(world.agent.last_reload_succeeded());
+  world.there = true;
+  world.loop.RunFor(seconds(31));
+  CHECK(world.agent.config() == config);
+  world.text = ControlWorld::Config("other");
+  world.loop.RunFor(seconds(31));
+  CHECK(world.Job() == "other");
+  MetricPage page;
+  world.fetched.Collect(page);
+  CHECK(page.Text().find("tributary_config_fetch_failures_total 1\n") != std::string::npos);
 }
 
 TEST_CASE("control: a shutdown delivers what is there, once, and takes no reload") {

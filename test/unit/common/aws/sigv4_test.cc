@@ -175,6 +175,25 @@ TEST_CASE("sigv4: headers that are not named are sent unsigned") {
   CHECK(got.Header("X-Scope-OrgID") == "t");
 }
 
+// The example of S3's own documentation, "GET Object".
+TEST_CASE("sigv4: as S3 has it, with the body's hash and the path as it is") {
+  AwsCredentials keys;
+  keys.access_key_id = "AKIAIOSFODNN7EXAMPLE";
+  keys.secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+  HttpRequest request;
+  request.url = "https://examplebucket.s3.amazonaws.com/test.txt";
+  request.headers = {
+      {"Range", "bytes=0-9"},
+      {"X-Amz-Content-Sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}};
+  SignRequest(request, {"Range", "X-Amz-Content-Sha256"}, keys, {"us-east-1", "s3", true},
+              1'369'353'600'000);
+  CHECK(Signed{request}.signature() ==
+        "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+  request.url = "https://examplebucket.s3.amazonaws.com/a//../b%20c";
+  SignRequest(request, {}, keys, {"us-east-1", "s3", true}, kTime);
+  CHECK(request.url == "https://examplebucket.s3.amazonaws.com/a//../b%20c");
+}
+
 TEST_CASE("sigv4: signing again replaces the signature") {
   AwsCredentials keys = Keys();
   keys.session_token = "token";

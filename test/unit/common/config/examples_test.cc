@@ -13,6 +13,7 @@ TEST_CASE("configs: every example loads without a problem") {
   PosixFileSystem files;
   LoadOptions options;
   options.getenv = [](const std::string&) { return std::optional<std::string>("value"); };
+  options.expand_env = true;
   int loaded = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(
            std::filesystem::path(TRIBUTARY_SOURCE_DIR) / "configs")) {
