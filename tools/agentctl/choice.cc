@@ -91,7 +91,7 @@ constexpr nanoseconds kFetchMax = seconds(20);
 
 Result<std::string> FetchConfigText(FileSystem& files, const ConfigLocation& location) {
   SystemEventLoop loop;
-  CurlTransport http(loop, {});
+  SystemTransport http(loop, {});
   ConfigFetch fetch(
       loop, http, files, [](const char* name) { return std::getenv(name); }, location);
   Result<std::string> got = Fail("");
