@@ -17,6 +17,8 @@
 
 #include "agent/control/agent.h"
 #include "agent/daemon/ask.h"
+#include "agent/daemon/loop_pulse.h"
+#include "agent/daemon/service_notifier.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "common/base/units.h"
@@ -41,6 +43,14 @@ constexpr std::chrono::milliseconds kReloadMax{30000};
 constexpr size_t kConnectionsMax = 8192;
 // The same, for the servers that discovery asks.
 constexpr size_t kDiscoveryConnectionsMax = 64;
+
+// What a stop may take beside the deadline for delivery: the last writes, threads that end.
+constexpr seconds kStopExtra{10};
+
+std::optional<std::string> Environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
 
 // Each target and each request under way needs a descriptor.
 void RaiseDescriptorLimit() {
@@ -111,6 +121,10 @@ class Daemon {
   void StopWeb();
   void WatchSignals();
   void OnSignal();
+  Status Reload();
+  // To the service manager: that the agent is ready, and how it is.
+  void NotifyReady();
+  void FeedWatchdog();
   void Stop(const std::string& why);
   Result<std::string> MetricsPage();
   Result<TargetsStatus> Targets();
@@ -119,6 +133,7 @@ class Daemon {
 
   const DaemonOptions& options_;
   Logger logger_;
+  ServiceNotifier manager_{Environment, logger_};
   PosixFileSystem files_;
   SystemEventLoop loop_;
   // For discovery, which runs on the control loop.
@@ -129,6 +144,7 @@ class Daemon {
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<WebServer> web_;
+  std::optional<LoopPulse> pulse_;
   int signals_ = -1;
   bool stopping_ = false;
 };
@@ -152,11 +168,33 @@ void Daemon::OnSignal() {
   signalfd_siginfo info;
   while (read(signals_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
     if (info.ssi_signo == SIGHUP) {
-      if (!stopping_) static_cast<void>(agent_->Reload());  // has logged what was wrong
+      if (!stopping_) static_cast<void>(Reload());  // has logged what was wrong
     } else {
       Stop(fmt::format("signal {}", strsignal(static_cast<int>(info.ssi_signo))));
     }
   }
+}
+
+Status Daemon::Reload() {
+  manager_.Reloading(loop_.Now());
+  Status reloaded = agent_->Reload();
+  if (!stopping_) NotifyReady();
+  return reloaded;
+}
+
+void Daemon::NotifyReady() {
+  manager_.Ready(
+      agent_->last_reload_succeeded()
+          ? "scraping and sending"
+          : "scraping and sending by the old configuration; the new one is refused, see the log");
+}
+
+void Daemon::FeedWatchdog() {
+  if (manager_.watchdog() == nanoseconds(0)) return;
+  std::vector<EventLoop*> loops;
+  for (const auto& one : workers_) loops.push_back(&one->loop());
+  pulse_.emplace(loop_, std::move(loops), [this] { manager_.Alive(); });
+  pulse_->Start(manager_.watchdog() / 2);
 }
 
 void Daemon::Stop(const std::string& why) {
@@ -168,6 +206,7 @@ void Daemon::Stop(const std::string& why) {
   stopping_ = true;
   logger_.Info("stopping: no more scrapes, unsent samples are delivered",
                {{"by", why}, {"deadline", FormatDuration(options_.shutdown_deadline)}});
+  manager_.Stopping(options_.shutdown_deadline + kStopExtra, "delivering unsent samples");
   agent_->Shutdown(options_.shutdown_deadline, [this](bool drained) {
     if (drained) {
       logger_.Info("all samples are delivered or dropped");
@@ -343,7 +382,7 @@ bool Daemon::StartWeb() {
   handlers.flags = [this] { return options_.flags; };
   handlers.runtime_info = [this] { return Info(); };
   handlers.reload = [this]() -> Status {
-    auto result = Ask(loop_, kReloadMax, [agent = agent_.get()] { return agent->Reload(); });
+    auto result = Ask(loop_, kReloadMax, [this] { return Reload(); });
     if (!result) return Fail("the control thread does not answer");
     return *result;
   };
@@ -378,16 +417,14 @@ int Daemon::Run() {
   logger_.Info("starting Tributary",
                {{"version", std::string(Version())}, {"revision", std::string(Revision())}});
   if (!TakeStorage()) return 1;
+  manager_.SetStatus("opening the sample log");
   if (!StartWorkers()) return 1;
   AgentOptions agent_options;
   agent_options.config_file = options_.config_file;
   agent_options.hostname = Hostname();
   agent_options.load.start_timestamps = options_.start_timestamps;
   agent_options.auto_reload = options_.auto_reload;
-  agent_options.load.getenv = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
+  agent_options.load.getenv = Environment;
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
   agent_ = std::make_unique<Agent>(DiscoverySeams{loop_, files_, http_, dns_}, logger_,
@@ -399,8 +436,11 @@ int Daemon::Run() {
     return 2;
   }
   if (!StartWeb()) return 1;
+  NotifyReady();
+  FeedWatchdog();
   loop_.Run();
   StopWeb();
+  pulse_.reset();
   workers_.clear();
   logger_.Info("stopped");
   return 0;
