@@ -416,7 +416,8 @@ int Daemon::Run() {
   start_ms_ = loop_.WallMs();
   logger_.Info("starting Tributary",
                {{"version", std::string(Version())}, {"revision", std::string(Revision())}});
-  if (!TakeStorage()) return 1;
+  // In memory mode nothing is written, as nothing may be writable.
+  if (options_.storage_on_disk && !TakeStorage()) return 1;
   manager_.SetStatus("opening the sample log");
   if (!StartWorkers()) return 1;
   AgentOptions agent_options;
