@@ -43,12 +43,8 @@ def temporary_folder():
 class Image:
     """One in OCI's layout."""
 
-    def __init__(self, build, *arguments, **environment):
-        self.folder = temporary_folder()
-        made = run(os.path.join(ROOT, "deploy/image/build"), build, self.folder, *arguments,
-                   env={**os.environ, **environment})
-        if made.returncode != 0:
-            raise RuntimeError(made.stdout)
+    def __init__(self, folder):
+        self.folder = folder
         with open(os.path.join(self.folder, "index.json"), encoding="utf-8") as file:
             self.index = json.load(file)
         self.manifest = self.json(self.index["manifests"][0])
@@ -75,10 +71,18 @@ class Image:
         return folder
 
 
+def make_image(build, **environment):
+    folder = temporary_folder()
+    made = run(os.path.join(ROOT, "deploy/image/build"), build, folder, env={**os.environ, **environment})
+    if made.returncode != 0:
+        raise RuntimeError(made.stdout)
+    return Image(folder)
+
+
 @functools.cache
 def image():
     """That of the build folder, made once."""
-    return Image(build_folder())
+    return make_image(build_folder())
 
 
 def sha256(path):
