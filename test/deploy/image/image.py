@@ -1,5 +1,6 @@
 """The image under test, and what the tests of this folder share."""
 
+import atexit
 import functools
 import hashlib
 import json
@@ -36,7 +37,7 @@ def run(*command, **named):
 
 def temporary_folder():
     folder = tempfile.mkdtemp(prefix="tributary-image-")
-    unittest.addModuleCleanup(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

@@ -8,7 +8,7 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 import counted  # noqa: E402
 
 QUICK = ("test_layout",)
-REST = ("test_container", "test_arm64")
+REST = ("test_container", "test_containerfile", "test_arm64")
 
 if __name__ == "__main__":
     named = [argument for argument in sys.argv[1:] if not argument.startswith("--")]

@@ -1,5 +1,6 @@
 """The image for arm64, started under qemu's user mode."""
 
+import functools
 import os
 import re
 import subprocess
@@ -17,13 +18,18 @@ scrape_configs: [{job_name: itself, static_configs: [{targets: ['127.0.0.1:PORT'
 """
 
 
+@functools.cache
+def arm64():
+    """The image, and its files in a folder."""
+    image = Image(IMAGE)
+    return image, image.unpacked()
+
+
 class Arm64(Case):
-    @classmethod
-    def setUpClass(cls):
+    def setUp(self):
         if not os.path.exists(os.path.join(IMAGE, "index.json")):
             raise unittest.SkipTest("build/arm64/image is not there: tools/cross-arm64 makes it")
-        cls.image = Image(IMAGE)
-        cls.root = cls.image.unpacked()
+        self.image, self.root = arm64()
 
     def emulated(self, name, *arguments):
         """The command that runs a program of the image, with the image's libraries."""

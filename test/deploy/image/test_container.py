@@ -85,11 +85,10 @@ class Bundle:
 
 
 class Container(Case):
-    @classmethod
-    def setUpClass(cls):
+    def setUp(self):
         if os.getuid() != 0:
             raise unittest.SkipTest("only root can start containers with a user of their own")
-        cls.runtime = needed("runc", "crun")
+        self.runtime = needed("runc", "crun")
 
     def test_version(self):
         ended = Bundle(self.runtime, ["--version"]).run()

@@ -13,8 +13,7 @@ LAYER_MAX = 14 << 20
 
 
 class Layout(Case):
-    @classmethod
-    def setUpClass(cls):
+    def setUp(self):
         needed("readelf")
 
     def test_digests_and_sizes_are_those_of_the_blobs(self):

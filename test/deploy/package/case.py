@@ -1,5 +1,6 @@
 """What the tests of this folder share: the build folder, its programs, the package that is made of it."""
 
+import atexit
 import functools
 import os
 import re
@@ -61,7 +62,7 @@ def commands_of(*command):
 def package():
     """The package of the build folder, made once."""
     folder = tempfile.mkdtemp(prefix="tributary-package-")
-    unittest.addModuleCleanup(shutil.rmtree, folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return make_package(folder)
 
 

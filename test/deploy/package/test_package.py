@@ -19,8 +19,7 @@ FILES = {
 
 
 class Package(Case):
-    @classmethod
-    def setUpClass(cls):
+    def setUp(self):
         for tool in ("cpack", "dpkg-deb", "dpkg-shlibdeps"):
             needed(tool)
 
