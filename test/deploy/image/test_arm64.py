@@ -11,7 +11,7 @@ from counted import Case
 from image import ROOT, Image, eventually, needed, run, temporary_folder
 
 LAYER_MAX = 14 << 20
-IMAGE = os.path.join(ROOT, "build/arm64/image")
+IMAGE = os.path.join(ROOT, os.environ.get("TRIBUTARY_ARM64", "build/arm64"), "image")
 CONFIG = """
 global: {scrape_interval: 1s}
 scrape_configs: [{job_name: itself, static_configs: [{targets: ['127.0.0.1:PORT']}]}]
@@ -28,7 +28,7 @@ def arm64():
 class Arm64(Case):
     def setUp(self):
         if not os.path.exists(os.path.join(IMAGE, "index.json")):
-            raise unittest.SkipTest("build/arm64/image is not there: tools/cross-arm64 makes it")
+            raise unittest.SkipTest(f"{IMAGE} is not there: tools/cross-arm64 makes it")
         self.image, self.root = arm64()
 
     def emulated(self, name, *arguments):
