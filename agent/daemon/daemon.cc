@@ -18,6 +18,7 @@
 #include "agent/control/agent.h"
 #include "agent/daemon/ask.h"
 #include "agent/daemon/loop_pulse.h"
+#include "agent/daemon/resident_memory.h"
 #include "agent/daemon/service_notifier.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
@@ -27,7 +28,7 @@
 #include "common/event/io_thread.h"
 #include "common/event/system_event_loop.h"
 #include "common/file/posix_file_system.h"
-#include "common/http/curl_transport.h"
+#include "common/http/system_transport.h"
 
 namespace tributary {
 
@@ -51,6 +52,9 @@ std::optional<std::string> Environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
+
+// After so long what a start needs has been done, first scrapes included.
+constexpr seconds kSettled{15};
 
 // Each target and each request under way needs a descriptor.
 void RaiseDescriptorLimit() {
@@ -98,7 +102,7 @@ class WorkerThread {
   const HashKey hash_;
   SystemEventLoop loop_;
   IoThread io_{loop_}, slow_io_{loop_};
-  CurlTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
+  SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
   std::thread thread_;
 };
@@ -137,7 +141,7 @@ class Daemon {
   PosixFileSystem files_;
   SystemEventLoop loop_;
   // For discovery, which runs on the control loop.
-  CurlTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
+  SystemTransport http_{loop_, CurlTransportOptions{.connections_max = kDiscoveryConnectionsMax}};
   CaresTransport dns_{loop_};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
@@ -145,6 +149,7 @@ class Daemon {
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<WebServer> web_;
   std::optional<LoopPulse> pulse_;
+  Timer settled_{loop_};
   int signals_ = -1;
   bool stopping_ = false;
 };
@@ -410,6 +415,7 @@ void Daemon::StopWeb() {
 }
 
 int Daemon::Run() {
+  LimitFreeMemory();
   // Before any thread is started, so that all of them have the signals blocked.
   WatchSignals();
   RaiseDescriptorLimit();
@@ -439,6 +445,7 @@ int Daemon::Run() {
   if (!StartWeb()) return 1;
   NotifyReady();
   FeedWatchdog();
+  settled_.SetAfter(kSettled, [] { ReleaseUnusedMemory(); });
   loop_.Run();
   StopWeb();
   pulse_.reset();

@@ -280,6 +280,17 @@ void DiskLog::Tick() {
   }
 }
 
+bool DiskLog::settled() const {
+  const auto any = [](const auto& flags) {
+    return std::any_of(flags.begin(), flags.end(), [](bool flag) { return flag; });
+  };
+  const bool unsaved = std::any_of(unsaved_.begin(), unsaved_.end(),
+                                   [](const auto& readers) { return !readers.empty(); });
+  const bool synced =
+      !syncing_ && !any(unsynced_) && !any(unsynced_folders_) && unsynced_closed_.empty();
+  return !unsaved && !saving() && synced;
+}
+
 void DiskLog::CheckSpace() {
   if (checking_space_ || options_.free_min <= 0) return;
   checking_space_ = true;

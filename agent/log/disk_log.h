@@ -116,6 +116,8 @@ class DiskLog {
   void SaveCursor(uint32_t partition, const CursorState& state);
   // Some that are to be saved are not yet.
   bool saving() const { return saves_ > 0; }
+  // All cursors are saved, and what is to be synced by interval is.
+  bool settled() const;
   // Whether saving has failed since this was last asked.
   bool TakeUnsaved(uint32_t partition, const std::string& reader) {
     return unsaved_[partition].erase(reader) > 0;

@@ -12,6 +12,8 @@ namespace {
 // So long may a write take before samples are readable without it.
 constexpr nanoseconds kStall = seconds(1);
 constexpr nanoseconds kTick = seconds(1);
+// While there is nothing to save, for what grows old.
+constexpr nanoseconds kIdleTick = seconds(30);
 // Of one write; what it encodes is in memory twice.
 constexpr size_t kWriteBytes = 4 << 20;
 
@@ -61,6 +63,7 @@ void SampleLog::Append(Commit commit) {
   if (disk_ != nullptr) {
     stats_.unwritten_records += unwritten.records;
     unwritten_.push_back(unwritten);
+    Touch();
   }
   if (pump_posted_) return;
   // Commits of one turn are written together.
@@ -251,12 +254,19 @@ void SampleLog::NotifyReaders() {
   }
 }
 
+void SampleLog::Touch() {
+  if (std::exchange(touched_, true) || disk_ == nullptr) return;
+  if (tick_timer_.when() > loop_.Now() + kTick) tick_timer_.SetAfter(kTick, [this] { Tick(); });
+}
+
 void SampleLog::Tick() {
-  tick_timer_.SetAfter(kTick, [this] { Tick(); });
+  const bool touched = std::exchange(touched_, false);
   // Not more and more of them while the disk stalls.
   if (!stats_.disk_failing || !disk_->saving()) SaveCursors(false);
   TrimDisk();
   disk_->Tick();
+  const bool idle = !touched && !stats_.disk_failing && unwritten_.empty() && disk_->settled();
+  tick_timer_.SetAfter(idle ? kIdleTick : kTick, [this] { Tick(); });
 }
 
 void SampleLog::TrimDisk() {

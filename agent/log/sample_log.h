@@ -207,6 +207,9 @@ class SampleLog {
   void EndDisk(Reader& reader, LogPosition limit);
   void Advance(Reader& reader);
 
+  void MarkDirty(Reader& reader, uint32_t partition);
+  // There is something to save: within a second.
+  void Touch();
   void Tick();
   void SaveCursors(bool all);
   CursorState StateOf(const Reader& reader, uint32_t partition) const;
@@ -224,6 +227,7 @@ class SampleLog {
   bool stalled_ = false;  // a write takes too long
   Timer stall_timer_;
   Timer tick_timer_;
+  bool touched_ = false;  // since the last tick
   std::map<ReaderId, Reader> readers_;
   ReaderId last_reader_ = 0;
   std::vector<std::function<void()>> after_appends_;

@@ -237,7 +237,7 @@ void SampleLog::Note(Reader& reader, LogPosition position, uint32_t partition,
   reader.found += excess;
   reader.seen[partition] = std::max(reader.seen[partition], position + 1);
   reader.handed.push_back({position, counts, static_cast<uint8_t>(partition), done});
-  if (done) reader.dirty[partition] = true;
+  if (done) MarkDirty(reader, partition);
 }
 
 // Whether an earlier process was done with it.
@@ -284,11 +284,16 @@ void SampleLog::Done(ReaderId id, uint64_t ticket) {
   CHECK(ticket >= reader.first_ticket && ticket - reader.first_ticket < reader.handed.size());
   Handed& handed = reader.handed[ticket - reader.first_ticket];
   handed.done = true;
-  reader.dirty[handed.partition] = true;
+  MarkDirty(reader, handed.partition);
   const bool was_full = reader.handed.size() >= kHandedMax;
   Advance(reader);
   Trim();
   if (was_full && reader.handed.size() < kHandedMax) PostServe(id);
+}
+
+void SampleLog::MarkDirty(Reader& reader, uint32_t partition) {
+  reader.dirty[partition] = true;
+  Touch();
 }
 
 void SampleLog::Advance(Reader& reader) {
@@ -297,7 +302,7 @@ void SampleLog::Advance(Reader& reader) {
     reader.before_low[handed.partition] += handed.counts;
     reader.passed[handed.partition] =
         std::max(reader.passed[handed.partition], handed.position + 1);
-    reader.dirty[handed.partition] = true;
+    MarkDirty(reader, handed.partition);
     reader.handed.pop_front();
     reader.first_ticket++;
   }

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/container/devector.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "agent/frame/block_plan.h"
@@ -146,7 +147,7 @@ class RemoteQueue {
   struct Lane {
     Group* group;
     uint32_t chunk;
-    std::deque<Item> items;
+    boost::container::devector<Item> items;  // empty, it takes nothing
     bool in_flight = false;
     bool ready = false;
     // Its series that the remote has refused: numbers in the group, sorted, and hashes.

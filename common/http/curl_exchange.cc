@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/assert.h"
+#include "common/http/response_reader.h"
 #include "common/http/tls.h"
 
 namespace tributary {
@@ -16,35 +17,7 @@ long LongInfo(CURL* easy, CURLINFO info) {
   return value;
 }
 
-std::string_view Trim(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-void AddHeader(std::string_view line, std::vector<HttpHeader>& headers) {
-  if (line.empty()) return;
-  if (line.front() == ' ' || line.front() == '\t') {  // folded, RFC 9112 5.2
-    if (!headers.empty()) headers.back().value.append(" ").append(Trim(line));
-    return;
-  }
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return;
-  headers.push_back(
-      {std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
-}
-
 }  // namespace
-
-bool HeadersAreSendable(const std::vector<HttpHeader>& headers) {
-  constexpr std::string_view kBreaks("\r\n\0", 3);
-  return std::all_of(headers.begin(), headers.end(), [&](const HttpHeader& header) {
-    return !header.name.empty() && header.name.find_first_of(": \t") == std::string::npos &&
-           header.name.find_first_of(kBreaks) == std::string::npos &&
-           header.value.find_first_of(kBreaks) == std::string::npos;
-  });
-}
 
 CurlExchange::CurlExchange(HttpRequestId id, HttpRequest request, HttpUrl url, HttpHandler* handler,
                            EventLoop& loop)
@@ -76,21 +49,22 @@ size_t CurlExchange::OnHeaderLine(char* data, size_t size, size_t count, void* s
 
 bool CurlExchange::HeaderLine(std::string_view line) {
   head_bytes_ += line.size();
+  while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
   if (head_bytes_ > kHeadBytesMax) {
     head_too_large_ = true;
     return false;
   }
   if (head_delivered_) {
-    AddHeader(line, trailers_);
+    AddHeaderLine(line, trailers_);
   } else if (!in_head_) {
     head_ = HttpResponseHead{};
     in_head_ = true;
     head_.status = static_cast<int>(LongInfo(easy_, CURLINFO_RESPONSE_CODE));
-  } else if (Trim(line).empty()) {
+  } else if (line.empty()) {
     in_head_ = false;
     EndOfHead();
   } else {
-    AddHeader(line, head_.headers);
+    AddHeaderLine(line, head_.headers);
   }
   return true;
 }

@@ -16,9 +16,6 @@
 
 namespace tributary {
 
-// Whether the headers can be sent as they are: no line breaks, no empty names.
-bool HeadersAreSendable(const std::vector<HttpHeader>& headers);
-
 // A list of libcurl's; it must outlive what uses it.
 class CurlList {
  public:

@@ -11,6 +11,7 @@
 #include "common/base/assert.h"
 #include "common/http/curl_exchange.h"
 #include "common/http/lookup_gate.h"
+#include "common/http/request_head.h"
 
 namespace tributary {
 
@@ -233,7 +234,7 @@ CurlTransport::CurlTransport(SystemEventLoop& loop, CurlTransportOptions options
 
 CurlTransport::~CurlTransport() = default;
 
-HttpRequestId CurlTransport::Start(HttpRequest request, HttpHandler* handler) {
+HttpRequestId CurlTransport::Start(const HttpRequest& request, HttpHandler* handler) {
   Impl& impl = *impl_;
   const HttpRequestId id = ++impl.last_id;
   Impl::Entry& entry = impl.entries[id];  // stays where it is until it is extracted
@@ -242,8 +243,8 @@ HttpRequestId CurlTransport::Start(HttpRequest request, HttpHandler* handler) {
       HeadersAreSendable(request.headers) &&
       (request.proxy == nullptr || HeadersAreSendable(request.proxy->connect_headers));
   if (url && sendable) entry.host = HostToLookUp(request, *url);
-  entry.exchange = std::make_unique<CurlExchange>(id, std::move(request), url.value_or(HttpUrl()),
-                                                  handler, impl.loop);
+  entry.exchange =
+      std::make_unique<CurlExchange>(id, request, url.value_or(HttpUrl()), handler, impl.loop);
   if (entry.host.empty()) {
     impl.unsendable.push_back(id);
     impl.LaunchSoon();

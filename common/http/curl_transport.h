@@ -39,7 +39,7 @@ class CurlTransport : public HttpTransport {
   CurlTransport(SystemEventLoop& loop, CurlTransportOptions options);
   ~CurlTransport() override;
 
-  HttpRequestId Start(HttpRequest request, HttpHandler* handler) override;
+  HttpRequestId Start(const HttpRequest& request, HttpHandler* handler) override;
   void Cancel(HttpRequestId id) override;
   void SetConnectionsMax(size_t connections_max);
 

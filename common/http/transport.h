@@ -1,6 +1,6 @@
 // HTTP client exchanges on an event loop. The seam between the agent and the network.
 //
-// In production it is CurlTransport; in tests the simulator's network. One contract suite
+// In production it is SystemTransport; in tests the simulator's network. One contract suite
 // (test/support/transport_contract.h) runs against both.
 //
 // Threading: everything on the loop's thread. Ownership: the transport copies what it needs of the
@@ -116,7 +116,7 @@ class HttpTransport {
  public:
   virtual ~HttpTransport() = default;
   // Never calls the handler from inside Start.
-  virtual HttpRequestId Start(HttpRequest request, HttpHandler* handler) = 0;
+  virtual HttpRequestId Start(const HttpRequest& request, HttpHandler* handler) = 0;
   // The handler hears nothing more. No effect on 0 and on a finished request. Not from
   // OnBody/OnHead.
   virtual void Cancel(HttpRequestId id) = 0;

@@ -6,7 +6,7 @@
 
 #include "agent/tracing/span_exporter.h"
 #include "common/http_client/http_client.h"
-#include "test/integration/curl_world.h"
+#include "test/integration/socket_world.h"
 #include "test/support/catch.h"
 #include "test/support/h2_server.h"
 #include "test/support/sim/sim_files.h"

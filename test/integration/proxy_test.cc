@@ -5,7 +5,7 @@
 #include <string>
 
 #include "common/http_client/http_client.h"
-#include "test/integration/curl_world.h"
+#include "test/integration/socket_world.h"
 #include "test/support/catch.h"
 #include "test/support/relay.h"
 #include "test/support/sim/sim_files.h"

@@ -1,4 +1,4 @@
-// libcurl's transport over real sockets of 127.0.0.1: the contract, and what only sockets have.
+// The transports over real sockets of 127.0.0.1: the contract, and what only sockets have.
 #include <cstdlib>
 #include <deque>
 #include <memory>
@@ -6,7 +6,7 @@
 
 #include "common/event/system_event_loop.h"
 #include "common/http/curl_transport.h"
-#include "test/integration/curl_world.h"
+#include "test/integration/socket_world.h"
 #include "test/support/catch.h"
 #include "test/support/raw_server.h"
 #include "test/support/slow_resolver.h"
@@ -26,7 +26,13 @@ ReplyScript Always(ScriptedReply reply) {
   return [reply](const ServedRequest&) { return reply; };
 }
 
-TEST_CASE("transport contract: libcurl over sockets") {
+TEST_CASE("transport contract: libcurl and our own over sockets") {
+  for (const TransportContractCase& contract : TransportContract()) {
+    DYNAMIC_SECTION("own " << contract.name) {
+      SystemWorld world;
+      contract.run(world);
+    }
+  }
   for (const TransportContractCase& contract : TransportContract()) {
     DYNAMIC_SECTION(contract.name) {
       CurlWorld world;
@@ -35,8 +41,9 @@ TEST_CASE("transport contract: libcurl over sockets") {
   }
 }
 
-TEST_CASE("curl transport: requests in a row share one connection") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: requests in a row share one connection", "", CurlWorld,
+                   SystemWorld) {
+  TestType world;
   const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
   for (int i = 0; i < 10; i++)
     REQUIRE(Fetch(world, GetRequest(world.Url(server, "localhost"))).outcome.ok());
@@ -44,8 +51,9 @@ TEST_CASE("curl transport: requests in a row share one connection") {
   REQUIRE(world.server(server).connections() == 1);
 }
 
-TEST_CASE("curl transport: a keep-alive connection that the server closed is not noticed") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: a keep-alive connection that the server closed is not noticed", "",
+                   CurlWorld, SystemWorld) {
+  TestType world;
   const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
   for (size_t i = 1; i <= 6; i++) {
     const HttpRequest request =
@@ -64,9 +72,10 @@ ReplyScript EndsTheSecond(ScriptedReply::End how) {
   };
 }
 
-TEST_CASE("curl transport: a GET that meets the close of its kept connection is sent again") {
+TEMPLATE_TEST_CASE("transport: a GET that meets the close of its kept connection is sent again", "",
+                   CurlWorld, SystemWorld) {
   for (const auto how : {ScriptedReply::End::kClose, ScriptedReply::End::kReset}) {
-    CurlWorld world;
+    TestType world;
     const size_t server = world.Serve(EndsTheSecond(how));
     REQUIRE(Fetch(world, GetRequest(world.Url(server) + "/1")).outcome.ok());
     REQUIRE(Fetch(world, GetRequest(world.Url(server) + "/2")).outcome.ok());
@@ -78,12 +87,13 @@ TEST_CASE("curl transport: a GET that meets the close of its kept connection is 
   }
 }
 
-TEST_CASE(
-    "curl transport: a POST that meets the close of its kept connection is never sent again") {
+TEMPLATE_TEST_CASE(
+    "transport: a POST that meets the close of its kept connection is never sent again", "",
+    CurlWorld, SystemWorld) {
   for (const auto how : {ScriptedReply::End::kClose, ScriptedReply::End::kReset}) {
     for (const char* host : {"127.0.0.1", "localhost"}) {  // the latter has several addresses
       for (const size_t bytes : {size_t{3}, size_t{500'000}}) {
-        CurlWorld world;
+        TestType world;
         const size_t server = world.Serve(EndsTheSecond(how));
         const std::string url = world.Url(server, host);
         REQUIRE(Fetch(world, PostRequest(url, "one")).outcome.ok());
@@ -102,9 +112,10 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("curl transport: a POST whose kept connection ends with other idle ones about") {
+TEMPLATE_TEST_CASE("transport: a POST whose kept connection ends with other idle ones about", "",
+                   CurlWorld, SystemWorld) {
   // The second attempt would take one of those, without a connect.
-  CurlWorld world;
+  TestType world;
   const size_t server = world.Serve([requests = 0](const ServedRequest&) mutable {
     if (++requests == 4) return ScriptedReply::Broken(ScriptedReply::End::kClose);
     ScriptedReply reply = ScriptedReply::Text(200, "ok");
@@ -124,8 +135,9 @@ TEST_CASE("curl transport: a POST whose kept connection ends with other idle one
   REQUIRE(world.Requests(server).size() == 4);
 }
 
-TEST_CASE("curl transport: an idle transport does not wake the loop") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: an idle transport does not wake the loop", "", CurlWorld,
+                   SystemWorld) {
+  TestType world;
   const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
   for (int i = 0; i < 3; i++) REQUIRE(Fetch(world, GetRequest(world.Url(server))).outcome.ok());
   SystemEventLoop& loop = world.system_loop();
@@ -139,8 +151,9 @@ TEST_CASE("curl transport: an idle transport does not wake the loop") {
   loop.Run();
 }
 
-TEST_CASE("curl transport: interim responses, trailers and folded headers") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: interim responses, trailers and folded headers", "", CurlWorld,
+                   SystemWorld) {
+  TestType world;
   const size_t server = world.Serve(
       Always(Raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
                  "HTTP/1.1 200 OK\r\nX-Folded: one\r\n  two\r\nTransfer-Encoding: "
@@ -160,15 +173,17 @@ TEST_CASE("curl transport: interim responses, trailers and folded headers") {
   REQUIRE(world.server(server).connections() == 1);
 }
 
-TEST_CASE("curl transport: HTTP/1.0 bodies end with the connection") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: HTTP/1.0 bodies end with the connection", "", CurlWorld,
+                   SystemWorld) {
+  TestType world;
   const size_t server = world.Serve(Always(Raw("HTTP/1.0 200 OK\r\n\r\nto the end", true)));
   const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
   REQUIRE(got.outcome.ok());
   REQUIRE(got.body == "to the end");
 }
 
-TEST_CASE("curl transport: bytes that make no sense are kBadResponse") {
+TEMPLATE_TEST_CASE("transport: bytes that make no sense are kBadResponse", "", CurlWorld,
+                   SystemWorld) {
   for (const char* bytes : {
            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
            "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nx",
@@ -177,7 +192,7 @@ TEST_CASE("curl transport: bytes that make no sense are kBadResponse") {
            "HTTP/9.9 200 OK\r\n\r\n",
        }) {
     INFO(bytes);
-    CurlWorld world;
+    TestType world;
     const size_t server = world.Serve(Always(Raw(bytes, true)));
     const CollectingHandler got = Fetch(world, GetRequest(world.Url(server)));
     CHECK(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kBadResponse));
@@ -185,16 +200,17 @@ TEST_CASE("curl transport: bytes that make no sense are kBadResponse") {
   }
 }
 
-TEST_CASE("curl transport: interim responses without end are kBadResponse") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: interim responses without end are kBadResponse", "", CurlWorld,
+                   SystemWorld) {
+  TestType world;
   std::string bytes;
   for (int i = 0; i < 10'000; i++) bytes += "HTTP/1.1 100 Continue\r\n\r\n";
   const size_t server = world.Serve(Always(Raw(bytes, true)));
   REQUIRE(Fetch(world, GetRequest(world.Url(server))).outcome.failure == HttpFailure::kBadResponse);
 }
 
-TEST_CASE("curl transport: no proxy of the environment is used") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: no proxy of the environment is used", "", CurlWorld, SystemWorld) {
+  TestType world;
   const size_t server = world.Serve(Always(ScriptedReply::Text(200, "ok")));
   for (const char* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}) {
     setenv(name, "http://127.0.0.1:1", 1);
@@ -223,8 +239,9 @@ TEST_CASE("curl transport: look-ups at a time are bounded, and all requests get 
   REQUIRE(max <= 32);
 }
 
-TEST_CASE("curl transport: ending it ends what is in flight, at every stage") {
-  CurlWorld world;
+TEMPLATE_TEST_CASE("transport: ending it ends what is in flight, at every stage", "", CurlWorld,
+                   SystemWorld) {
+  TestType world;
   const size_t silent = world.Serve(Always(ScriptedReply::Broken(ScriptedReply::End::kHang)));
   std::deque<CollectingHandler> handlers;
   const auto start = [&](const std::string& url) {

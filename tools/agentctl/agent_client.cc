@@ -6,7 +6,7 @@
 #include "common/config/model.h"
 #include "common/config/url.h"
 #include "common/event/system_event_loop.h"
-#include "common/http/curl_transport.h"
+#include "common/http/system_transport.h"
 
 namespace tributary {
 namespace {
@@ -51,7 +51,7 @@ Result<std::string> AgentUrl(const std::string& text) {
 Result<AgentAnswer> GetFromAgent(const std::string& url, const std::string& path,
                                  milliseconds timeout) {
   SystemEventLoop loop;
-  CurlTransport transport(loop, {});
+  SystemTransport transport(loop, {});
   Answer answer(loop);
   HttpRequest request;
   request.url = url + path;

@@ -13,7 +13,7 @@
 #include "common/config/suggest.h"
 #include "common/dns/cares_transport.h"
 #include "common/event/system_event_loop.h"
-#include "common/http/curl_transport.h"
+#include "common/http/system_transport.h"
 #include "tools/agentctl/command.h"
 #include "tools/agentctl/label_input.h"
 
@@ -66,7 +66,7 @@ std::string SourceText(const std::string& source) {
 std::optional<std::vector<TargetGroup>> DiscoverGroups(FileSystem& files, const Config& config,
                                                        const std::string& job) {
   SystemEventLoop loop;
-  CurlTransport http(loop, {});
+  SystemTransport http(loop, {});
   CaresTransport dns(loop);
   Discovery discovery(
       {loop, files, http, dns}, [](const std::string&, const std::vector<TargetGroup>&) {},

@@ -46,11 +46,11 @@ RecordingTransport::RecordingTransport(EventLoop& loop, HttpTransport& inner, bo
 
 RecordingTransport::~RecordingTransport() = default;
 
-HttpRequestId RecordingTransport::Start(HttpRequest request, HttpHandler* handler) {
+HttpRequestId RecordingTransport::Start(const HttpRequest& request, HttpHandler* handler) {
   record_ = {};
   record_.request = request;
   auto exchange = std::make_unique<Exchange>(*this, handler);
-  const HttpRequestId id = inner_.Start(std::move(request), exchange.get());
+  const HttpRequestId id = inner_.Start(request, exchange.get());
   exchange->SetId(id);
   exchanges_.emplace(id, std::move(exchange));
   return id;

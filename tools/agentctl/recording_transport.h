@@ -31,7 +31,7 @@ class RecordingTransport : public HttpTransport {
   RecordingTransport(EventLoop& loop, HttpTransport& inner, bool keeps_body);
   ~RecordingTransport() override;
 
-  HttpRequestId Start(HttpRequest request, HttpHandler* handler) override;
+  HttpRequestId Start(const HttpRequest& request, HttpHandler* handler) override;
   void Cancel(HttpRequestId id) override;
 
   const WireRecord& record() const { return record_; }

@@ -8,7 +8,7 @@
 #include "common/compress/inflate.h"
 #include "common/config/url.h"
 #include "common/event/system_event_loop.h"
-#include "common/http/curl_transport.h"
+#include "common/http/system_transport.h"
 
 namespace tributary {
 namespace {
@@ -64,7 +64,7 @@ ScrapeOutcome ScrapeOnce(FileSystem& files, const ScrapeRequest& request) {
     outcome.dropped.push_back({labels, rule});
   };
   SystemEventLoop loop;
-  CurlTransport curl(loop, {});
+  SystemTransport curl(loop, {});
   RecordingTransport transport(loop, curl, request.keeps_body);
   SampleLog log(loop, {.memory_bytes = std::numeric_limits<size_t>::max()});
   MetadataPool metadata;

@@ -370,9 +370,9 @@ SimTransport::~SimTransport() {
   for (const HttpRequestId id : ids) Cancel(id);
 }
 
-HttpRequestId SimTransport::Start(HttpRequest request, HttpHandler* handler) {
+HttpRequestId SimTransport::Start(const HttpRequest& request, HttpHandler* handler) {
   const HttpRequestId id = ++last_;
-  exchanges_[id] = std::make_unique<Exchange>(*this, id, std::move(request), handler);
+  exchanges_[id] = std::make_unique<Exchange>(*this, id, request, handler);
   return id;
 }
 

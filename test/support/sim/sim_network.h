@@ -116,7 +116,7 @@ class SimTransport : public HttpTransport {
   SimTransport(SimNetwork& network, EventLoop& loop, std::string client = "");
   ~SimTransport() override;
 
-  HttpRequestId Start(HttpRequest request, HttpHandler* handler) override;
+  HttpRequestId Start(const HttpRequest& request, HttpHandler* handler) override;
   void Cancel(HttpRequestId id) override;
   size_t in_flight() const { return exchanges_.size(); }
 

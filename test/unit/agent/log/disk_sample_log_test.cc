@@ -72,6 +72,25 @@ TEST_CASE("disk sample log: accepted records are read by all, in order, over kil
   CHECK(world.process->log->disk()->stats().segments <= kLogPartitions);
 }
 
+TEST_CASE("disk sample log: one that has nothing to save does not wake") {
+  World world(1);
+  world.AddReader("a");
+  for (int i = 0; i < 10; i++) world.Append(5);
+  world.ReadAll();
+  world.Run(seconds(3));
+  const uint64_t before = world.time.callbacks_run();
+  world.Run(seconds(300));
+  CHECK(world.time.callbacks_run() - before <= 2 * 10);  // twice a minute, and once by the disk
+  world.Append(5);
+  world.ReadAll();
+  world.Run(milliseconds(1100));
+  world.Kill();
+  world.disk.LosePower();
+  world.Start();
+  world.ReadAll();
+  world.CheckComplete();
+}
+
 TEST_CASE("disk sample log: what a reader is done with is not read again after a stop") {
   const auto seed = GENERATE(range(1u, 41u));
   CAPTURE(seed);

@@ -18,7 +18,7 @@ namespace {
 class RecordingTransport : public HttpTransport {
  public:
   explicit RecordingTransport(HttpTransport& transport) : transport_(transport) {}
-  HttpRequestId Start(HttpRequest request, HttpHandler* handler) override {
+  HttpRequestId Start(const HttpRequest& request, HttpHandler* handler) override {
     asked.push_back(request);
     return transport_.Start(std::move(request), handler);
   }

@@ -1,4 +1,4 @@
-#include "test/integration/curl_world.h"
+#include "test/integration/socket_world.h"
 
 namespace tributary {
 

@@ -1,4 +1,4 @@
-// CurlTransport and scripted servers, over real sockets of 127.0.0.1.
+// A transport and scripted servers, over real sockets of 127.0.0.1.
 #pragma once
 
 #include <deque>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/event/system_event_loop.h"
-#include "common/http/curl_transport.h"
+#include "common/http/system_transport.h"
 #include "test/support/raw_server.h"
 #include "test/support/transport_contract.h"
 
@@ -17,7 +17,8 @@ namespace tributary {
 // Runs the loop until `done` holds, which is asked once a millisecond; whether it does in the end.
 bool RunLoop(SystemEventLoop& loop, const std::function<bool()>& done, nanoseconds limit);
 
-class CurlWorld : public TransportWorld {
+template <typename Transport>
+class SocketWorld : public TransportWorld {
  public:
   EventLoop& loop() override { return loop_; }
   HttpTransport& transport() override { return *transport_; }
@@ -44,7 +45,9 @@ class CurlWorld : public TransportWorld {
   SystemEventLoop loop_;
   std::optional<DeafListener> deaf_;
   std::deque<RawServer> servers_;
-  std::optional<CurlTransport> transport_{std::in_place, loop_, CurlTransportOptions{}};
+  std::optional<Transport> transport_{std::in_place, loop_, CurlTransportOptions{}};
 };
+using CurlWorld = SocketWorld<CurlTransport>;
+using SystemWorld = SocketWorld<SystemTransport>;
 
 }  // namespace tributary
