@@ -18,7 +18,9 @@
 #include "agent/control/agent.h"
 #include "agent/control/fetched_config.h"
 #include "agent/daemon/ask.h"
+#include "agent/daemon/loop_pulse.h"
 #include "agent/daemon/resident_memory.h"
+#include "agent/daemon/service_notifier.h"
 #include "agent/memory/memory_guard.h"
 #include "agent/memory/memory_limit.h"
 #include "agent/telemetry/metric_page.h"
@@ -45,6 +47,14 @@ constexpr std::chrono::milliseconds kReloadMax{30000};
 constexpr size_t kConnectionsMax = 8192;
 // The same, for the servers that discovery asks.
 constexpr size_t kDiscoveryConnectionsMax = 64;
+
+// What a stop may take beside the deadline for delivery: the last writes, threads that end.
+constexpr seconds kStopExtra{10};
+
+std::optional<std::string> Environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
 
 // After so long what a start needs has been done, first scrapes included.
 constexpr seconds kSettled{15};
@@ -122,6 +132,9 @@ class Daemon {
   void StopWeb();
   void WatchSignals();
   void OnSignal();
+  // To the service manager: that the agent is ready, and how it is.
+  void NotifyReady();
+  void FeedWatchdog();
   void Stop(const std::string& why);
   Result<std::string> MetricsPage();
   Result<TargetsStatus> Targets();
@@ -130,6 +143,7 @@ class Daemon {
 
   const DaemonOptions& options_;
   Logger logger_;
+  ServiceNotifier manager_{Environment, logger_};
   PosixFileSystem files_;
   SystemEventLoop loop_;
   // For discovery, which runs on the control loop.
@@ -144,9 +158,10 @@ class Daemon {
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<FetchedConfig> fetched_;  // null: the configuration is a file
-  std::unique_ptr<WebAccess> access_;  // null: no --web.config.file
+  std::unique_ptr<WebAccess> access_;       // null: no --web.config.file
   const std::shared_ptr<WebCounters> web_counters_ = std::make_shared<WebCounters>();
   std::unique_ptr<WebServer> web_;
+  std::optional<LoopPulse> pulse_;
   Timer settled_{loop_};
   int signals_ = -1;
   bool stopping_ = false;
@@ -178,6 +193,31 @@ void Daemon::OnSignal() {
   }
 }
 
+void Daemon::Reload(FetchedConfig::Done done) {
+  manager_.Reloading(loop_.Now());
+  auto reloaded = [this, done = std::move(done)](const Status& status) {
+    if (!stopping_) NotifyReady();
+    done(status);
+  };
+  if (fetched_ != nullptr) return fetched_->Reload(std::move(reloaded));
+  reloaded(agent_->Reload());
+}
+
+void Daemon::NotifyReady() {
+  manager_.Ready(
+      agent_->last_reload_succeeded()
+          ? "scraping and sending"
+          : "scraping and sending by the old configuration; the new one is refused, see the log");
+}
+
+void Daemon::FeedWatchdog() {
+  if (manager_.watchdog() == nanoseconds(0)) return;
+  std::vector<EventLoop*> loops;
+  for (const auto& one : workers_) loops.push_back(&one->loop());
+  pulse_.emplace(loop_, std::move(loops), [this] { manager_.Alive(); });
+  pulse_->Start(manager_.watchdog() / 2);
+}
+
 void Daemon::Stop(const std::string& why) {
   if (stopping_) {
     // Whoever asks twice does not want to wait.
@@ -188,6 +228,7 @@ void Daemon::Stop(const std::string& why) {
   if (fetched_ != nullptr) fetched_->Stop();
   logger_.Info("stopping: no more scrapes, unsent samples are delivered",
                {{"by", why}, {"deadline", FormatDuration(options_.shutdown_deadline)}});
+  manager_.Stopping(options_.shutdown_deadline + kStopExtra, "delivering unsent samples");
   agent_->Shutdown(options_.shutdown_deadline, [this](bool drained) {
     if (drained) {
       logger_.Info("all samples are delivered or dropped");
@@ -429,11 +470,6 @@ std::optional<Status> Daemon::StartAgent() {
   return started;
 }
 
-void Daemon::Reload(FetchedConfig::Done done) {
-  if (fetched_ != nullptr) return fetched_->Reload(std::move(done));
-  done(agent_->Reload());
-}
-
 int Daemon::Run() {
   LimitFreeMemory();
   // Before any thread is started, so that all of them have the signals blocked.
@@ -443,7 +479,9 @@ int Daemon::Run() {
   logger_.Info("starting Tributary",
                {{"version", std::string(Version())}, {"revision", std::string(Revision())}});
   if (!ReadWebConfig()) return 2;
-  if (!TakeStorage()) return 1;
+  // In memory mode nothing is written, as nothing may be writable.
+  if (options_.storage_on_disk && !TakeStorage()) return 1;
+  manager_.SetStatus("opening the sample log");
   if (!StartWorkers()) return 1;
   AgentOptions agent_options;
   agent_options.config_file = options_.config_file;
@@ -452,10 +490,7 @@ int Daemon::Run() {
   const bool fetches = !options_.config_location.is_file();
   if (!fetches) agent_options.auto_reload = options_.auto_reload;
   agent_options.load.expand_env = options_.expand_env;
-  agent_options.load.getenv = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
+  agent_options.load.getenv = Environment;
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
   const DiscoverySeams seams{loop_, files_, http_, dns_};
@@ -477,10 +512,13 @@ int Daemon::Run() {
     return 2;
   }
   if (!StartWeb()) return 1;
+  NotifyReady();
+  FeedWatchdog();
   settled_.SetAfter(kSettled, [] { ReleaseUnusedMemory(); });
   memory_.Start();
   loop_.Run();
   StopWeb();
+  pulse_.reset();
   workers_.clear();
   logger_.Info("stopped");
   return 0;

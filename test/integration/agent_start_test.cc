@@ -187,6 +187,21 @@ TEST_CASE("agent start: storage that cannot be made ends it with 1 and the reaso
   }
 }
 
+TEST_CASE("agent start: in memory mode it needs no storage that could be written") {
+  const TemporaryFolder folder;
+  folder.Write("agent.yml", kEmptyConfig);
+  folder.Write("file", "");
+  Process agent(
+      {AgentProgram(),
+       {"--config.file=" + folder / "agent.yml", "--storage.path=" + folder / "file/below",
+        "--storage.mode=memory", "--web.listen-address=127.0.0.1:0"},
+       {},
+       ""});
+  CHECK(agent.WaitForLine({"msg=listening"}, seconds(8)));
+  agent.Signal(SIGTERM);
+  CHECK(agent.Wait(seconds(8)) == 0);
+}
+
 // A file system of a few kilobytes; it goes at the end.
 class TinyDisk {
  public:
