@@ -9,6 +9,8 @@ namespace tributary {
 namespace {
 
 constexpr nanoseconds kPeriod = milliseconds(250);
+// Below half of the limit; what learns many series tells in between (Raise).
+constexpr nanoseconds kCalmPeriod = seconds(5);
 // Giving back walks over the heap.
 constexpr nanoseconds kGiveBackPeriod = seconds(5);
 
@@ -61,7 +63,7 @@ void MemoryGuard::Look() {
   }
   step_ = next;
   if (next != told_) Tell(next, used);
-  timer_.SetAfter(kPeriod, [this] { Look(); });
+  timer_.SetAfter(used < limit_ / 2 ? kCalmPeriod : kPeriod, [this] { Look(); });
 }
 
 void MemoryGuard::Raise() {
@@ -70,6 +72,7 @@ void MemoryGuard::Raise() {
   const ShedStep next = NextShedStep(now, seams_.used(), limit_);
   while (next > now && !step_.compare_exchange_weak(now, next)) {
   }
+  if (next > now) loop_.Post([this] { Look(); });
 }
 
 void MemoryGuard::Tell(ShedStep next, uint64_t used) {

@@ -1,7 +1,8 @@
 // Sheds load before the process outgrows its memory limit, instead of being killed for it.
 //
-// Four times a second it compares the anonymous memory of the process with the limit, and sets a
-// step, which workers look at (kRefuseNew and kThinOut are theirs to act on):
+// Four times a second, and each five seconds below half of it, it compares the anonymous memory of
+// the process with the limit, and sets a step, which workers look at (kRefuseNew and kThinOut are
+// theirs to act on):
 //
 //   kGiveBack   from 70 %: memory that is free is given back to the system
 //   kRefuseNew  from 80 %: targets that have not been scraped yet are not, and pages with many new
