@@ -132,7 +132,7 @@ struct TcpTransport::Impl {
   void OnConnected(Exchange& exchange);
   void Send(Exchange& exchange);
   void Receive(Exchange& exchange);
-  void OnBroken(Exchange& exchange);
+  void OnBroken(Exchange& exchange, bool reset);
   void OnTimeout(const Exchange& exchange);
   void FailSoon(Exchange& exchange, HttpFailure failure, std::string message);
   void Finish(HttpRequestId id, HttpFailure failure, std::string message);
@@ -268,7 +268,7 @@ void TcpTransport::Impl::Receive(Exchange& exchange) {
   for (int i = 0; i < kReceivesInRow; i++) {
     const ssize_t size = recv(exchange.connection->fd, received->data(), received->size(), 0);
     if (size < 0 && IsWouldBlock(errno)) return;
-    if (size < 0) return OnBroken(exchange);
+    if (size < 0) return OnBroken(exchange, errno == ECONNRESET);
     std::string_view bytes(received->data(), static_cast<size_t>(size));
     in_handler = true;
     const ResponseReader::Progress progress =
@@ -276,7 +276,7 @@ void TcpTransport::Impl::Receive(Exchange& exchange) {
     in_handler = false;
     switch (progress) {
       case ResponseReader::Progress::kNeedsMore:
-        if (size == 0) return OnBroken(exchange);
+        if (size == 0) return OnBroken(exchange, false);
         break;
       case ResponseReader::Progress::kDone:
         // What comes unasked, or before all of the request is out, leaves nothing to build on.
@@ -295,13 +295,13 @@ void TcpTransport::Impl::Receive(Exchange& exchange) {
   }
 }
 
-void TcpTransport::Impl::OnBroken(Exchange& exchange) {
+void TcpTransport::Impl::OnBroken(Exchange& exchange, bool reset) {
   const bool is_kept_one = exchange.connection->used && exchange.reader.untouched();
   if (!is_kept_one || (!exchange.may_be_repeated && exchange.sent > 0)) {
     return Finish(exchange.id, HttpFailure::kClosed,
-                  exchange.reader.status() == 0
-                      ? "the connection was closed before the response"
-                      : "the connection was closed before the end of the response");
+                  std::string("the connection was ") + (reset ? "reset" : "closed") +
+                      " before the " +
+                      (exchange.reader.status() == 0 ? "response" : "end of the response"));
   }
   std::string authority = exchange.connection->authority;
   Close(std::move(exchange.connection));

@@ -100,7 +100,7 @@ TEMPLATE_TEST_CASE(
         const CollectingHandler got = Fetch(world, PostRequest(url, std::string(bytes, 'x')));
         INFO(got.outcome.message);
         REQUIRE(static_cast<int>(got.outcome.failure) == static_cast<int>(HttpFailure::kClosed));
-        REQUIRE(got.outcome.message == "the connection was closed before the response");
+        REQUIRE(got.outcome.message.ends_with(" before the response"));
         REQUIRE(got.heads == 0);
         REQUIRE(Fetch(world, PostRequest(url, "three")).outcome.ok());
         const auto seen = world.Requests(server);
