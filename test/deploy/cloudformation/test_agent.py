@@ -23,7 +23,7 @@ OWN = {
     "ecs-sidecar.yaml": dict(AGENT, AppImage="registry.example.org/app:1.2.3"),
     "ecs-daemon.yaml": dict(AGENT, ClusterName="apps"),
     "ecs-cluster-agent.yaml": dict(AGENT, ClusterName="apps", SubnetIds="subnet-0a,subnet-0b", SecurityGroupIds="sg-01"),
-    "ec2.yaml": dict(PackageBucket="packages", PackageKey="tributary.tar.gz", PackageSha256="0" * 64,
+    "ec2.yaml": dict(PackageBucket="packages", PackageKey="tributary_0.1.0-1_amd64.deb", PackageSha256="0" * 64,
                      WriteSecretArn=SECRET + "x"),
     "iam-spoke-account.yaml": dict(PlatformAccountId="111122223333", ExternalId="0123456789abcdef"),
     "iam-amp-writer.yaml": dict(WorkspaceArn="arn:aws:aps:eu-west-1:111122223333:workspace/ws-1",
@@ -159,7 +159,7 @@ class Agents(Case):
     def test_flags_are_those_that_the_agent_has(self):
         with open(os.path.join(ROOT, "docs/operating.md"), encoding="utf-8") as file:
             documented = set(re.findall(r"^\| `(--[a-z.-]+)`", file.read(), re.M))
-        used = re.findall(r"^ExecStart=\S+ (.*)", self.script(), re.M)[0].split()
+        used = []
         for name in TASKS:
             used += next(c["Command"] for c in resolve(name).resources["TaskDefinition"].properties["ContainerDefinitions"]
                          if c["Name"] == "agent")
@@ -175,11 +175,20 @@ class Agents(Case):
         document = resolve("ec2.yaml").resources["Install"].properties["Content"]
         return document["mainSteps"][0]["inputs"]["runCommand"][0]
 
-    def test_instances_get_what_the_programs_are_linked_with(self):
-        listed = subprocess.run([os.path.join(ROOT, "tools/deps"), "--runtime", "--list"], capture_output=True, text=True)
-        self.assertEqual(listed.returncode, 0, listed.stderr)
-        needed = re.search(r"needed=\(([^)]*)\)", self.script())[1].split()
-        self.assertEqual(set(needed), {"awscli", "jq", *listed.stdout.split()})
+    def test_instances_have_the_package_and_its_service(self):
+        """The template adds a drop-in to the package's unit, and puts files where that unit reads them."""
+        script = self.script()
+        self.assertNotIn("ExecStart=", script)
+        with open(os.path.join(ROOT, "deploy/systemd/tributary.service"), encoding="utf-8") as file:
+            unit = file.read()
+        self.assertIn("--config.file=${CONFIGURATION_DIRECTORY}/tributary.yml", unit)
+        self.assertIn(" /etc/tributary/tributary.yml ", script)
+        secret = re.search(r"^LoadCredential=([\w-]+):(\S+)$", script, re.M)
+        self.assertIn(f" {secret[2]} 0600", script)
+        self.assertIn("/run/credentials/tributary.service/" + secret[1], read(os.path.join(
+            ROOT, "deploy/cloudformation/agent/ec2.yaml"))["Parameters"]["ConfigParameter"]["Description"])
+        self.assertLess(script.index("sha256sum --check"), script.index("--force-confold install"))
+        self.assertLess(script.index("agentctl test-config"), script.index(" /etc/tributary/tributary.yml "))
 
     def check(self, text):
         """By the agent's own checker, otherwise by promtool, which is older than ECS discovery."""
