@@ -1,5 +1,6 @@
 """The templates for agents: they resolve by themselves, run one writer a folder, and what they configure is valid."""
 
+import json
 import os
 import re
 import shutil
@@ -22,12 +23,13 @@ OWN = {
     "ecs-sidecar.yaml": dict(AGENT, AppImage="registry.example.org/app:1.2.3"),
     "ecs-daemon.yaml": dict(AGENT, ClusterName="apps"),
     "ecs-cluster-agent.yaml": dict(AGENT, ClusterName="apps", SubnetIds="subnet-0a,subnet-0b", SecurityGroupIds="sg-01"),
-    "ec2.yaml": dict(PackageBucket="packages", PackageKey="tributary.tar.gz", PackageSha256="0" * 64,
+    "ec2.yaml": dict(PackageBucket="packages", PackageKey="tributary_0.1.0-1_amd64.deb", PackageSha256="0" * 64,
                      WriteSecretArn=SECRET + "x"),
     "iam-spoke-account.yaml": dict(PlatformAccountId="111122223333", ExternalId="0123456789abcdef"),
     "iam-amp-writer.yaml": dict(WorkspaceArn="arn:aws:aps:eu-west-1:111122223333:workspace/ws-1",
                                 WriterAccountId="444455556666", ExternalId="0123456789abcdef"),
 }
+TASKS = ("ecs-sidecar.yaml", "ecs-daemon.yaml", "ecs-cluster-agent.yaml")
 
 
 def resolve(name, **more):
@@ -65,28 +67,42 @@ class Agents(Case):
             self.assertEqual(service.get("SchedulingStrategy", service.get("DesiredCount")),
                              "DAEMON" if "daemon" in name else 1)
 
-    def test_the_application_does_not_depend_on_its_agent(self):
+    def test_the_agent_of_an_application_stops_last_and_ends_nothing(self):
+        """ECS stops containers in the reverse order of their dependencies; START waits for nothing but the start."""
         containers = {c["Name"]: c for c in resolve("ecs-sidecar.yaml").resources["TaskDefinition"]
                       .properties["ContainerDefinitions"]}
-        self.assertFalse(containers["agent"]["Essential"])
-        self.assertNotIn("DependsOn", containers["app"])
-        self.assertEqual((containers["agent"]["Cpu"], containers["agent"]["Memory"]), (64, 128))
+        agent = containers["agent"]
+        self.assertEqual(containers["app"]["DependsOn"], [{"ContainerName": "agent", "Condition": "START"}])
+        self.assertNotIn("DependsOn", agent)
+        self.assertFalse(agent["Essential"])
+        self.assertEqual((agent["Cpu"], agent["Memory"], agent["StopTimeout"]), (64, 64, 120))
+
+    def test_what_agents_need_is_in_their_image(self):
+        """Programs where the image has them, without a shell; the log where the image's folder is the user's own."""
+        with open(os.path.join(ROOT, "deploy/image/config.json"), encoding="utf-8") as file:
+            image = json.load(file)
+        for name in TASKS:
+            agent = self.agent(resolve(name))
+            self.assertEqual(agent["EntryPoint"], image["Entrypoint"], name)
+            self.assertEqual(agent["User"], image["User"], name)
+            self.assertEqual(agent["HealthCheck"]["Command"], ["CMD", "/usr/bin/agentctl", "health"], name)
+            self.assertEqual([m["ContainerPath"] for m in agent["MountPoints"]], list(image["Volumes"]), name)
+            self.assertIn("--storage.path=" + next(iter(image["Volumes"])), agent["Command"], name)
+        volume = next(v for v in resolve("ecs-daemon.yaml").resources["TaskDefinition"].properties["Volumes"])
+        self.assertNotIn("Host", volume, "a folder of the host would be root's")
+        self.assertEqual(volume["DockerVolumeConfiguration"]["Scope"], "shared")
+
+    def agent(self, stack):
+        return next(c for c in stack.resources["TaskDefinition"].properties["ContainerDefinitions"] if c["Name"] == "agent")
 
     def config(self, stack, host="ip-10-0-3-4"):
-        """What the init container writes, by its own script, on a host of that name."""
-        container = next(c for c in stack.resources["TaskDefinition"].properties["ContainerDefinitions"]
-                         if c["Name"] == "agent-config")
-        root = tempfile.mkdtemp(prefix="tributary-test-")
-        self.addCleanup(shutil.rmtree, root)
-        script = f"chown() {{ :; }}\nhostname() {{ echo {host}; }}\n" + container["Command"][0].replace("/config", root)
+        """What the agent reads from its environment, on a host of that name."""
+        container = self.agent(stack)
+        self.assertLessEqual({"--config.file=env:CONFIG", "--config.expand-env"}, set(container["Command"]))
         variables = {v["Name"]: v["Value"] for v in container["Environment"]}
-        done = subprocess.run([*container["EntryPoint"], script], capture_output=True, text=True,
-                              env={"PATH": os.environ["PATH"], "USERNAME": "agent", "PASSWORD": "hunter2", **variables})
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
-        with open(os.path.join(root, "agent.yml"), encoding="utf-8") as file:
-            text = file.read()
-        self.assertNotIn("hunter2", text)
-        return text.replace("/config/password", os.path.join(root, "password"))
+        self.assertEqual({v["Name"] for v in container["Secrets"]}, {"WRITE_USERNAME", "WRITE_PASSWORD"})
+        given = {"HOSTNAME": host, "WRITE_USERNAME": "agent", "WRITE_PASSWORD": "hunter2"}
+        return re.sub(r"%\{(\w+)\}", lambda name: given[name[1]], variables["CONFIG"])
 
     def test_a_key_of_ones_own_may_be_used(self):
         key = "arn:aws:kms:eu-west-1:111122223333:key/1"
@@ -97,7 +113,7 @@ class Agents(Case):
                 self.assertNotIn("kms:", str([r.properties for r in resolve(name).all("AWS::IAM::Role")]), name)
 
     def test_each_replica_is_written_to(self):
-        for name in ("ecs-sidecar.yaml", "ecs-daemon.yaml", "ecs-cluster-agent.yaml"):
+        for name in TASKS:
             for count in (1, 2, 3):
                 more = {f"WriteUrl{i}": URL.format(i) for i in range(count)}
                 text = self.config(resolve(name, **more))
@@ -143,8 +159,8 @@ class Agents(Case):
     def test_flags_are_those_that_the_agent_has(self):
         with open(os.path.join(ROOT, "docs/operating.md"), encoding="utf-8") as file:
             documented = set(re.findall(r"^\| `(--[a-z.-]+)`", file.read(), re.M))
-        used = re.findall(r"^ExecStart=\S+ (.*)", self.script(), re.M)[0].split()
-        for name in ("ecs-sidecar.yaml", "ecs-daemon.yaml", "ecs-cluster-agent.yaml"):
+        used = []
+        for name in TASKS:
             used += next(c["Command"] for c in resolve(name).resources["TaskDefinition"].properties["ContainerDefinitions"]
                          if c["Name"] == "agent")
         self.assertGreater(len(used), 8)
@@ -159,11 +175,20 @@ class Agents(Case):
         document = resolve("ec2.yaml").resources["Install"].properties["Content"]
         return document["mainSteps"][0]["inputs"]["runCommand"][0]
 
-    def test_instances_get_what_the_programs_are_linked_with(self):
-        listed = subprocess.run([os.path.join(ROOT, "tools/deps"), "--runtime", "--list"], capture_output=True, text=True)
-        self.assertEqual(listed.returncode, 0, listed.stderr)
-        needed = re.search(r"needed=\(([^)]*)\)", self.script())[1].split()
-        self.assertEqual(set(needed), {"awscli", "jq", *listed.stdout.split()})
+    def test_instances_have_the_package_and_its_service(self):
+        """The template adds a drop-in to the package's unit, and puts files where that unit reads them."""
+        script = self.script()
+        self.assertNotIn("ExecStart=", script)
+        with open(os.path.join(ROOT, "deploy/systemd/tributary.service"), encoding="utf-8") as file:
+            unit = file.read()
+        self.assertIn("--config.file=${CONFIGURATION_DIRECTORY}/tributary.yml", unit)
+        self.assertIn(" /etc/tributary/tributary.yml ", script)
+        secret = re.search(r"^LoadCredential=([\w-]+):(\S+)$", script, re.M)
+        self.assertIn(f" {secret[2]} 0600", script)
+        self.assertIn("/run/credentials/tributary.service/" + secret[1], read(os.path.join(
+            ROOT, "deploy/cloudformation/agent/ec2.yaml"))["Parameters"]["ConfigParameter"]["Description"])
+        self.assertLess(script.index("sha256sum --check"), script.index("--force-confold install"))
+        self.assertLess(script.index("agentctl test-config"), script.index(" /etc/tributary/tributary.yml "))
 
     def check(self, text):
         """By the agent's own checker, otherwise by promtool, which is older than ECS discovery."""
