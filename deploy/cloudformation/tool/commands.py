@@ -322,6 +322,7 @@ def remote_write(found, region, own_authority):
         lines += ["  - name: amp", f"    url: {found['AmpWriteUrl']}", "    sigv4:", f"      region: {region}", *queue]
     notes = []
     if urls:
+        notes.append("# On instances the password is in /run/credentials/tributary.service/central-password.")
         notes.append("# The password: aws secretsmanager get-secret-value --query SecretString --output text \\\n"
                      f"#   --secret-id {found['IngestSecretArn']} | jq -r .password")
     notes.append("# The platform's alerts and dashboards on agents need each agent's own metrics, a scrape config:\n"
