@@ -260,11 +260,12 @@ void SampleLog::Touch() {
 }
 
 void SampleLog::Tick() {
-  const bool touched = std::exchange(touched_, false);
   // Not more and more of them while the disk stalls.
   if (!stats_.disk_failing || !disk_->saving()) SaveCursors(false);
-  TrimDisk();
   disk_->Tick();
+  TrimDisk();
+  // What is dropped here touches it too.
+  const bool touched = std::exchange(touched_, false);
   const bool idle = !touched && !stats_.disk_failing && unwritten_.empty() && disk_->settled();
   tick_timer_.SetAfter(idle ? kIdleTick : kTick, [this] { Tick(); });
 }

@@ -125,7 +125,7 @@ struct TcpTransport::Impl {
 
   void Begin(Exchange& exchange, std::string authority);
   // Null: there is none that can be used.
-  std::unique_ptr<Connection> TakeIdle(const std::string& authority, bool has_to_be_alive);
+  std::unique_ptr<Connection> TakeIdle(const std::string& authority);
   void Open(Exchange& exchange, std::string authority);
   void Watch(Connection& connection, bool out);
   void OnEvent(Connection& connection, uint32_t events);
@@ -160,25 +160,25 @@ TcpTransport::Impl::~Impl() {
 
 void TcpTransport::Impl::Begin(Exchange& exchange, std::string authority) {
   exchange.timer.SetAfter(exchange.timeout, [this, &exchange] { OnTimeout(exchange); });
-  exchange.connection = TakeIdle(authority, !exchange.may_be_repeated);
+  exchange.connection = TakeIdle(authority);
   if (exchange.connection == nullptr) return Open(exchange, std::move(authority));
   exchange.connection->exchange = &exchange;
   Send(exchange);
 }
 
 std::unique_ptr<TcpTransport::Impl::Connection> TcpTransport::Impl::TakeIdle(
-    const std::string& authority, bool has_to_be_alive) {
+    const std::string& authority) {
   const MonotonicTime too_old = loop.Now() - kIdleMax;
   for (;;) {
     const auto found = idle.find(authority);
     if (found == idle.end()) return nullptr;
     Connection& last = *found->second.back();
-    bool is_good = last.idle_since >= too_old;
-    if (is_good && has_to_be_alive) {
-      // The loop may not have come to see yet that the server has closed it.
-      char byte = 0;
-      is_good = recv(last.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && IsWouldBlock(errno);
-    }
+    // The loop may not have come to see yet that the server has closed it, or has said what it was
+    // not asked for.
+    char byte = 0;
+    const bool is_good = last.idle_since >= too_old &&
+                         recv(last.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+                         IsWouldBlock(errno);
     if (!is_good) {
       CloseIdle(last);
       continue;
