@@ -5,6 +5,7 @@
 
 #include "agent/discovery/aws/ec2_provider.h"
 #include "agent/discovery/aws/ecs_provider.h"
+#include "agent/discovery/aws/ecs_task_provider.h"
 #include "agent/discovery/dns_provider.h"
 #include "agent/discovery/file_provider.h"
 #include "agent/discovery/http_provider.h"
@@ -25,6 +26,7 @@ std::vector<SdConfig> SdConfigs(const ScrapeConfig& config) {
   append(config.dns_sd_configs);
   append(config.ec2_sd_configs);
   append(config.ecs_sd_configs);
+  append(config.ecs_task_sd_configs);
   append(config.kubernetes_sd_configs);
   return all;
 }
@@ -46,6 +48,9 @@ std::unique_ptr<Provider> MakeProvider(const SdConfig& config, const std::string
     }
     std::unique_ptr<Provider> operator()(const EcsSdConfig& ecs) const {
       return std::make_unique<EcsProvider>(environment, ecs, job, changed);
+    }
+    std::unique_ptr<Provider> operator()(const EcsTaskSdConfig& task) const {
+      return std::make_unique<EcsTaskProvider>(environment, task, job, changed);
     }
     std::unique_ptr<Provider> operator()(const KubernetesSdConfig& kubernetes) const {
       return std::make_unique<KubernetesProvider>(environment, kubernetes, changed);

@@ -52,7 +52,7 @@ class Provider {
 };
 
 using SdConfig = std::variant<FileSdConfig, HttpSdConfig, DnsSdConfig, Ec2SdConfig, EcsSdConfig,
-                              KubernetesSdConfig>;
+                              EcsTaskSdConfig, KubernetesSdConfig>;
 
 // All of a job but static_configs; equal ones once.
 std::vector<SdConfig> SdConfigs(const ScrapeConfig& config);

@@ -19,6 +19,7 @@ struct SdCounters {
   uint64_t http_failures = 0;
   uint64_t dns_lookups = 0;
   uint64_t dns_lookup_failures = 0;
+  const void* shows_ecs_task = nullptr;  // the provider whose statistics are shown
   AwsApiCounters aws;
   KubeCounters kubernetes;
   std::map<std::string, Histogram> refresh_seconds;  // by mechanism

@@ -42,6 +42,7 @@ void CheckKubernetesSd(SectionValue& section, CheckContext& context);
 void CheckAwsSd(SectionValue& section, CheckContext& context);
 void CheckEc2Sd(SectionValue& section, CheckContext& context);
 void CheckEcsSd(SectionValue& section, CheckContext& context);
+void CheckEcsTaskSd(SectionValue& section, CheckContext& context);
 void CheckConsulSd(SectionValue& section, CheckContext& context);
 void CheckAzureSd(SectionValue& section, CheckContext& context);
 void CheckMarathonSd(SectionValue& section, CheckContext& context);

@@ -199,6 +199,10 @@ void CheckEcsSd(SectionValue& section, CheckContext& context) {
   CheckHttpClient(section, context);
 }
 
+void CheckEcsTaskSd(SectionValue& section, CheckContext& context) {
+  CheckRefreshInterval(section, context);
+}
+
 void CheckConsulSd(SectionValue& section, CheckContext& context) {
   const Value& server = section.Get("server");
   if (server.valid && server.text.find_first_not_of(" \t\r\n") == std::string::npos) {

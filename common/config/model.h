@@ -165,6 +165,12 @@ struct EcsSdConfig {
   bool operator==(const EcsSdConfig&) const = default;
 };
 
+// Tributary's own: the other containers of the agent's task.
+struct EcsTaskSdConfig {
+  std::chrono::milliseconds refresh_interval = std::chrono::seconds(15);
+  bool operator==(const EcsTaskSdConfig&) const = default;
+};
+
 enum class KubeRole : uint8_t { kNode, kPod, kService, kEndpoints, kEndpointSlice, kIngress };
 // "node", "pod" and so on.
 const char* KubeRoleName(KubeRole role);
@@ -232,6 +238,7 @@ struct ScrapeConfig {
   std::vector<DnsSdConfig> dns_sd_configs;
   std::vector<Ec2SdConfig> ec2_sd_configs;
   std::vector<EcsSdConfig> ecs_sd_configs;
+  std::vector<EcsTaskSdConfig> ecs_task_sd_configs;
   std::vector<KubernetesSdConfig> kubernetes_sd_configs;
   std::vector<RelabelConfig> relabel_configs;
   std::vector<RelabelConfig> metric_relabel_configs;

@@ -21,6 +21,7 @@ const Section& DockerSdSection();
 const Section& DockerSwarmSdSection();
 const Section& Ec2SdSection();
 const Section& EcsSdSection();
+const Section& EcsTaskSdSection();
 const Section& ElasticacheSdSection();
 const Section& EurekaSdSection();
 const Section& FileSdSection();

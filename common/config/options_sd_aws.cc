@@ -119,6 +119,15 @@ const Section& EcsSdSection() {
   return section;
 }
 
+const Section& EcsTaskSdSection() {
+  static const Section section{"ecs_task_sd_config",
+                               "Of Tributary alone, for sidecars in ECS: the other containers of "
+                               "the agent's own task, and statistics of all of them.",
+                               {RefreshIntervalOption("15s")},
+                               CheckEcsTaskSd};
+  return section;
+}
+
 const Section& ElasticacheSdSection() {
   static const Section section{"elasticache_sd_config", "Nodes of ElastiCache.",
                                Join({AwsApiOptions(),
@@ -189,6 +198,7 @@ std::vector<Option> ServiceDiscoveryOptions() {
       {"dockerswarm_sd_configs", &DockerSwarmSdSection},
       {"ec2_sd_configs", &Ec2SdSection},
       {"ecs_sd_configs", &EcsSdSection},
+      {"ecs_task_sd_configs", &EcsTaskSdSection},
       {"elasticache_sd_configs", &ElasticacheSdSection},
       {"eureka_sd_configs", &EurekaSdSection},
       {"file_sd_configs", &FileSdSection},

@@ -435,6 +435,9 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
   for (const SectionValue& sd : job.Get("ecs_sd_configs").sections) {
     config.ecs_sd_configs.push_back(MakeEcsSd(sd));
   }
+  for (const SectionValue& sd : job.Get("ecs_task_sd_configs").sections) {
+    config.ecs_task_sd_configs.push_back({sd.Duration("refresh_interval")});
+  }
   for (const SectionValue& sd : job.Get("aws_sd_configs").sections) AddAwsSd(sd, config);
   for (const SectionValue& sd : job.Get("kubernetes_sd_configs").sections) {
     config.kubernetes_sd_configs.push_back(MakeKubernetesSd(sd));

@@ -4,36 +4,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/discovery/aws/json_fields.h"
+
 namespace tributary {
 namespace {
 
 using Json = nlohmann::json;
 
 constexpr char kInterface[] = "ElasticNetworkInterface";
-
-const Json* FieldOf(const Json& object, std::string_view name) {
-  if (!object.is_object()) return nullptr;
-  const auto found = object.find(name);
-  return found == object.end() ? nullptr : &*found;
-}
-
-std::string TextOf(const Json& object, std::string_view name) {
-  const Json* field = FieldOf(object, name);
-  return field != nullptr && field->is_string() ? field->get<std::string>() : "";
-}
-
-template <typename Take>
-void ForEach(const Json& object, std::string_view list, const Take& take) {
-  const Json* field = FieldOf(object, list);
-  if (field == nullptr || !field->is_array()) return;
-  for (const Json& item : *field) take(item);
-}
-
-Result<Json> ReadObject(const std::string& json) {
-  Json root = Json::parse(json, nullptr, false);
-  if (!root.is_object()) return Fail("answered with what is no JSON object");
-  return root;
-}
 
 // A list of what `read` makes of the items.
 template <typename T, typename Read>

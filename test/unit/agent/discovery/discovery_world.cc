@@ -61,7 +61,11 @@ std::string TargetsText(const std::vector<TargetGroup>& groups) {
 
 DiscoveryWorld::DiscoveryWorld()
     : discovery(
-          {loop, files, http, dns_transport, [](const char*) -> const char* { return nullptr; }},
+          {loop, files, http, dns_transport,
+           [this](const char* name) -> const char* {
+             const auto found = environment.find(name);
+             return found == environment.end() ? nullptr : found->second.c_str();
+           }},
           [this](const std::string& job, std::vector<TargetGroup> given) {
             updates.push_back(job + ": " + TargetsText(given));
             groups[job] = std::move(given);

@@ -32,6 +32,7 @@ struct DiscoveryWorld {
   SimTransport http{network, loop, "agent"};
   SimDns dns;
   SimDnsTransport dns_transport{dns, loop};
+  std::map<std::string, std::string> environment;
   std::vector<std::string> updates;
   std::map<std::string, std::vector<TargetGroup>> groups;  // as last told
   std::vector<std::string> warnings;
