@@ -81,14 +81,17 @@ TEST_CASE("agent memory: targets that outgrow the limit do not kill it, and it r
   CHECK(agent.TargetOf("healthy")["health"] == "up");
   if (kSlowdown == 1) CHECK(most < kLimit);
   grown = false;
+  // What a sanitizer keeps of freed memory does not go.
+  const auto is_calm = [&] {
+    return kSlowdown > 1 || agent.Metric("tributary_memory_shed_step") == 0;
+  };
   const auto recovered = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (std::chrono::steady_clock::now() < recovered &&
-         (agent.TargetOf("grows")["health"] != "up" ||
-          agent.Metric("tributary_memory_shed_step") > 0)) {
+         (agent.TargetOf("grows")["health"] != "up" || !is_calm())) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   CHECK(agent.TargetOf("grows")["health"] == "up");
-  CHECK(agent.Metric("tributary_memory_shed_step") == 0);
+  CHECK(is_calm());
 }
 
 TEST_CASE("agent memory: a limit that is none, or too low for anything, is refused") {
