@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "common/base/assert.h"
+#include "common/base/base64.h"
 
 namespace tributary {
 namespace {
@@ -29,31 +30,6 @@ std::string RandomKey() {
   CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) ==
         1);
   return key;
-}
-
-int ValueOfBase64(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
-}
-
-std::optional<std::string> DecodeBase64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  for (int i = 0; i < 2 && text.ends_with('='); i++) text.remove_suffix(1);
-  std::string out;
-  unsigned bits = 0, count = 0;
-  for (const char c : text) {
-    const int value = ValueOfBase64(c);
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count & 0xff);
-  }
-  return out;
 }
 
 std::string_view Trim(std::string_view text) {
