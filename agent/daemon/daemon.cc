@@ -51,13 +51,13 @@ constexpr size_t kDiscoveryConnectionsMax = 64;
 // What a stop may take beside the deadline for delivery: the last writes, threads that end.
 constexpr seconds kStopExtra{10};
 
+// After so long what a start needs has been done, first scrapes included.
+constexpr seconds kSettled{15};
+
 std::optional<std::string> Environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
-
-// After so long what a start needs has been done, first scrapes included.
-constexpr seconds kSettled{15};
 
 // Each target and each request under way needs a descriptor.
 void RaiseDescriptorLimit() {

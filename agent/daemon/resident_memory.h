@@ -1,5 +1,5 @@
-// Keeps what of the process' memory is resident close to what it uses. Linux and glibc; elsewhere
-// nothing happens. Thread-safe.
+// Keeps what of the process' memory is resident close to what it uses. For Linux
+// and glibc. Thread-safe.
 #pragma once
 
 namespace tributary {
@@ -10,8 +10,8 @@ void LimitFreeMemory();
 
 // Gives back what only a start needs: of programs and libraries the pages of symbol tables,
 // relocations and code that ran once (two thirds of some 15 MiB), and what has been freed since.
-// Pages that are needed again are mapped again from the page cache, sixteen at a time. Takes about
-// a millisecond.
+// Pages that are needed again are mapped again from the page cache, sixteen at a time. It walks
+// over the heap and takes its locks: not for a hot path.
 void ReleaseUnusedMemory();
 
 }  // namespace tributary

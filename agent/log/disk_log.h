@@ -110,7 +110,8 @@ class DiskLog {
   bool OverRetention(const Segment& oldest) const;
   // `done_with`: no reader needs it.
   void DropOldest(uint32_t partition, bool done_with);
-  // Looks at the clock and at the free space. Once a second.
+  // Looks at the clock and at the free space: once a second, and twice a minute while nothing is
+  // written.
   void Tick();
 
   void SaveCursor(uint32_t partition, const CursorState& state);
