@@ -3,22 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/target/group_packer.h"
+
 namespace tributary {
 namespace {
 
 constexpr nanoseconds kUpdateSpacing = seconds(1);
 constexpr nanoseconds kRemovalDelay = seconds(2);
 
-size_t CountTargets(const std::vector<TargetGroup>& groups) {
-  size_t count = 0;
-  for (const TargetGroup& group : groups) count += group.targets.size();
-  return count;
-}
-
 // Sorted hashes of the targets with their groups' labels.
 std::vector<uint64_t> TargetHashes(const std::vector<TargetGroup>& groups) {
   std::vector<uint64_t> hashes;
-  hashes.reserve(CountTargets(groups));
   for (const TargetGroup& group : groups) {
     Labels labels = group.labels;
     for (const std::string& target : group.targets) {
@@ -30,13 +25,6 @@ std::vector<uint64_t> TargetHashes(const std::vector<TargetGroup>& groups) {
   return hashes;
 }
 
-// Whether `after` has a target that `before` has not.
-bool HasNewTargets(const std::vector<TargetGroup>& before, const std::vector<TargetGroup>& after) {
-  const std::vector<uint64_t> old_hashes = TargetHashes(before);
-  const std::vector<uint64_t> new_hashes = TargetHashes(after);
-  return !std::includes(old_hashes.begin(), old_hashes.end(), new_hashes.begin(), new_hashes.end());
-}
-
 }  // namespace
 
 struct Discovery::Job {
@@ -45,11 +33,21 @@ struct Discovery::Job {
   std::vector<TargetGroup> static_configs;
   std::vector<SdConfig> sd_configs;
   std::vector<Source*> sources;  // of sd_configs
-  std::vector<TargetGroup> delivered;
+  GroupPacker packer;
+  std::vector<std::string> delivered;       // groups, packed
+  std::vector<uint64_t> delivered_targets;  // TargetHashes of them
   bool was_delivered = false;
   MonotonicTime delivered_at{};
   int64_t delivered_wall_ns = 0;
   Timer delivery;
+
+  // Whether these are the groups that were delivered.
+  bool Delivered(const std::vector<TargetGroup>& groups) {
+    return was_delivered && std::equal(groups.begin(), groups.end(), delivered.begin(),
+                                       delivered.end(), [this](const auto& group, const auto& old) {
+                                         return packer.Pack(group) == old;
+                                       });
+  }
 };
 
 Discovery::Discovery(const DiscoverySeams& seams, OnUpdate on_update, Warn warn)
@@ -132,7 +130,12 @@ std::vector<TargetGroup> Discovery::Compose(const Job& job) {
 
 std::vector<TargetGroup> Discovery::Groups(const std::string& job) const {
   const auto found = jobs_.find(job);
-  return found == jobs_.end() ? std::vector<TargetGroup>() : found->second->delivered;
+  std::vector<TargetGroup> groups;
+  if (found == jobs_.end()) return groups;
+  const Job& known = *found->second;
+  groups.reserve(known.delivered.size());
+  for (const std::string& packed : known.delivered) groups.push_back(known.packer.Unpack(packed));
+  return groups;
 }
 
 bool Discovery::IsSettled(const Job& job) {
@@ -159,11 +162,14 @@ void Discovery::Changed(Job& job, Urgency urgency) {
   MonotonicTime when = now;
   if (job.was_delivered && urgency == Urgency::kByKind) {
     const std::vector<TargetGroup> groups = Compose(job);
-    if (groups == job.delivered) {
+    if (job.Delivered(groups)) {
       job.delivery.Cancel();
       return;
     }
-    if (!HasNewTargets(job.delivered, groups)) {
+    const std::vector<uint64_t> targets = TargetHashes(groups);
+    const bool no_new_ones = std::includes(
+        job.delivered_targets.begin(), job.delivered_targets.end(), targets.begin(), targets.end());
+    if (no_new_ones) {
       when = now + kRemovalDelay;
     } else if (!job.delivered.empty()) {
       when = std::max(now, job.delivered_at + kUpdateSpacing);
@@ -176,8 +182,11 @@ void Discovery::Changed(Job& job, Urgency urgency) {
 
 void Discovery::Deliver(Job& job) {
   std::vector<TargetGroup> groups = Compose(job);
-  if (job.was_delivered && groups == job.delivered) return;
-  job.delivered = groups;
+  if (job.Delivered(groups)) return;
+  job.delivered.clear();
+  job.delivered.reserve(groups.size());
+  for (const TargetGroup& group : groups) job.delivered.push_back(job.packer.Pack(group));
+  job.delivered_targets = TargetHashes(groups);
   job.was_delivered = true;
   job.delivered_at = loop_.Now();
   job.delivered_wall_ns = loop_.WallNs();
@@ -190,7 +199,7 @@ void Discovery::Collect(MetricSink& sink) const {
   for (const auto& [name, job] : jobs_) {
     const MetricLabels job_labels = {{"name", "scrape"}, {"config", name}};
     sink.AddGauge("prometheus_sd_discovered_targets", "Targets that discovery knows now.",
-                  job_labels, static_cast<double>(CountTargets(job->delivered)));
+                  job_labels, static_cast<double>(job->delivered_targets.size()));
     if (!job->was_delivered) continue;
     sink.AddGauge("prometheus_sd_last_update_timestamp_seconds",
                   "When the job's targets were last told to the scraper.", job_labels,

@@ -40,13 +40,17 @@ void KubernetesProvider::Adopt(const Provider& predecessor) {
   for (const auto& [name, known] : other->namespaces_) {
     const bool may_be_own = config_.own_namespace && !IsWholeCluster();
     const bool wanted = namespaces_.contains(name) || may_be_own;
-    if (wanted && namespaces_[name].adopted.empty()) namespaces_[name].adopted = known.groups();
+    if (wanted && namespaces_[name].adopted.empty()) namespaces_[name].adopted = known.Groups();
   }
 }
 
 void KubernetesProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
   for (const auto& [name, of_namespace] : namespaces_) {
-    for (const auto& [key, found] : of_namespace.groups()) {
+    if (of_namespace.targets != nullptr) {
+      of_namespace.targets->AppendGroups(groups);
+      continue;
+    }
+    for (const auto& [key, found] : of_namespace.adopted) {
       groups.insert(groups.end(), found.begin(), found.end());
     }
   }
@@ -80,7 +84,7 @@ void KubernetesProvider::Begin(const KubeAccess& access) {
     of_namespace.targets =
         std::make_unique<KubeTargets>(environment_.kubernetes, environment_.counters.kubernetes,
                                       KubeTargets::Scope{config_, access, name},
-                                      std::move(of_namespace.adopted), [this] { Dirty(); });
+                                      std::exchange(of_namespace.adopted, {}), [this] { Dirty(); });
   }
   Refresh();  // others may have listed all of it
 }

@@ -34,7 +34,7 @@ class KubernetesProvider : public Provider {
   struct Namespace {
     KubeGroups adopted;
     std::unique_ptr<KubeTargets> targets;  // null until the access is known
-    const KubeGroups& groups() const { return targets == nullptr ? adopted : targets->groups(); }
+    KubeGroups Groups() const { return targets == nullptr ? adopted : targets->Groups(); }
   };
 
   // Not a namespace each; nodes are in none.

@@ -39,11 +39,9 @@ KubeSelector SelectorOf(const KubernetesSdConfig& config, KubeResource resource)
 }  // namespace
 
 KubeTargets::KubeTargets(KubeApis& apis, KubeCounters& counters, const Scope& scope,
-                         KubeGroups known, std::function<void()> dirty)
-    : counters_(counters),
-      role_(scope.config.role),
-      dirty_(std::move(dirty)),
-      groups_(std::move(known)) {
+                         const KubeGroups& known, std::function<void()> dirty)
+    : counters_(counters), role_(scope.config.role), dirty_(std::move(dirty)) {
+  for (const auto& [key, groups] : known) groups_.emplace(key, Pack(groups));
   const KubernetesSdConfig& config = scope.config;
   objects_ = Watch(scope, apis, ResourceOf(role_));
   if (role_ == KubeRole::kNode) return;
@@ -156,9 +154,32 @@ bool KubeTargets::BuildOne(const std::string& key, std::string& problem) {
     groups_.erase(known);
     return true;
   }
-  if (known != groups_.end() && known->second == build.groups) return false;
-  groups_.insert_or_assign(key, std::move(build.groups));
+  std::vector<std::string> packed = Pack(build.groups);
+  if (known != groups_.end() && known->second == packed) return false;
+  groups_.insert_or_assign(key, std::move(packed));
   return true;
+}
+
+std::vector<std::string> KubeTargets::Pack(const std::vector<TargetGroup>& groups) {
+  std::vector<std::string> packed;
+  packed.reserve(groups.size());
+  for (const TargetGroup& group : groups) packed.push_back(packer_.Pack(group));
+  return packed;
+}
+
+KubeGroups KubeTargets::Groups() const {
+  KubeGroups all;
+  for (const auto& [key, packed] : groups_) {
+    std::vector<TargetGroup>& groups = all[key];
+    for (const std::string& group : packed) groups.push_back(packer_.Unpack(group));
+  }
+  return all;
+}
+
+void KubeTargets::AppendGroups(std::vector<TargetGroup>& groups) const {
+  for (const auto& [key, packed] : groups_) {
+    for (const std::string& group : packed) groups.push_back(packer_.Unpack(group));
+  }
 }
 
 }  // namespace tributary

@@ -20,6 +20,7 @@
 #include "agent/discovery/kubernetes/counters.h"
 #include "agent/discovery/kubernetes/roles.h"
 #include "agent/discovery/kubernetes/watcher.h"
+#include "agent/target/group_packer.h"
 #include "common/config/model.h"
 
 namespace tributary {
@@ -37,7 +38,7 @@ class KubeTargets : private KubeListener {
 
   // `known` are groups to begin with, until the first are built. `dirty` is called whenever Refresh
   // may have something to do; not from inside the constructor.
-  KubeTargets(KubeApis& apis, KubeCounters& counters, const Scope& scope, KubeGroups known,
+  KubeTargets(KubeApis& apis, KubeCounters& counters, const Scope& scope, const KubeGroups& known,
               std::function<void()> dirty);
   ~KubeTargets() override;
   KubeTargets(const KubeTargets&) = delete;
@@ -48,7 +49,9 @@ class KubeTargets : private KubeListener {
   bool Refresh(std::string& problem);
   // All that is looked at has been listed, or could not be.
   bool tried() const;
-  const KubeGroups& groups() const { return groups_; }
+  // As they were built last.
+  KubeGroups Groups() const;
+  void AppendGroups(std::vector<TargetGroup>& groups) const;
 
  private:
   void OnChange(const KubeWatcher& watcher, const std::string& key, KubeChange change,
@@ -59,6 +62,7 @@ class KubeTargets : private KubeListener {
   bool Synced() const;
   void FindTouched();
   bool BuildOne(const std::string& key, std::string& problem);
+  std::vector<std::string> Pack(const std::vector<TargetGroup>& groups);
 
   KubeCounters& counters_;
   const KubeRole role_;
@@ -66,7 +70,8 @@ class KubeTargets : private KubeListener {
   std::vector<std::shared_ptr<KubeWatcher>> watchers_;
   const KubeWatcher* objects_ = nullptr;  // of the role itself
   KubeStores stores_;
-  KubeGroups groups_;
+  GroupPacker packer_;
+  std::map<std::string, std::vector<std::string>> groups_;  // as KubeGroups, packed
   bool built_ = false;
   std::set<std::string> changed_;  // of the role's objects
   KubeTouched touched_;

@@ -1,6 +1,6 @@
 """A real API server with etcd, in a network of its own: addresses of pods and nodes are real there, and nothing is outside.
 
-Run as a program it enters that network, starts both, serves what the agent scrapes and runs the tests given to it.
+Run as a program it enters that network, starts both, serves what the agent scrapes and runs the tests given to it, or figures.py.
 """
 
 import contextlib
@@ -167,4 +167,5 @@ def inside():
 if __name__ == "__main__":
     own_network()
     os.environ["TRIBUTARY_TEST_NETWORK"] = "own"
-    sys.exit(subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "run.py"), *sys.argv[1:]]).returncode)
+    script = "figures.py" if sys.argv[1:] == ["--figures"] else "run.py"
+    sys.exit(subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), script), *sys.argv[1:]]).returncode)
