@@ -91,6 +91,7 @@ Status Agent::LoadAndApply(const std::optional<std::string>& text) {
 void Agent::Apply(std::shared_ptr<const Config> config) {
   const bool same_window =
       config_ != nullptr && config_->out_of_order_time_window == config->out_of_order_time_window;
+  const bool same_addresses = !ReadNodeAddresses();
   config_ = std::move(config);
   last_config_ms_ = loop_.WallMs();
   const uint64_t seed = OffsetSeed(options_.hostname, config_->global.external_labels);
@@ -102,7 +103,7 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
   std::map<std::string, Job> jobs;
   for (const ScrapeConfig& scrape : config_->scrape_configs) {
     auto old = jobs_.extract(scrape.job_name);
-    if (!old.empty() && same_window && old.mapped().config == scrape) {
+    if (!old.empty() && same_window && same_addresses && old.mapped().config == scrape) {
       jobs.insert(std::move(old));
       continue;
     }
@@ -127,6 +128,15 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
   ready_ = true;
 }
 
+bool Agent::ReadNodeAddresses() {
+  if (!options_.node_addresses) return false;
+  std::vector<std::string> addresses = options_.node_addresses();
+  if (local_hosts_ != nullptr && addresses == node_addresses_) return false;
+  node_addresses_ = std::move(addresses);
+  local_hosts_ = std::make_shared<const LocalHosts>(node_addresses_);
+  return true;
+}
+
 void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& groups) {
   auto it = jobs_.find(job_name);
   if (it == jobs_.end()) return;
@@ -142,6 +152,7 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
   job.relabel_dropped += built.dropped_count;
 
   auto scrape_job = std::make_shared<ScrapeJob>(job.config, config_->out_of_order_time_window);
+  scrape_job->identity_hosts = local_hosts_;
   if (job.config.target_limit > 0 && built.active.size() > job.config.target_limit) {
     over_target_limit_++;
     scrape_job->forced_error =

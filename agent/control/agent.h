@@ -15,6 +15,7 @@
 
 #include "agent/discovery/discovery.h"
 #include "agent/logging/logger.h"
+#include "agent/scrape/local_hosts.h"
 #include "agent/target/target.h"
 #include "agent/telemetry/status.h"
 #include "agent/worker/worker.h"
@@ -30,6 +31,9 @@ struct AgentOptions {
   // How often to look whether the file has changed, and to reload it then; 0: never, and where the
   // configuration is no file.
   nanoseconds auto_reload{0};
+  // --scrape.local-identity: the node's own IP addresses, asked for at every load;
+  // null: local targets are scraped as all others.
+  std::function<std::vector<std::string>()> node_addresses = nullptr;
 };
 
 class Agent {
@@ -83,6 +87,8 @@ class Agent {
   Status LoadAndApply(const std::optional<std::string>& text);
   void LookForChanges();
   void Apply(std::shared_ptr<const Config> config);
+  // Whether they are others than before.
+  bool ReadNodeAddresses();
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
   Worker* WorkerOf(const TargetSpec& target) const;
 
@@ -91,6 +97,8 @@ class Agent {
   Logger& logger_;
   const std::vector<WorkerRef> workers_;
   const AgentOptions options_;
+  std::vector<std::string> node_addresses_;
+  std::shared_ptr<const LocalHosts> local_hosts_;  // null: no --scrape.local-identity
   ConfigFiles config_files_;
   Timer auto_reload_timer_;
   std::shared_ptr<const Config> config_;

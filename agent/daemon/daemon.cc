@@ -1,5 +1,8 @@
 #include "agent/daemon/daemon.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -12,6 +15,7 @@
 #include <iostream>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -71,6 +75,30 @@ std::string Hostname() {
   char name[256] = "";
   if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
   return name;
+}
+
+// Those of the interfaces, and what a pod is told of the node below it ($HOST_IP).
+std::vector<std::string> NodeAddresses() {
+  std::vector<std::string> addresses;
+  if (auto host = Environment("HOST_IP")) addresses.push_back(*std::move(host));
+  ifaddrs* interfaces = nullptr;
+  if (getifaddrs(&interfaces) != 0) return addresses;  // loopback is known without them
+  for (const ifaddrs* one = interfaces; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr) continue;
+    const int family = one->ifa_addr->sa_family;
+    const void* address = nullptr;
+    if (family == AF_INET) {
+      address = &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr;
+    } else if (family == AF_INET6) {
+      address = &reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
+    } else {
+      continue;
+    }
+    char text[INET6_ADDRSTRLEN] = "";
+    if (inet_ntop(family, address, text, sizeof(text)) != nullptr) addresses.emplace_back(text);
+  }
+  freeifaddrs(interfaces);
+  return addresses;
 }
 
 // A worker with its threads, loop and transport.
@@ -491,6 +519,7 @@ int Daemon::Run() {
   if (!fetches) agent_options.auto_reload = options_.auto_reload;
   agent_options.load.expand_env = options_.expand_env;
   agent_options.load.getenv = Environment;
+  if (options_.local_identity) agent_options.node_addresses = NodeAddresses;
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
   const DiscoverySeams seams{loop_, files_, http_, dns_};

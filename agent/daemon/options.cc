@@ -190,6 +190,9 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   reload.Register(app);
   StorageFlags storage;
   storage.Register(app, options);
+  app.add_flag("--scrape.local-identity", options.local_identity,
+               "Ask targets on this machine for pages that are not compressed: loopback, the "
+               "node's own addresses, $HOST_IP, Unix sockets");
   app.add_option(
          "--workers", options.workers,
          "Threads that scrape and send, each with its own part of the targets; may be another "
@@ -253,6 +256,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"log.format", format},
                    {"log.level", level},
                    {"memory.limit", memory_limit},
+                   {"scrape.local-identity", options.local_identity ? "true" : "false"},
                    {"shutdown.deadline", deadline},
                    {"storage.free.percent", fmt::format("{}", storage.free_percent)},
                    {"storage.fsync", storage.fsync},

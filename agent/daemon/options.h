@@ -26,6 +26,7 @@ struct DaemonOptions {
   std::string web_config_file;  // "": none
   bool enable_lifecycle = false;
   std::chrono::milliseconds auto_reload{0};  // 0: off
+  bool local_identity = false;               // --scrape.local-identity
   bool start_timestamps = false;             // --enable-feature=st-storage
   std::optional<uint64_t> memory_limit;      // bytes, 0: none; nullopt: the control group's
   std::chrono::milliseconds shutdown_deadline{20000};

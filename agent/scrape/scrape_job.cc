@@ -31,6 +31,12 @@ ScrapeJob::ScrapeJob(const ScrapeConfig& scrape_config, milliseconds out_of_orde
       accept(AcceptHeader(scrape_config)),
       accept_encoding(scrape_config.enable_compression ? "gzip" : "identity") {}
 
+std::string ScrapeJob::AcceptEncodingOf(const TargetSpec& target) const {
+  const bool local =
+      identity_hosts != nullptr && (!target.unix_socket.empty() || identity_hosts->Has(target.url));
+  return local ? "identity" : accept_encoding;
+}
+
 bool ScrapeJob::ReadsLinesLike(const ScrapeJob& other) const {
   const ScrapeConfig &a = config, &b = other.config;
   return a.honor_labels == b.honor_labels && a.honor_timestamps == b.honor_timestamps &&

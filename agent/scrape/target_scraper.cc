@@ -225,7 +225,7 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   request.headers = {
       {"User-Agent", fmt::format("Tributary/{}", Version())},
       {"Accept", job_->accept},
-      {"Accept-Encoding", job_->accept_encoding},
+      {"Accept-Encoding", job_->AcceptEncodingOf(*target_)},
       {"X-Prometheus-Scrape-Timeout-Seconds", fmt::format("{}", Seconds(target_->timeout))}};
   request.timeout = target_->timeout;
   RequestWatcher* const watcher =

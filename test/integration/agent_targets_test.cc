@@ -207,6 +207,20 @@ remote_write: [{{url: '{}', queue_config: {{batch_send_deadline: 100ms}}}}]
   if (kSlowdown == 1) CHECK(agent.Metric("process_resident_memory_bytes") < 150e6);
 }
 
+TEST_CASE("agent targets: with --scrape.local-identity those of this machine do not compress") {
+  const bool on = GENERATE(false, true);
+  CAPTURE(on);
+  const RawServer target(Always(Page("m 1\n")));
+  RemoteReceiver receiver;
+  AgentSetup setup;
+  if (on) setup.arguments = {"--scrape.local-identity"};
+  const AgentProcess agent(fmt::format("{}\nscrape_configs:\n{}\nremote_write: [{{url: '{}'}}]\n",
+                                       Global(), Job("local", AddressOf(target)), receiver.Url()),
+                           setup);
+  REQUIRE(Eventually(seconds(9 * kSlowdown), [&] { return !target.Requests().empty(); }));
+  CHECK(target.Requests()[0].Header("Accept-Encoding") == (on ? "identity" : "gzip"));
+}
+
 TEST_CASE("agent targets: slow names, dead remotes and deaf ones delay nobody else") {
   const RawServer healthy(Always(Page("m 1\n")));
   RemoteReceiver receiver;

@@ -1,5 +1,8 @@
 #include "agent/control/agent.h"
 
+#include <functional>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "agent/control/fetched_config.h"
@@ -18,9 +21,10 @@ constexpr char kFile[] = "/etc/agent.yml";
 
 // An agent of two workers, eight targets and one receiver.
 struct ControlWorld {
-  explicit ControlWorld(nanoseconds auto_reload = nanoseconds(0))
+  explicit ControlWorld(nanoseconds auto_reload = nanoseconds(0),
+                        std::function<std::vector<std::string>()> node_addresses = nullptr)
       : agent({loop, files, transport, dns}, logger, {{&loop, &one}, {&loop, &two}},
-              {kFile, "host", {}, auto_reload}) {
+              {kFile, "host", {}, auto_reload, std::move(node_addresses)}) {
     for (int i = 0; i < 8; i++) {
       network.Listen(fmt::format("t{}.test:80", i), [this](const ServedRequest&) {
         scrapes++;
@@ -106,6 +110,28 @@ TEST_CASE(
   CHECK(started.error().message.find("agent.yml:1:27: error:") != std::string::npos);
   CHECK(started.error().message.find("\n/etc/agent.yml:2:1: error:") != std::string::npos);
   CHECK_FALSE(world.agent.ready());
+}
+
+TEST_CASE("control: the node's addresses are read again at a reload, for jobs that stay too") {
+  std::vector<std::string> addresses = {"10.0.0.7"};
+  ControlWorld world(nanoseconds(0), [&] { return addresses; });
+  std::string asked;
+  world.network.Listen("10.0.0.7:80", [&](const ServedRequest& request) {
+    asked = request.Header("Accept-Encoding");
+    return ScriptedReply::Text(200, "m 1\n", {{"Content-Type", "text/plain"}});
+  });
+  const std::string config =
+      "global: {scrape_interval: 1s}\n"
+      "scrape_configs: [{job_name: j, static_configs: [{targets: ['10.0.0.7:80']}]}]\n";
+  world.Write(config);
+  REQUIRE(world.agent.Start());
+  world.loop.RunFor(seconds(2));
+  CHECK(asked == "identity");
+  addresses = {"10.0.0.8"};
+  world.Write(config + "# changed\n");
+  REQUIRE(world.agent.Reload());
+  world.loop.RunFor(seconds(2));
+  CHECK(asked == "gzip");
 }
 
 TEST_CASE("control: a reload is applied whole, or nothing of it") {

@@ -63,6 +63,37 @@ TEST_CASE("target scraper: asks with the headers that Prometheus sends") {
   CHECK(requests[0].Header("Authorization") == "Basic dTpw");
 }
 
+TEST_CASE("target scraper: targets on this machine are asked for identity where that is on") {
+  struct Case {
+    bool on;
+    const char* address;
+    bool compression;
+    const char* asked;
+  };
+  const Case sent = GENERATE(
+      Case{true, "127.0.0.1:80", true, "identity"}, Case{true, "localhost:80", true, "identity"},
+      Case{true, "10.0.0.7:80", true, "identity"}, Case{true, "10.0.0.8:80", true, "gzip"},
+      Case{true, kA, true, "gzip"}, Case{true, kA, false, "identity"},
+      Case{false, "127.0.0.1:80", true, "gzip"}, Case{false, "10.0.0.7:80", true, "gzip"},
+      Case{false, "127.0.0.1:80", false, "identity"});
+  CAPTURE(sent.on, sent.address, sent.compression);
+  ScrapeWorld world;
+  ScrapeConfig config = ScrapeWorld::JobConfig("j");
+  config.enable_compression = sent.compression;
+  std::vector<std::string> asked;
+  world.network.Listen(sent.address, [&](const ServedRequest& request) {
+    asked.emplace_back(request.Header("Accept-Encoding"));
+    return ScriptedReply::Text(200, "m 1\n");
+  });
+  auto job = std::make_shared<ScrapeJob>(config, milliseconds(0));
+  if (sent.on) {
+    job->identity_hosts = std::make_shared<const LocalHosts>(std::vector<std::string>{"10.0.0.7"});
+  }
+  world.manager.Apply(job, ScrapeWorld::Targets(config, {sent.address}));
+  world.Run(seconds(10));
+  CHECK(asked == std::vector<std::string>{sent.asked});
+}
+
 TEST_CASE("target scraper: a failed scrape is up 0, says why, and ends the page's series") {
   OneTarget world;
   world.Start();
