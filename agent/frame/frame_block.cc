@@ -2,7 +2,7 @@
 
 #include <snappy.h>
 
-#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -14,6 +14,8 @@
 namespace tributary {
 
 namespace {
+
+constexpr size_t kWideCopy = 32;
 
 // Minus zero goes out as zero: the general path leaves both away, as Prometheus does.
 void PutValue(double value, char* at) {
@@ -30,54 +32,75 @@ FrameBlock::FrameBlock(BlockOrigin origin, HoleCompressor::Output output)
     : origin_(std::move(origin)),
       series_(CountBits(origin_.members)),
       raw_bytes_(output.raw_bytes),
-      bytes_(std::move(output.bytes)) {
+      bytes_(static_cast<uint32_t>(output.bytes.size() - series_ * kValueBytes)) {
   CHECK(series_ > 0 && output.holes.size() == series_);
-  bytes_.shrink_to_fit();
-  auto holes = std::make_unique_for_overwrite<uint16_t[]>(series_);
-  std::copy(output.holes.begin(), output.holes.end(), holes.get());
-  holes_ = std::move(holes);
+  auto parts = std::make_unique_for_overwrite<uint16_t[]>(series_ + (bytes_ + kWideCopy + 1) / 2);
+  auto* to = reinterpret_cast<char*>(parts.get() + series_);
+  const char* from = output.bytes.data();
+  for (size_t i = 0; i < series_; i++) {
+    parts[i] = static_cast<uint16_t>(output.holes[i] - (i == 0 ? 0 : kValueBytes));
+    std::memcpy(to, from, parts[i]);
+    to += parts[i];
+    from += parts[i] + kValueBytes;
+  }
+  const auto tail = static_cast<size_t>(output.bytes.data() + output.bytes.size() - from);
+  std::memcpy(to, from, tail);
+  std::memset(to + tail, 0, kWideCopy);
+  parts_ = std::move(parts);
 }
 
-char* FrameBlock::AppendBytes(std::string& out) const {
-  const size_t at = out.size();
-  out += bytes_;
-  return out.data() + at;
+char* FrameBlock::AppendBytes(std::span<const double> values, std::string& out) const {
+  CHECK(values.size() == series_);
+  const size_t begin = out.size();
+  out.resize(begin + wire_bytes());
+  const char* from = bytes();
+  char* to = out.data() + begin;
+  const char* const end = out.data() + out.size();
+  for (size_t i = 0; i < series_; i++) {
+    const size_t size = holes()[i];
+    // A copy of fixed size is a few instructions: what it writes beyond is written again.
+    if (size <= kWideCopy && to + kWideCopy <= end) {
+      std::memcpy(to, from, kWideCopy);
+    } else {
+      std::memcpy(to, from, size);
+    }
+    from += size;
+    to += size;
+    PutValue(values[i], to);
+    to += kValueBytes;
+  }
+  std::memcpy(to, from, static_cast<size_t>(end - to));
+  return out.data() + begin;
 }
 
 void FrameBlock::Append(std::span<const double> values, TimestampMs timestamp,
                         std::string& out) const {
-  CHECK(values.size() == series_ && origin_.times == FrameTimes::kShared && FitsFrame(timestamp));
-  char* at = AppendBytes(out);
-  PutFrameTime(timestamp, at + holes_[0] + kTimeFromValue);
-  for (size_t i = 0; i < values.size(); i++) {
-    at += holes_[i];
-    PutValue(values[i], at);
-  }
+  CHECK(origin_.times == FrameTimes::kShared && FitsFrame(timestamp));
+  PutFrameTime(timestamp, AppendBytes(values, out) + holes()[0] + kTimeFromValue);
 }
 
 void FrameBlock::AppendOwn(std::span<const double> values, std::span<const TimestampMs> timestamps,
                            std::string& out) const {
-  CHECK(values.size() == series_ && timestamps.size() == series_ &&
-        origin_.times == FrameTimes::kOwn);
-  char* at = AppendBytes(out);
+  CHECK(timestamps.size() == series_ && origin_.times == FrameTimes::kOwn);
+  char* at = AppendBytes(values, out);
   for (size_t i = 0; i < values.size(); i++) {
     DCHECK(FitsFrame(timestamps[i]));
-    at += holes_[i];
-    PutValue(values[i], at);
+    at += holes()[i];
     PutFrameTime(timestamps[i], at + kTimeFromValue);
+    at += kValueBytes;
   }
 }
 
 void FrameBlock::Inflate(std::string& raw) const {
+  constexpr std::array<double, kBlockEntriesMax> kZeros{};
   std::string stream;
-  stream.reserve(bytes_.size() + 5);
   PutVarint(stream, raw_bytes_);
-  stream += bytes_;
+  AppendBytes(std::span(kZeros).first(series_), stream);
   CHECK(snappy::Uncompress(stream.data(), stream.size(), &raw));
 }
 
 size_t FrameBlock::memory_bytes() const {
-  return sizeof(*this) + bytes_.capacity() + series_ * sizeof(uint16_t);
+  return sizeof(*this) + series_ * sizeof(uint16_t) + bytes_ + kWideCopy;
 }
 
 }  // namespace tributary

@@ -5,8 +5,8 @@
 // in any order, and whatever else was compressed on its own, make one request (frame_request.h).
 // Blocks of 2.0 refer to the symbols of one table (frame_symbols.h) and go with that only.
 //
-// Immutable, shared within one worker's thread. Memory: the bytes, two bytes a series, and a fixed
-// part.
+// Immutable, shared within one worker's thread. Memory: the bytes but for the values', two bytes a
+// series, and a fixed part.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ class FrameBlock {
   // How many samples it takes: one for each member.
   uint32_t series() const { return series_; }
   // What it adds to a request, and to the length that the request says it has when inflated.
-  size_t wire_bytes() const { return bytes_.size(); }
+  size_t wire_bytes() const { return bytes_ + series_ * kValueBytes; }
   uint32_t raw_bytes() const { return raw_bytes_; }
 
   // Appends the bytes with a value for each member, in their order, and the time of all (of a block
@@ -65,13 +65,18 @@ class FrameBlock {
   size_t memory_bytes() const;
 
  private:
-  char* AppendBytes(std::string& out) const;
+  // Where the values go each: how far behind the one before, less its size.
+  const uint16_t* holes() const { return parts_.get(); }
+  const char* bytes() const { return reinterpret_cast<const char*>(parts_.get() + series_); }
+  // Bytes and values; returns where they begin.
+  char* AppendBytes(std::span<const double> values, std::string& out) const;
 
   BlockOrigin origin_;
   uint32_t series_;
   uint32_t raw_bytes_;
-  std::string bytes_;
-  std::unique_ptr<const uint16_t[]> holes_;  // each from the one before
+  uint32_t bytes_;
+  // holes(), bytes() without the values between them, and room to read beyond.
+  std::unique_ptr<const uint16_t[]> parts_;
 };
 
 using BlockRef = std::shared_ptr<const FrameBlock>;

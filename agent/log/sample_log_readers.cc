@@ -235,6 +235,12 @@ void SampleLog::Note(Reader& reader, LogPosition position, uint32_t partition,
   const SampleCounts excess = Over(in_done, Over(end_[partition], reader.read[partition]));
   in_done -= excess;
   reader.found += excess;
+  // After a loss of power a cursor may be older than the log, and count more in front of its
+  // position than the log has left there.
+  const SampleCounts beyond = Over(reader.read[partition], end_[partition]);
+  reader.read[partition] -= beyond;
+  reader.before_low[partition] = Over(reader.before_low[partition], beyond);
+  reader.found += beyond;
   reader.seen[partition] = std::max(reader.seen[partition], position + 1);
   reader.handed.push_back({position, counts, static_cast<uint8_t>(partition), done});
   if (done) MarkDirty(reader, partition);

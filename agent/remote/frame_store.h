@@ -2,13 +2,14 @@
 //
 // One thread. Some hundred series are compiled in a turn of the loop, a fraction of a millisecond,
 // and nothing is set while there is nothing to compile. Bounds: a lane of a queue has one task here
-// at most (RemoteQueue::Observe).
+// at most (RemoteQueue::Observe). Holds which blocks queues share.
 #pragma once
 
 #include <cstddef>
 #include <utility>
 
 #include "agent/frame/frame_compiler.h"
+#include "agent/remote/shared_blocks.h"
 #include "common/event/event_loop.h"
 
 namespace tributary {
@@ -23,10 +24,11 @@ class FrameStore {
     compiler_.Add(std::move(task));
     if (compiles_ && !timer_.active()) timer_.SetAfter(nanoseconds(0), [this] { Turn(); });
   }
+  SharedBlocks& shared() { return shared_; }
   // Blocks that are to be compiled.
   size_t waiting() const { return compiler_.size(); }
   // For work under way; without what is made.
-  size_t memory_bytes() const { return compiler_.memory_bytes(); }
+  size_t memory_bytes() const { return compiler_.memory_bytes() + shared_.memory_bytes(); }
 
  private:
   static constexpr uint32_t kSeriesPerTurn = 250;
@@ -39,6 +41,7 @@ class FrameStore {
 
   const bool compiles_;
   FrameCompiler compiler_;
+  SharedBlocks shared_;
   Timer timer_;
 };
 

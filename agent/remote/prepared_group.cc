@@ -107,7 +107,11 @@ size_t PreparedGroup::memory_bytes() const {
 size_t PreparedGroup::frame_bytes() const {
   size_t bytes = 0;
   for (const Chunk& chunk : chunks_) {
-    if (chunk.block != nullptr) bytes += chunk.block->memory_bytes();
+    if (chunk.block == nullptr) continue;
+    // One of 2.0 is held by its unit as well.
+    const bool is_shared = !chunk.block->origin().is_v2();
+    const long holders = is_shared ? chunk.block.use_count() : 1;
+    bytes += chunk.block->memory_bytes() / static_cast<size_t>(holders);
   }
   return bytes;
 }

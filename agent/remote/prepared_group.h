@@ -22,6 +22,8 @@ namespace tributary {
 
 // What a remote does to labels. Immutable.
 struct RemoteRules {
+  // Unique within the process.
+  uint64_t id = 0;
   Labels external_labels;
   RelabelRules write_relabel;
   NameValidation name_validation = NameValidation::kUtf8;  // of write_relabel
@@ -61,7 +63,7 @@ class PreparedGroup {
   // out again. Beside one of 2.0 they always stay, as it has numbers in their place.
   void SetBlock(uint32_t chunk, BlockRef block);
 
-  // All, and of these what blocks take.
+  // All, and of these what blocks take: of those that are shared its part.
   size_t memory_bytes() const;
   size_t frame_bytes() const;
 

@@ -1,6 +1,7 @@
 #include "agent/remote/remote_queue.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -24,12 +25,21 @@ uint32_t ChunkSeries(uint64_t max_samples_per_send) {
 }  // namespace
 
 RemoteSpec MakeRemoteSpec(const Config& config, const RemoteWriteConfig& remote) {
+  static std::atomic<uint64_t> last_id{0};
   auto rules = std::make_shared<RemoteRules>();
+  rules->id = ++last_id;
   rules->external_labels = config.global.external_labels;
   rules->name_validation = config.global.metric_name_validation_scheme;
   rules->write_relabel = RelabelRules(remote.write_relabel_configs, rules->name_validation);
   rules->chunk_series = ChunkSeries(remote.queue.max_samples_per_send);
   return {std::make_shared<const RemoteWriteConfig>(remote), std::move(rules)};
+}
+
+bool HaveEqualRules(const RemoteSpec& a, const RemoteSpec& b) {
+  return a.config->write_relabel_configs == b.config->write_relabel_configs &&
+         a.rules->external_labels == b.rules->external_labels &&
+         a.rules->name_validation == b.rules->name_validation &&
+         a.rules->chunk_series == b.rules->chunk_series;
 }
 
 uint64_t RemoteQueue::Lane::left() const {
@@ -303,9 +313,7 @@ void RemoteQueue::Tick() {
 }
 
 bool RemoteQueue::Serves(const RemoteSpec& spec) const {
-  const RemoteSpec& latest = next_spec_ != nullptr ? *next_spec_ : spec_;
-  return *given_ == *spec.config && latest.rules->external_labels == spec.rules->external_labels &&
-         latest.rules->name_validation == spec.rules->name_validation;
+  return *given_ == *spec.config && HaveEqualRules(this->spec(), spec);
 }
 
 void RemoteQueue::Reconfigure(RemoteSpec spec) {

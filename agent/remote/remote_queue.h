@@ -56,10 +56,12 @@ namespace tributary {
 // A remote_write entry as it is to be run.
 struct RemoteSpec {
   std::shared_ptr<const RemoteWriteConfig> config;
+  // Queues of a worker whose rules are equal hold the same.
   std::shared_ptr<const RemoteRules> rules;
 };
 // The rules of an entry: write_relabel_configs, external_labels, and how large chunks may be.
 RemoteSpec MakeRemoteSpec(const Config& config, const RemoteWriteConfig& remote);
+bool HaveEqualRules(const RemoteSpec& a, const RemoteSpec& b);
 
 struct RemoteEnvironment {
   EventLoop& loop;
@@ -84,9 +86,8 @@ class RemoteQueue {
   RemoteQueue& operator=(const RemoteQueue&) = delete;
 
   // The latest that it was given, also while requests of an earlier one are awaited.
-  const RemoteWriteConfig& config() const {
-    return next_spec_ != nullptr ? *next_spec_->config : *spec_.config;
-  }
+  const RemoteSpec& spec() const { return next_spec_ != nullptr ? *next_spec_ : spec_; }
+  const RemoteWriteConfig& config() const { return *spec().config; }
   // Whether the queue already runs, or is about to run, under this.
   bool Serves(const RemoteSpec& spec) const;
   // Continues under another entry: the backlog stays. Requests under way are awaited first.
@@ -289,6 +290,9 @@ class RemoteQueue {
   // The lane's floats of a record are about to be sent.
   void Observe(Lane& lane, const GroupSamples& samples);
   static std::optional<BlockSource> SourceOf(Group& group, uint32_t chunk);
+  // Takes the lane's block from a queue that has it.
+  static bool TakeShared(const SharedBlocks& shared, const SharedBlocks::Key& key, Group& group,
+                         uint32_t chunk);
   static void OnBlock(Group& group, uint32_t chunk, BlockRef block);
   // Whether all of a request of remote write 2.0 is to come from blocks, and by which symbols.
   static const FrameSymbols* SymbolsFor(const Request& request);

@@ -104,18 +104,38 @@ void RemoteQueue::Observe(Lane& lane, const GroupSamples& samples) {
   if (is_v2 && unit->frames == nullptr) unit->frames = std::make_shared<FrameUnit>(unit->lanes);
   // The group goes with its target, and all groups when the rules change.
   const std::weak_ptr<Group> group = groups_.at(samples.group->id());
+  // Null: nobody could use it besides.
+  SharedBlocks* const shared =
+      !is_v2 && spec_.rules.use_count() > 1 ? &env_.frames->shared() : nullptr;
+  const SharedBlocks::Key key{spec_.rules->id, samples.group->id(),
+                              lane.group->prepared.begin(chunk)};
   CompileTask task;
   if (is_v2) task.unit = unit->frames;
-  task.source = [group, chunk]() -> std::optional<BlockSource> {
+  task.source = [group, chunk, shared, key]() -> std::optional<BlockSource> {
     const std::shared_ptr<Group> held = group.lock();
     if (held == nullptr) return std::nullopt;
+    if (shared != nullptr && TakeShared(*shared, key, *held, chunk)) return std::nullopt;
     return SourceOf(*held, chunk);
   };
-  task.done = [group, chunk](BlockRef block) {
+  task.done = [group, chunk, shared, key](BlockRef block) {
     const std::shared_ptr<Group> held = group.lock();
-    if (held != nullptr) OnBlock(*held, chunk, std::move(block));
+    if (held == nullptr) return;
+    if (shared != nullptr && block != nullptr) shared->Add(key, block);
+    OnBlock(*held, chunk, std::move(block));
   };
   env_.frames->Add(std::move(task));
+}
+
+bool RemoteQueue::TakeShared(const SharedBlocks& shared, const SharedBlocks::Key& key, Group& group,
+                             uint32_t chunk) {
+  Lane& lane = group.lanes[chunk];
+  if (!lane.wish) return false;
+  const BlockBits members = CommonBits(lane.wish->block.series, group.prepared.kept(chunk));
+  BlockRef block = shared.Find(key, members, lane.wish->block.times);
+  if (block == nullptr) return false;
+  lane.wish.reset();
+  OnBlock(group, chunk, std::move(block));
+  return true;
 }
 
 std::optional<BlockSource> RemoteQueue::SourceOf(Group& group, uint32_t chunk) {

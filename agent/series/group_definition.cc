@@ -2,6 +2,7 @@
 
 #include <snappy.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -32,6 +33,16 @@ std::string_view TakeText(std::string_view& in) {
   std::string_view text;
   CHECK(TryTakeText(in, text));
   return text;
+}
+
+// A series of a group's bytes; `packed` is the one before and becomes this one.
+bool TakePacked(std::string_view& in, std::string& packed) {
+  uint64_t shared = 0;
+  std::string_view rest;
+  if (!TakeVarint(in, shared) || shared > packed.size() || !TryTakeText(in, rest)) return false;
+  packed.resize(shared);
+  packed += rest;
+  return true;
 }
 
 void PutText(std::string& out, std::string_view text) {
@@ -74,7 +85,14 @@ GroupDefinition::GroupDefinition(uint64_t target_key, uint64_t generation,
       series_(static_cast<uint32_t>(packed.size())) {
   CHECK(!packed.empty() && packed.size() <= kGroupSeriesMax);
   std::string raw;
-  for (std::string_view labels : packed) PutText(raw, labels);
+  std::string_view before;
+  for (std::string_view labels : packed) {
+    const auto differs = std::mismatch(labels.begin(), labels.end(), before.begin(), before.end());
+    const auto shared = static_cast<size_t>(differs.first - labels.begin());
+    PutVarint(raw, shared);
+    PutText(raw, labels.substr(shared));
+    before = labels;
+  }
   snappy::Compress(raw.data(), raw.size(), &compressed_);
   compressed_.shrink_to_fit();
 }
@@ -99,9 +117,11 @@ Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
   }
   good = good && snappy::Uncompress(compressed.data(), compressed.size(), &raw);
   std::string_view rest = raw;
+  std::string packed;
   for (uint32_t i = 0; good && i < series; i++) {
-    std::string_view labels, text;
-    good = TryTakeText(rest, labels);
+    std::string_view text;
+    good = TakePacked(rest, packed);
+    std::string_view labels = packed;
     while (good && !labels.empty()) {
       good = TryTakeText(labels, text) && TryTakeText(labels, text);
     }
@@ -112,13 +132,26 @@ Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
 }
 
 std::vector<std::string_view> GroupDefinition::Packed(std::string& buffer) const {
-  CHECK(snappy::Uncompress(compressed_.data(), compressed_.size(), &buffer));
-  std::vector<std::string_view> packed;
-  packed.reserve(series_);
-  std::string_view rest = buffer;
-  while (!rest.empty()) packed.push_back(TakeText(rest));
-  CHECK(packed.size() == series_);
-  return packed;
+  std::string raw;
+  CHECK(snappy::Uncompress(compressed_.data(), compressed_.size(), &raw));
+  std::string packed;
+  buffer.clear();
+  std::vector<size_t> ends;
+  ends.reserve(series_);
+  for (std::string_view rest = raw; !rest.empty();) {
+    CHECK(TakePacked(rest, packed));
+    buffer += packed;
+    ends.push_back(buffer.size());
+  }
+  CHECK(ends.size() == series_);
+  std::vector<std::string_view> views;
+  views.reserve(series_);
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    views.push_back(std::string_view(buffer).substr(begin, end - begin));
+    begin = end;
+  }
+  return views;
 }
 
 std::vector<Labels> GroupDefinition::Decode() const {

@@ -57,7 +57,9 @@ class GroupDefinition {
   uint64_t id_;
   uint64_t generation_;
   uint32_t series_;
-  std::string compressed_;  // snappy of [varint length][packed] for each series
+  // Snappy of [varint bytes shared with the series before][varint length][the rest of packed] for
+  // each series.
+  std::string compressed_;
 };
 
 using GroupRef = std::shared_ptr<const GroupDefinition>;

@@ -36,6 +36,15 @@ std::unique_ptr<RemoteQueue> Worker::TakeQueue(std::vector<std::unique_ptr<Remot
   return nullptr;
 }
 
+void Worker::ShareRules(RemoteSpec& spec) const {
+  for (const auto& other : remotes_) {
+    if (other != nullptr && HaveEqualRules(other->spec(), spec)) {
+      spec.rules = other->spec().rules;
+      return;
+    }
+  }
+}
+
 void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed) {
   environment_.offset_seed = offset_seed;
   tracer_.Apply(config->tracing);
@@ -57,6 +66,7 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
   }
   for (size_t i = 0; i < count; i++) {
     RemoteSpec spec = MakeRemoteSpec(*config, config->remote_write[i]);
+    ShareRules(spec);
     if (remotes_[i] == nullptr) {
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,

@@ -68,6 +68,8 @@ class Worker {
   // Takes the queue that has served this entry until now out of `old`; null if there is none.
   static std::unique_ptr<RemoteQueue> TakeQueue(std::vector<std::unique_ptr<RemoteQueue>>& old,
                                                 const RemoteWriteConfig& remote, bool by_name);
+  // With a remote whose rules are equal, so that they send the same blocks.
+  void ShareRules(RemoteSpec& spec) const;
 
   EventLoop& loop_;
   HttpTransport& transport_;

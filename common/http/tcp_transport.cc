@@ -27,7 +27,7 @@ namespace tributary {
 
 namespace {
 
-constexpr size_t kReceiveBytes = 64 << 10;
+constexpr size_t kReceiveBytes = 256 << 10;
 // Of one connection before others have their turn.
 constexpr int kReceivesInRow = 16;
 // Beyond five minutes idle, middleboxes have forgotten a connection; Go's client gives up here too.

@@ -14,6 +14,7 @@ namespace {
 constexpr int kTargets = 10;
 constexpr int kSeries = 2000;   // of a target, that are kept
 constexpr int kDropped = 1000;  // and lines that are not
+constexpr double kAllSeries = kTargets * kSeries;
 
 // As cAdvisor has them: of 20 families and many pods, with a value that moves.
 std::string Page(int scrape) {
@@ -30,42 +31,91 @@ std::string Page(int scrape) {
   return page;
 }
 
-TEST_CASE("agent memory: each part keeps to its budget of bytes a series") {
-  const RawServer server([scrape = 0](const ServedRequest&) mutable {
-    return ScriptedReply::Text(200, Page(++scrape), {{"Content-Type", "text/plain"}});
-  });
-  RemoteReceiver receiver;
-  std::string targets;
-  for (int i = 0; i < kTargets; i++) {
-    targets += fmt::format("{}{{targets: ['127.0.0.1:{}'], labels: {{node: n{}}}}}",
-                           i == 0 ? "" : ", ", server.port(), i);
-  }
-  AgentProcess agent(fmt::format(R"(
+// Scrapes kTargets of kSeries and sends them to `remotes`, entries of remote_write.
+class Budget {
+ public:
+  explicit Budget(const std::string& remotes)
+      : server_([scrape = 0](const ServedRequest&) mutable {
+          return ScriptedReply::Text(200, Page(++scrape), {{"Content-Type", "text/plain"}});
+        }),
+        agent_(fmt::format(R"(
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: job
     static_configs: [{}]
     metric_relabel_configs:
       - {{source_labels: [__name__], regex: container_dropped_.*, action: drop}}
-remote_write: [{{url: '{}', queue_config: {{max_samples_per_send: 500}}}}]
+remote_write: [{}]
 )",
-                                 targets, receiver.Url()));
-  const double series = kTargets * kSeries;
-  const auto bytes = [&](const std::string& part) {
-    return agent.Metric(fmt::format("tributary_memory_bytes{{part=\"{}\"}}", part));
-  };
-  // Frames are compiled after the second scrape, and stand for the labels then. A value and its
-  // time alone are 16 bytes.
-  REQUIRE(Eventually(seconds(20 * kSlowdown), [&] {
-    return bytes("frames") > 16 * series && bytes("queues") <= 4 * series;
-  }));
-  const double frames = bytes("frames"), layouts = bytes("layouts");
-  CAPTURE(frames / series, layouts / series);
-  CHECK(frames <= 38 * series);
+                           Targets(server_.port()), remotes)) {}
+
+  // Frames are compiled after the second scrape, and stand for the labels then. A value has two
+  // bytes, and its labels some more.
+  bool AwaitFrames(int remotes) {
+    return Eventually(seconds(20 * kSlowdown), [&] {
+      return Bytes("frames") > 8 * kAllSeries && Bytes("queues") <= 4 * remotes * kAllSeries;
+    });
+  }
+  double Bytes(const std::string& part) {
+    return agent_.Metric(fmt::format("tributary_memory_bytes{{part=\"{}\"}}", part));
+  }
+
+ private:
+  static std::string Targets(int port) {
+    std::string targets;
+    for (int i = 0; i < kTargets; i++) {
+      targets += fmt::format("{}{{targets: ['127.0.0.1:{}'], labels: {{node: n{}}}}}",
+                             i == 0 ? "" : ", ", port, i);
+    }
+    return targets;
+  }
+
+  const RawServer server_;
+  AgentProcess agent_;
+};
+
+std::string Remote(const RemoteReceiver& receiver, const std::string& name,
+                   const std::string& more = "") {
+  return fmt::format("{{url: '{}', name: {}, queue_config: {{max_samples_per_send: 500}}{}}}",
+                     receiver.Url(), name, more);
+}
+
+TEST_CASE("agent memory: each part keeps to its budget of bytes a series") {
+  RemoteReceiver receiver;
+  Budget agent(Remote(receiver, "one"));
+  REQUIRE(agent.AwaitFrames(1));
+  const double frames = agent.Bytes("frames"), layouts = agent.Bytes("layouts");
+  CAPTURE(frames / kAllSeries, layouts / kAllSeries);
+  CHECK(frames <= 30 * kAllSeries);
   // Of a line hash, place and length; of a series its labels, compressed; of a target the rest.
   const double lines = kTargets * (kSeries + kDropped);
   CHECK(layouts > 14 * lines);
-  CHECK(layouts <= 14 * lines + 24 * series + 2048 * kTargets);
+  CHECK(layouts <= 14 * lines + 14 * kAllSeries + 2048 * kTargets);
+}
+
+TEST_CASE("agent memory: remotes with the same rules have their frames once") {
+  RemoteReceiver receiver;
+  double one = 0, likes = 0, others = 0;
+  {
+    Budget agent(Remote(receiver, "one"));
+    REQUIRE(agent.AwaitFrames(1));
+    one = agent.Bytes("frames");
+  }
+  {
+    Budget agent(Remote(receiver, "one") + ", " + Remote(receiver, "two"));
+    REQUIRE(agent.AwaitFrames(2));
+    likes = agent.Bytes("frames");
+  }
+  {
+    Budget agent(Remote(receiver, "one") + ", " +
+                 Remote(receiver, "other",
+                        ", write_relabel_configs: [{target_label: region, replacement: r}]"));
+    REQUIRE(agent.AwaitFrames(2));
+    others = agent.Bytes("frames");
+  }
+  CAPTURE(one, likes, others);
+  CHECK(likes < 1.1 * one);
+  CHECK(others > 1.9 * one);
 }
 
 }  // namespace

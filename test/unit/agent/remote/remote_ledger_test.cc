@@ -181,7 +181,7 @@ struct DiskWorld {
 };
 
 TEST_CASE("remote ledger: balances through failures, full disks, damage and restarts") {
-  constexpr int kSeeds = 12;
+  constexpr int kSeeds = 100;
   const auto seed = GENERATE(range(1, kSeeds + 1));
   INFO("seed " << seed);
   DiskWorld world(static_cast<uint64_t>(seed));

@@ -1,5 +1,6 @@
 #include "test/unit/agent/log/golden/golden_log.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -38,7 +39,7 @@ std::string Literals(std::string_view raw) {
 }
 
 GroupRef MakeGroup(const std::string& name, uint32_t series, uint64_t generation) {
-  std::string raw;
+  std::string raw, before;
   for (uint32_t i = 0; i < series; i++) {
     std::string packed;
     PackLabels(Labels{{"__name__", fmt::format("{}_{}", name, i / 4)},
@@ -46,8 +47,12 @@ GroupRef MakeGroup(const std::string& name, uint32_t series, uint64_t generation
                       {"job", "golden"},
                       {"text", fmt::format("é\n\"{}\"", i)}},
                packed);
-    PutVarint(raw, packed.size());
-    raw += packed;
+    const auto differs = std::mismatch(packed.begin(), packed.end(), before.begin(), before.end());
+    const auto shared = static_cast<size_t>(differs.first - packed.begin());
+    PutVarint(raw, shared);
+    PutVarint(raw, packed.size() - shared);
+    raw += packed.substr(shared);
+    before = packed;
   }
   auto group = GroupDefinition::FromCompressed(kTargetKey, generation, series, Literals(raw));
   REQUIRE(group);
