@@ -32,8 +32,9 @@ ScrapeJob::ScrapeJob(const ScrapeConfig& scrape_config, milliseconds out_of_orde
       accept_encoding(scrape_config.enable_compression ? "gzip" : "identity") {}
 
 std::string ScrapeJob::AcceptEncodingOf(const TargetSpec& target) const {
-  const bool local =
-      identity_hosts != nullptr && (!target.unix_socket.empty() || identity_hosts->Has(target.url));
+  // What a proxy calls loopback is its own.
+  const bool asks = identity_hosts != nullptr && config.http.proxy == ProxyConfig{};
+  const bool local = asks && (!target.unix_socket.empty() || identity_hosts->Has(target.url));
   return local ? "identity" : accept_encoding;
 }
 

@@ -25,6 +25,7 @@ void ScrapeManager::Apply(std::shared_ptr<const ScrapeJob> job,
   Pool& pool = pools_[name];
   const bool same_job = pool.job != nullptr && pool.job->config == job->config &&
                         pool.job->forced_error == job->forced_error &&
+                        pool.job->identity_hosts == job->identity_hosts &&
                         pool.job->rules.out_of_order_window_ms == job->rules.out_of_order_window_ms;
   if (pool.client == nullptr || pool.job == nullptr || pool.job->config.http != job->config.http) {
     pool.client =

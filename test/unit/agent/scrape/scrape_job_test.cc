@@ -30,6 +30,20 @@ TEST_CASE("scrape job: compression is asked for where it is on") {
   CHECK(ScrapeJob(config, {}).accept_encoding == "identity");
 }
 
+TEST_CASE("scrape job: what a proxy calls local is none of this machine") {
+  ScrapeConfig config = ScrapeWorld::JobConfig("j");
+  TargetSpec target;
+  target.url = "http://127.0.0.1:80/metrics";
+  const auto asked = [&] {
+    ScrapeJob job(config, {});
+    job.identity_hosts = std::make_shared<const LocalHosts>(std::vector<std::string>{});
+    return job.AcceptEncodingOf(target);
+  };
+  CHECK(asked() == "identity");
+  config.http.proxy.proxy_url = "http://proxy.test:3128";
+  CHECK(asked() == "gzip");
+}
+
 TEST_CASE("scrape job: lines keep their meaning unless something about them changes") {
   const ScrapeConfig config = ScrapeWorld::JobConfig("j");
   const ScrapeJob job(config, {});
