@@ -4,32 +4,20 @@
 #include <vector>
 
 #include "common/base/assert.h"
+#include "common/base/varint.h"
 
 namespace tributary {
 namespace {
 
-void PutNumber(uint64_t number, std::string& out) {
-  while (number >= 0x80) {
-    out += static_cast<char>(number | 0x80);
-    number >>= 7;
-  }
-  out += static_cast<char>(number);
-}
-
 void PutText(std::string_view text, std::string& out) {
-  PutNumber(text.size(), out);
+  PutVarint(out, text.size());
   out += text;
 }
 
 uint64_t TakeNumber(std::string_view& in) {
   uint64_t number = 0;
-  for (int shift = 0;; shift += 7) {
-    CHECK(!in.empty() && shift < 64);
-    const auto byte = static_cast<unsigned char>(in.front());
-    in.remove_prefix(1);
-    number |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return number;
-  }
+  CHECK(TakeVarint(in, number));
+  return number;
 }
 
 std::string TakeText(std::string_view& in) {
@@ -53,12 +41,12 @@ uint64_t GroupPacker::NumberOf(const std::string& name) {
 
 std::string GroupPacker::Pack(const TargetGroup& group) {
   std::string packed;
-  PutNumber(group.targets.size(), packed);
+  PutVarint(packed, group.targets.size());
   for (const std::string& target : group.targets) PutText(target, packed);
   PutText(group.source, packed);
   for (const Label& label : group.labels) {
     const uint64_t number = NumberOf(label.name);
-    PutNumber(number, packed);
+    PutVarint(packed, number);
     if (number == 0) PutText(label.name, packed);
     PutText(label.value, packed);
   }
