@@ -83,7 +83,7 @@ struct World {
   uint64_t ReadAll(SampleLog& log, SampleLog::ReaderId reader, bool done_with) {
     uint64_t samples = 0;
     for (bool at_end = false; !at_end;) {
-      log.Read(reader, kReadSamples, [&](SampleLog::Batch batch) {
+      log.Read(reader, kReadSamples, [&](const SampleLog::Batch& batch) {
         for (const LogRecord& record : batch.records) {
           samples += record.samples->samples();
           if (done_with) log.Done(reader, record.ticket);
