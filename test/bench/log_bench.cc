@@ -3,10 +3,11 @@
 // footers included, `allocations` those of the loop's thread by sample. In `process_time` the CPU
 // time of the I/O threads is in `item`, else it is the loop's alone.
 //   Encode      PartitionWriter alone: commits to the bytes that are to be written
-//   Append      SampleLog: a commit of each target, until all are readable; `disk` with DiskLog on
-//               the real file system and IoThreads as the agent has them, `memory` without
+//   Append      SampleLog: a commit of each target at once, until all are readable; `disk` with
+//               DiskLog on the real file system and IoThreads as the agent has them, `memory`
+//               without
 //   ReadWindow  SampleLog::Read by 2,000 samples, and Done, of what is in memory
-//   ReadDisk    the same, but Done, of segments of an earlier process; the files are in the
+//   ReadDisk    the same without Done, of segments of an earlier process; the files are in the
 //               system's cache
 // docs/testing.md has how to run it.
 #include <benchmark/benchmark.h>
