@@ -10,10 +10,7 @@
 // cAdvisor's long ids. docs/testing.md has how to run it.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <array>
 #include <memory>
-#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -24,87 +21,22 @@
 #include "common/base/varint.h"
 #include "common/wire/remote_write.h"
 #include "common/wire/remote_write_v2.h"
+#include "test/bench/bench_series.h"
 #include "test/support/allocation_counter.h"
 
 namespace tributary {
 namespace {
 
-constexpr size_t kSeries = 2000;
+constexpr size_t kSeries = kBenchSeries;
 constexpr uint32_t kChunk = 250;
 
-enum class Shape { kBench, kIds };
 enum class Protocol { kV1, kV2 };
-constexpr auto kBench = Shape::kBench;
-constexpr auto kIds = Shape::kIds;
+constexpr auto kBench = BenchShape::kBench;
+constexpr auto kIds = BenchShape::kIds;
 constexpr auto kV1 = Protocol::kV1;
 constexpr auto kV2 = Protocol::kV2;
 constexpr auto kShared = FrameTimes::kShared;
 constexpr auto kOwn = FrameTimes::kOwn;
-
-constexpr std::array kFamilies = {"container_cpu_usage_seconds_total",
-                                  "container_cpu_user_seconds_total",
-                                  "container_cpu_system_seconds_total",
-                                  "container_cpu_cfs_periods_total",
-                                  "container_cpu_cfs_throttled_periods_total",
-                                  "container_cpu_cfs_throttled_seconds_total",
-                                  "container_fs_reads_total",
-                                  "container_fs_reads_bytes_total",
-                                  "container_fs_writes_total",
-                                  "container_fs_writes_bytes_total",
-                                  "container_memory_cache",
-                                  "container_memory_rss",
-                                  "container_memory_swap",
-                                  "container_memory_usage_bytes",
-                                  "container_memory_working_set_bytes",
-                                  "container_memory_failcnt",
-                                  "container_memory_max_usage_bytes",
-                                  "container_processes",
-                                  "container_sockets",
-                                  "container_spec_memory_limit_bytes"};
-
-// The series of a page in its order: family by family.
-std::vector<Labels> PageSeries(Shape shape) {
-  std::mt19937_64 random(1);
-  auto hex = [&](int size) {
-    std::string text;
-    while (size-- > 0) text += "0123456789abcdef"[random() % 16];
-    return text;
-  };
-  const std::array namespaces = {"default", "kube-system", "monitoring", "payments-prod",
-                                 "ingress-nginx"};
-  const size_t families = shape == kIds ? 8 : kFamilies.size();
-  std::vector<Labels> pods;
-  for (size_t i = 0; i < kSeries / families; i++) {
-    const std::string app =
-        std::string("service-") + static_cast<char>('a' + i % 7) + "-" + std::to_string(i % 11);
-    Labels labels{{"cluster", "bench"},
-                  {"container", app},
-                  {"device", "/dev/nvme0n1"},
-                  {"image", "registry.internal.example.com/team/" + app + ":v1." +
-                                std::to_string(i % 20) + "." + std::to_string(i % 7)},
-                  {"instance", "node-17"},
-                  {"job", "bench"},
-                  {"namespace", namespaces[i % 5]},
-                  {"node", "ip-10-0-0-17.eu-west-1.compute.internal"},
-                  {"pod", app + "-" + hex(10) + "-" + hex(5)},
-                  {"region", "eu-west-1"}};
-    if (shape == kIds) {
-      const std::string container = hex(64);
-      labels.Set("id", "/kubepods/burstable/pod" + hex(32) + "/" + container);
-      labels.Set("image", "registry.example/shop/service@sha256:" + hex(64));
-      labels.Set("name", container);
-    }
-    pods.push_back(std::move(labels));
-  }
-  std::vector<Labels> series;
-  for (size_t f = 0; f < families; f++) {
-    for (Labels labels : pods) {
-      labels.Set("__name__", kFamilies[f]);
-      series.push_back(std::move(labels));
-    }
-  }
-  return series;
-}
 
 struct World {
   // Of the groups, 500 series each; labels and samples in page order as well.
@@ -112,43 +44,23 @@ struct World {
   std::vector<std::string> encoded, in_page_order;
   uint64_t label_bytes = 0;
 
-  World(Shape shape, FrameTimes times) {
-    std::vector<std::pair<std::string, std::string>> series;  // packed, encoded
-    for (const Labels& labels : PageSeries(shape)) {
-      series.emplace_back("", EncodeLabels(labels));
-      PackLabels(labels, series.back().first);
-      in_page_order.push_back(series.back().second);
+  World(BenchShape shape, FrameTimes times) : groups(BenchGroups(shape, 1)) {
+    for (const Labels& labels : BenchPageSeries(shape)) {
+      in_page_order.push_back(EncodeLabels(labels));
     }
-    std::sort(series.begin(), series.end());
-    std::vector<std::string_view> packed;
-    for (const auto& [bytes, labels] : series) {
-      packed.push_back(bytes);
-      encoded.push_back(labels);
-      label_bytes += labels.size();
-    }
-    auto family = std::make_shared<const FamilyMetadata>(
-        FamilyMetadata{"f", MetricType::kCounter, "Cumulative cpu time consumed in seconds.", ""});
-    const auto metadata =
-        std::make_shared<const SeriesMetadata>(std::vector<FamilyRef>(500, family));
     std::mt19937_64 random(2);
-    for (size_t begin = 0; begin < series.size(); begin += kGroupSeriesMax) {
-      const auto from = packed.begin() + static_cast<ptrdiff_t>(begin);
-      GroupSamples& samples = groups.emplace_back();
-      samples.group = std::make_shared<const GroupDefinition>(
-          1, 1, std::vector<std::string_view>(from, from + kGroupSeriesMax));
-      samples.timestamp = 1'790'000'000'000;
-      samples.present.resize((kGroupSeriesMax + 63) / 64);
-      samples.metadata = metadata;
-      for (uint32_t i = 0; i < kGroupSeriesMax; i++) {
-        const double value = static_cast<double>(random() % 100'000'000) / 1000;
-        if (times == kOwn) {
-          samples.own.push_back(
-              {i, samples.timestamp - static_cast<TimestampMs>(random() % 15'000), value});
-        } else {
-          samples.present[i / 64] |= uint64_t{1} << (i % 64);
-          samples.values.push_back(value);
-        }
+    for (GroupSamples& samples : groups) {
+      for (const Labels& labels : samples.group->Decode()) {
+        encoded.push_back(EncodeLabels(labels));
+        label_bytes += encoded.back().size();
       }
+      if (times != kOwn) continue;
+      for (uint32_t i = 0; i < kGroupSeriesMax; i++) {
+        const auto age = static_cast<TimestampMs>(random() % 15'000);
+        samples.own.push_back({i, samples.timestamp - age, samples.values[i]});
+      }
+      samples.values.clear();
+      samples.present.assign(samples.present.size(), 0);
     }
   }
 
@@ -230,12 +142,12 @@ void SendFrames(benchmark::State& state, const World& world, const World& compil
   Report(state, samples, wire, allocations);
 }
 
-void Patch(benchmark::State& state, Shape shape, Protocol protocol, FrameTimes times) {
+void Patch(benchmark::State& state, BenchShape shape, Protocol protocol, FrameTimes times) {
   const World world(shape, times);
   SendFrames(state, world, world, protocol, times, FrameFit::Way::kPatch);
 }
 
-void Rewrite(benchmark::State& state, Shape shape, Protocol protocol) {
+void Rewrite(benchmark::State& state, BenchShape shape, Protocol protocol) {
   const World compiled(shape, kShared);
   World world(shape, kShared);
   world.RemoveOneOfEachChunk();
@@ -269,17 +181,17 @@ void SendGenerally(benchmark::State& state, const World& world, Protocol protoco
   Report(state, kSeries, wire, allocations);
 }
 
-void General(benchmark::State& state, Shape shape, Protocol protocol) {
+void General(benchmark::State& state, BenchShape shape, Protocol protocol) {
   const World world(shape, kShared);
   SendGenerally(state, world, protocol, world.encoded);
 }
 
-void PageOrder(benchmark::State& state, Shape shape, Protocol protocol) {
+void PageOrder(benchmark::State& state, BenchShape shape, Protocol protocol) {
   const World world(shape, kShared);
   SendGenerally(state, world, protocol, world.in_page_order);
 }
 
-void Compile(benchmark::State& state, Shape shape, Protocol protocol) {
+void Compile(benchmark::State& state, BenchShape shape, Protocol protocol) {
   const World world(shape, kShared);
   HoleCompressor compressor;
   std::vector<BlockRef> blocks;
