@@ -370,6 +370,7 @@ void DiskLog::Sync() {
             log->env_.logger.Error("the sample log cannot be synced", {{"err", error}});
           }
         }
+        log->TellSettled();
       });
 }
 
@@ -389,7 +390,7 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
                   DiskLog* log = *self;
                   if (log == nullptr) return;
                   log->saves_--;
-                  if (*saved) return;
+                  if (*saved) return log->TellSettled();
                   log->stats_.cursor_failures++;
                   log->unsaved_[partition].insert(reader);
                 });

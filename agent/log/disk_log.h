@@ -115,6 +115,8 @@ class DiskLog {
   void Tick();
 
   void SaveCursor(uint32_t partition, const CursorState& state);
+  // Runs when settled() has become true.
+  void set_on_settled(std::function<void()> on_settled) { on_settled_ = std::move(on_settled); }
   // Some that are to be saved are not yet.
   bool saving() const { return saves_ > 0; }
   // All cursors are saved, and what is to be synced by interval is.
@@ -147,6 +149,9 @@ class DiskLog {
   void NoteUnsynced(const PartitionWrite& write);
   void Sync();
   void Recount();
+  void TellSettled() {
+    if (on_settled_ && settled()) on_settled_();
+  }
   std::string Folder(uint32_t partition) const;
 
   DiskLogEnvironment env_;
@@ -176,7 +181,7 @@ class DiskLog {
   std::array<bool, kLogPartitions> unsynced_{}, unsynced_folders_{};
   std::vector<std::shared_ptr<File>> unsynced_closed_;
   MonotonicTime last_sync_{};
-  std::function<void()> on_resume_;
+  std::function<void()> on_resume_, on_settled_;
   std::string last_error_;
   LogLimiter failure_log_{seconds(60)};
   LogLimiter read_failure_log_{seconds(60)};

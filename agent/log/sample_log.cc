@@ -36,6 +36,7 @@ SampleLog::SampleLog(EventLoop& loop, const SampleLogOptions& options,
     stats_.recovered += segments.back().summary.end - segments.front().header.before;
   }
   disk_->set_on_resume([this] { Pump(); });
+  disk_->set_on_settled([this] { OnSettled(); });
   tick_timer_.SetAfter(kTick, [this] { Tick(); });
 }
 
@@ -260,14 +261,25 @@ void SampleLog::Touch() {
 }
 
 void SampleLog::Tick() {
+  touched_ = false;
   // Not more and more of them while the disk stalls.
   if (!stats_.disk_failing || !disk_->saving()) SaveCursors(false);
   disk_->Tick();
+  // What is dropped here touches it again.
   TrimDisk();
-  // What is dropped here touches it too.
-  const bool touched = std::exchange(touched_, false);
-  const bool idle = !touched && !stats_.disk_failing && unwritten_.empty() && disk_->settled();
-  tick_timer_.SetAfter(idle ? kIdleTick : kTick, [this] { Tick(); });
+  tick_timer_.SetAfter(idle() ? kIdleTick : kTick, [this] { Tick(); });
+}
+
+bool SampleLog::idle() const {
+  return !touched_ && !stats_.disk_failing && unwritten_.empty() && disk_->settled();
+}
+
+// What the last tick has begun is done: nothing is left for the next.
+void SampleLog::OnSettled() {
+  const MonotonicTime later = loop_.Now() + kIdleTick;
+  if (idle() && tick_timer_.active() && tick_timer_.when() < later) {
+    tick_timer_.Set(later, [this] { Tick(); });
+  }
 }
 
 void SampleLog::TrimDisk() {

@@ -211,6 +211,9 @@ class SampleLog {
   // There is something to save: within a second.
   void Touch();
   void Tick();
+  // There is nothing that a tick would do.
+  bool idle() const;
+  void OnSettled();
   void SaveCursors(bool all);
   CursorState StateOf(const Reader& reader, uint32_t partition) const;
 
@@ -227,7 +230,7 @@ class SampleLog {
   bool stalled_ = false;  // a write takes too long
   Timer stall_timer_;
   Timer tick_timer_;
-  bool touched_ = false;  // since the last tick
+  bool touched_ = false;  // since the last tick began
   std::map<ReaderId, Reader> readers_;
   ReaderId last_reader_ = 0;
   std::vector<std::function<void()>> after_appends_;

@@ -7,7 +7,7 @@
 
 namespace tributary {
 
-IoThread::IoThread(EventLoop& loop) : loop_(loop) {
+IoThread::IoThread(EventLoop& loop, Tells tells) : loop_(loop), tells_(tells) {
   // A thread begins with the mask of the one that makes it: signals are for the control thread.
   sigset_t all, before;
   sigfillset(&all);
@@ -49,20 +49,24 @@ void IoThread::Loop() {
     lock.unlock();
     piece.work();
     piece.work = nullptr;
-    Finish(std::move(piece.done));
+    lock.lock();
+    const bool has_more = !pieces_.empty();
+    lock.unlock();
+    Finish(std::move(piece.done), has_more);
     lock.lock();
   }
 }
 
-void IoThread::Finish(std::function<void()> done) {
-  bool first;
+void IoThread::Finish(std::function<void()> done, bool has_more) {
+  bool post;
   {
     const std::lock_guard lock(finished_->mutex);
-    first = finished_->waiting.empty();
     finished_->waiting.push_back(std::move(done));
+    // A post that has not run yet takes all with it.
+    post = !finished_->posted && !(has_more && tells_ == Tells::kTogether);
+    finished_->posted |= post;
   }
-  // A post that has not run yet takes all with it.
-  if (first) loop_.Post([finished = finished_] { finished->RunAll(); });
+  if (post) loop_.Post([finished = finished_] { finished->RunAll(); });
 }
 
 void IoThread::Finished::RunAll() {
@@ -70,6 +74,7 @@ void IoThread::Finished::RunAll() {
   {
     const std::lock_guard lock(mutex);
     batch.swap(waiting);
+    posted = false;
   }
   for (std::function<void()>& done : batch) {
     if (!alive) return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -18,8 +19,12 @@ namespace tributary {
 
 class IoThread : public WorkQueue {
  public:
+  // When the loop hears of what is done: of each piece at once, or, so that it wakes once for
+  // several, when nothing is left to do.
+  enum class Tells : uint8_t { kEach, kTogether };
+
   // `loop` runs what is done; it must outlive it.
-  explicit IoThread(EventLoop& loop);
+  explicit IoThread(EventLoop& loop, Tells tells = Tells::kEach);
   // On the loop's thread, also in a `done`, or when the loop runs no more. Blocks until what was
   // handed in has finished.
   ~IoThread() override;
@@ -38,13 +43,15 @@ class IoThread : public WorkQueue {
 
     std::mutex mutex;
     std::deque<std::function<void()>> waiting;  // guarded by mutex
+    bool posted = false;                        // guarded by mutex: the loop will run them
     bool alive = true;                          // of the loop's thread
   };
 
   void Loop();
-  void Finish(std::function<void()> done);
+  void Finish(std::function<void()> done, bool has_more);
 
   EventLoop& loop_;
+  const Tells tells_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Piece> pieces_;  // guarded by mutex_
