@@ -26,6 +26,7 @@ class LoadPage {
   // What the next scrape gets.
   std::string Next();
   size_t lines() const { return lines_.size(); }
+  const std::string& series(size_t line) const { return lines_[line].series; }
   static std::string TargetPath(size_t target) { return "/t/" + std::to_string(target); }
 
  private:
