@@ -2,7 +2,8 @@
 // another has sends that, and it is in memory once.
 //
 // Of remote write 1.0 only: those of 2.0 refer to a table of symbols that is their queue's. One
-// thread. Holds no block itself; memory: 64 bytes or so for each that lives.
+// thread. Holds no block itself. Memory: 64 bytes or so for each that lives; one that is gone leaves
+// that and its object, without the bytes, until as many are gone as live.
 #pragma once
 
 #include <cstddef>
