@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/assert.h"
+#include "common/base/sized_text.h"
 #include "common/base/varint.h"
 
 namespace tributary {
@@ -35,19 +36,6 @@ bool TakeFixed(std::string_view& in, T& value) {
   if (in.size() < sizeof(T)) return false;
   memcpy(&value, in.data(), sizeof(T));
   in.remove_prefix(sizeof(T));
-  return true;
-}
-
-void PutText(std::string& out, std::string_view text) {
-  PutVarint(out, text.size());
-  out += text;
-}
-
-bool TakeText(std::string_view& in, std::string_view& text) {
-  uint64_t size = 0;
-  if (!TakeVarint(in, size) || size > in.size()) return false;
-  text = in.substr(0, size);
-  in.remove_prefix(size);
   return true;
 }
 

@@ -20,6 +20,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -176,7 +177,8 @@ class RemoteQueue {
   struct TargetOrder {
     uint64_t generation = 0;
     uint64_t unfinished = 0;  // items of `generation`
-    std::deque<std::pair<std::shared_ptr<const GroupSamples>, Outstanding*>> waiting;
+    // Seldom any, and an empty list takes nothing.
+    std::list<std::pair<std::shared_ptr<const GroupSamples>, Outstanding*>> waiting;
   };
   // A stretch of an item in a request.
   struct Part {

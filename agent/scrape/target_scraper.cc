@@ -12,6 +12,7 @@
 #include "agent/scrape/content_type.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
+#include "common/labels/pack_labels.h"
 
 namespace tributary {
 
@@ -402,7 +403,7 @@ void TargetScraper::Append(Commit commit) {
 
 TargetStatus TargetScraper::status() const {
   TargetStatus status;
-  status.discovered_labels = target_->discovered_labels;
+  status.discovered_labels = UnpackLabels(target_->discovered_labels);
   status.labels = target_->labels;
   status.scrape_pool = job_->config.job_name;
   status.scrape_url = RedactUrl(target_->url);

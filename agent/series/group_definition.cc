@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/assert.h"
+#include "common/base/sized_text.h"
 #include "common/base/varint.h"
 
 namespace tributary {
@@ -21,61 +22,17 @@ uint64_t NextId() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool TryTakeText(std::string_view& in, std::string_view& text) {
-  uint64_t size = 0;
-  if (!TakeVarint(in, size) || size > in.size()) return false;
-  text = in.substr(0, size);
-  in.remove_prefix(size);
-  return true;
-}
-
-std::string_view TakeText(std::string_view& in) {
-  std::string_view text;
-  CHECK(TryTakeText(in, text));
-  return text;
-}
-
 // A series of a group's bytes; `packed` is the one before and becomes this one.
 bool TakePacked(std::string_view& in, std::string& packed) {
   uint64_t shared = 0;
   std::string_view rest;
-  if (!TakeVarint(in, shared) || shared > packed.size() || !TryTakeText(in, rest)) return false;
+  if (!TakeVarint(in, shared) || shared > packed.size() || !TakeText(in, rest)) return false;
   packed.resize(shared);
   packed += rest;
   return true;
 }
 
-void PutText(std::string& out, std::string_view text) {
-  PutVarint(out, text.size());
-  out += text;
-}
-
 }  // namespace
-
-void PackLabels(const Labels& labels, std::string& out) {
-  const Label* name = nullptr;
-  for (const Label& label : labels) {
-    if (label.name == kMetricName) {
-      name = &label;
-      continue;
-    }
-    PutText(out, label.name);
-    PutText(out, label.value);
-  }
-  if (name != nullptr) {
-    PutText(out, name->name);
-    PutText(out, name->value);
-  }
-}
-
-Labels UnpackLabels(std::string_view packed) {
-  std::vector<Label> labels;
-  while (!packed.empty()) {
-    std::string_view name = TakeText(packed);
-    labels.push_back({std::string(name), std::string(TakeText(packed))});
-  }
-  return Labels(std::move(labels));
-}
 
 GroupDefinition::GroupDefinition(uint64_t target_key, uint64_t generation,
                                  const std::vector<std::string_view>& packed)
@@ -123,7 +80,7 @@ Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
     good = TakePacked(rest, packed);
     std::string_view labels = packed;
     while (good && !labels.empty()) {
-      good = TryTakeText(labels, text) && TryTakeText(labels, text);
+      good = TakeText(labels, text) && TakeText(labels, text);
     }
   }
   if (!good || !rest.empty()) return Fail("the definition of a group is malformed");

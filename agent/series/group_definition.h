@@ -12,17 +12,11 @@
 #include <vector>
 
 #include "common/base/status.h"
-#include "common/labels/labels.h"
+#include "common/labels/pack_labels.h"
 
 namespace tributary {
 
 inline constexpr size_t kGroupSeriesMax = 500;
-
-// Labels in one piece of bytes: [varint length][name][varint length][value]..., sorted by name but
-// with __name__ last. Comparing such bytes orders series by similarity: what differs only in the
-// metric's name ends up side by side, which is what compression wants.
-void PackLabels(const Labels& labels, std::string& out);
-Labels UnpackLabels(std::string_view packed);
 
 class GroupDefinition {
  public:

@@ -4,15 +4,11 @@
 #include <vector>
 
 #include "common/base/assert.h"
+#include "common/base/sized_text.h"
 #include "common/base/varint.h"
 
 namespace tributary {
 namespace {
-
-void PutText(std::string_view text, std::string& out) {
-  PutVarint(out, text.size());
-  out += text;
-}
 
 uint64_t TakeNumber(std::string_view& in) {
   uint64_t number = 0;
@@ -20,12 +16,10 @@ uint64_t TakeNumber(std::string_view& in) {
   return number;
 }
 
-std::string TakeText(std::string_view& in) {
-  const uint64_t size = TakeNumber(in);
-  CHECK(size <= in.size());
-  std::string text(in.substr(0, size));
-  in.remove_prefix(size);
-  return text;
+std::string NextText(std::string_view& in) {
+  std::string_view text;
+  CHECK(TakeText(in, text));
+  return std::string(text);
 }
 
 }  // namespace
@@ -42,13 +36,13 @@ uint64_t GroupPacker::NumberOf(const std::string& name) {
 std::string GroupPacker::Pack(const TargetGroup& group) {
   std::string packed;
   PutVarint(packed, group.targets.size());
-  for (const std::string& target : group.targets) PutText(target, packed);
-  PutText(group.source, packed);
+  for (const std::string& target : group.targets) PutText(packed, target);
+  PutText(packed, group.source);
   for (const Label& label : group.labels) {
     const uint64_t number = NumberOf(label.name);
     PutVarint(packed, number);
-    if (number == 0) PutText(label.name, packed);
-    PutText(label.value, packed);
+    if (number == 0) PutText(packed, label.name);
+    PutText(packed, label.value);
   }
   packed.shrink_to_fit();
   return packed;
@@ -57,14 +51,14 @@ std::string GroupPacker::Pack(const TargetGroup& group) {
 TargetGroup GroupPacker::Unpack(std::string_view packed) const {
   TargetGroup group;
   group.targets.resize(TakeNumber(packed));
-  for (std::string& target : group.targets) target = TakeText(packed);
-  group.source = TakeText(packed);
+  for (std::string& target : group.targets) target = NextText(packed);
+  group.source = NextText(packed);
   std::vector<Label> labels;
   while (!packed.empty()) {
     const uint64_t number = TakeNumber(packed);
     CHECK(number <= names_.size());
-    std::string name = number == 0 ? TakeText(packed) : names_[number - 1];
-    labels.push_back({std::move(name), TakeText(packed)});
+    std::string name = number == 0 ? NextText(packed) : names_[number - 1];
+    labels.push_back({std::move(name), NextText(packed)});
   }
   group.labels = Labels(std::move(labels));
   return group;

@@ -8,6 +8,7 @@
 #include "common/base/assert.h"
 #include "common/base/units.h"
 #include "common/base/utf8.h"
+#include "common/labels/pack_labels.h"
 
 namespace tributary {
 namespace {
@@ -87,7 +88,6 @@ Status ReadScrape(const ScrapeConfig& config, const Labels& labels, TargetSpec& 
 // The labels of the target's series; an error if a value is no text.
 Status ReadPublicLabels(const Labels& labels, TargetSpec& spec) {
   std::vector<Label> kept;
-  kept.reserve(labels.size() + 1);
   for (const Label& label : labels) {
     if (label.name.starts_with(kMetaPrefix)) continue;
     if (!IsValidUtf8(label.value)) {
@@ -97,6 +97,7 @@ Status ReadPublicLabels(const Labels& labels, TargetSpec& spec) {
   }
   spec.labels = Labels(std::move(kept));
   if (!spec.labels.Has("instance")) spec.labels.Set("instance", labels.Get(kAddress));
+  spec.labels.ShrinkToFit();  // there may be very many
   return {};
 }
 
@@ -180,7 +181,8 @@ BuiltTargets BuildTargets(const ScrapeConfig& config, const std::vector<TargetGr
         built.dropped_count++;
         if (built.dropped.size() < dropped_max) built.dropped.push_back(std::move(discovered));
       } else if (keys.insert((*target)->key).second) {
-        (*target)->discovered_labels = std::move(discovered);
+        PackLabels(discovered, (*target)->discovered_labels);
+        (*target)->discovered_labels.shrink_to_fit();
         built.active.push_back(std::move(*target));
       }
     }

@@ -24,8 +24,8 @@
 namespace tributary {
 
 struct TargetSpec {
-  Labels discovered_labels;  // before relabeling, for people
-  Labels labels;             // of every series of the target: no name begins with "__"
+  std::string discovered_labels;  // PackLabels; before relabeling, for people
+  Labels labels;                  // of every series of the target: no name begins with "__"
   // As Go prints it. The scheme is what __scheme__ held, in whatever case; without one the URL
   // begins with "//" and cannot be scraped, so a transport that guesses a scheme must not be asked
   // to.

@@ -28,7 +28,8 @@ class Labels {
   Labels(std::initializer_list<Label> labels);
   explicit Labels(std::vector<Label> labels);
 
-  // "" when absent: Prometheus does not tell an empty label from a missing one. Valid until a change.
+  // "" when absent: Prometheus does not tell an empty label from a missing one. Valid until a
+  // change.
   std::string_view Get(std::string_view name) const;
   bool Has(std::string_view name) const;
   // An empty value deletes the label.
@@ -45,6 +46,8 @@ class Labels {
   size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
   void clear() { items_.clear(); }
+  // For those that are kept.
+  void ShrinkToFit() { items_.shrink_to_fit(); }
 
   // 64 bits over names and values with separators; the same on every run and machine.
   uint64_t Hash() const;

@@ -4,6 +4,7 @@
 #include <random>
 #include <set>
 
+#include "common/labels/pack_labels.h"
 #include "test/support/catch.h"
 
 namespace tributary {
@@ -269,7 +270,7 @@ TEST_CASE("target: equal ones are built once, the first of them") {
   };
   const BuiltTargets built = Build(Job(), groups);
   REQUIRE(built.active.size() == 3);
-  CHECK(built.active[0]->discovered_labels.Get("__meta_n") == "first");
+  CHECK(UnpackLabels(built.active[0]->discovered_labels).Get("__meta_n") == "first");
   CHECK(built.active[1]->labels.Get("x") == "y");
   CHECK(built.active[2]->url == "http://a:1/metrics?p=1");
   CHECK(built.dropped_count == 0);
