@@ -77,6 +77,14 @@ Labels UnpackLabels(std::string_view packed) {
   return Labels(std::move(labels));
 }
 
+void UnpackLabels(std::string_view packed, std::vector<LabelView>& labels) {
+  labels.clear();
+  while (!packed.empty()) {
+    const std::string_view name = TakeText(packed);
+    labels.push_back({name, TakeText(packed)});
+  }
+}
+
 GroupDefinition::GroupDefinition(uint64_t target_key, uint64_t generation,
                                  const std::vector<std::string_view>& packed)
     : target_key_(target_key),

@@ -23,6 +23,8 @@ inline constexpr size_t kGroupSeriesMax = 500;
 // metric's name ends up side by side, which is what compression wants.
 void PackLabels(const Labels& labels, std::string& out);
 Labels UnpackLabels(std::string_view packed);
+// The same as views into `packed`, in its order. What `labels` had before is gone.
+void UnpackLabels(std::string_view packed, std::vector<LabelView>& labels);
 
 class GroupDefinition {
  public:

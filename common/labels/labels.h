@@ -19,6 +19,12 @@ struct Label {
   auto operator<=>(const Label&) const = default;
 };
 
+// One that is looked at where it lies.
+struct LabelView {
+  std::string_view name;
+  std::string_view value;
+};
+
 inline constexpr std::string_view kMetricName = "__name__";
 
 class Labels {
@@ -28,7 +34,8 @@ class Labels {
   Labels(std::initializer_list<Label> labels);
   explicit Labels(std::vector<Label> labels);
 
-  // "" when absent: Prometheus does not tell an empty label from a missing one. Valid until a change.
+  // "" when absent: Prometheus does not tell an empty label from a missing one. Valid until a
+  // change.
   std::string_view Get(std::string_view name) const;
   bool Has(std::string_view name) const;
   // An empty value deletes the label.
