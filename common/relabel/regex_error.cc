@@ -49,15 +49,16 @@ std::string_view GoMessage(re2::RE2::ErrorCode code) {
 std::optional<std::string> RegexError(const std::string& regex) {
   re2::RE2::Options options;
   options.set_log_errors(false);
-  const Result<std::unique_ptr<re2::RE2>> whole = CompileGoRegex(regex);
-  // Groups named as in Go are the business of CompileGoRegex.
   const re2::RE2 alone(regex, options);
   const auto code = alone.error_code();
   const auto error = [](std::string_view message, std::string_view where) {
     return fmt::format("error parsing regexp: {}: `{}`", message, where);
   };
   if (code == re2::RE2::ErrorUnexpectedParen) return error(GoMessage(code), regex);
-  if (whole) return std::nullopt;
+  // Anybody may ask: nothing is compiled here that would take more memory than the default.
+  if (code == re2::RE2::ErrorPatternTooLarge) return error(GoMessage(code), regex);
+  // It knows groups that are named as in Go.
+  if (CompileGoRegex(regex)) return std::nullopt;
   if (alone.ok()) {
     // What Go refuses, and RE2 does not.
     return error(GoMessage(re2::RE2::ErrorBadEscape), "\\C");

@@ -427,8 +427,11 @@ bool SelectorLexer::ScanRestOfDuration() {
     if (!Accept("smhdw")) return false;
     Accept("s");
   }
-  const int32_t next = PeekRune();
-  return !IsAlpha(next) && !IsDigit(next);
+  // As Prometheus: what must not follow is a part of what is shown as wrong.
+  const int32_t next = NextRune();
+  if (IsAlpha(next) || IsDigit(next)) return false;
+  Backup();
+  return true;
 }
 
 }  // namespace tributary
