@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "common/base/assert.h"
+
 namespace tributary {
 
 namespace {
@@ -21,6 +23,19 @@ void AppendText(std::string_view text, std::string& key) {
   }
   key += text;
   key += kEnd;
+}
+
+// What AppendText appends.
+size_t TextBytes(std::string_view text) {
+  const auto nuls = std::count(text.begin(), text.end(), '\0');
+  return text.size() + static_cast<size_t>(nuls) + kEnd.size();
+}
+
+// The next place from `from` on for whose name the predicate holds; names.size(): there is none.
+template <typename Names, typename Predicate>
+uint32_t NextOf(const Names& names, uint32_t from, Predicate fits) {
+  const auto found = std::find_if(names.begin() + from, names.end(), fits);
+  return static_cast<uint32_t>(found - names.begin());
 }
 
 std::string_view TakeText(std::string_view& key, std::deque<std::string>& texts) {
@@ -63,57 +78,109 @@ SeriesSorter::SeriesSorter(std::vector<LatestOfGroup> groups, std::vector<Series
 std::vector<SortedSeries> SeriesSorter::Next() {
   std::vector<SortedSeries> series;
   // All that a pass finds may have ended.
-  while (series.empty() && !done_) {
-    Pass();
+  while (series.empty() && (passes_ == 0 || left_ > 0)) {
+    keys_.clear();
+    entries_.clear();
+    limit_.clear();
+    limit_name_.clear();
+    if (passes_++ == 0) {
+      for (uint32_t i = 0; i < groups_.size(); i++) Select(i);
+      RankMetrics();
+    } else {
+      ChooseMetrics();
+      for (uint32_t i = 0; i < groups_.size(); i++) {
+        if (groups_[i].left > 0) Take(i);
+      }
+    }
+    CHECK(!entries_.empty() || left_ == 0);
     series = GiveOut();
   }
   return series;
 }
 
-void SeriesSorter::Pass() {
-  passes_++;
-  keys_.clear();
-  entries_.clear();
-  limit_.clear();
-  for (uint32_t i = 0; i < groups_.size(); i++) {
-    if (groups_[i].selected.empty() || groups_[i].left > 0) Take(i);
-  }
-  done_ = limit_.empty();
-}
-
-bool SeriesSorter::Selects(const LatestSample& sample) const {
+bool SeriesSorter::IsSelected(const LatestSample& sample) const {
+  // The name is the last label, if there is one.
   return sample.found && sample.timestamp >= options_.now - options_.look_back_ms &&
+         !labels_.empty() && labels_.back().name == kMetricName &&
          std::any_of(selectors_.begin(), selectors_.end(),
                      [&](const SeriesSelector& selector) { return selector.Matches(labels_); });
 }
 
-void SeriesSorter::Take(uint32_t number) {
+SeriesSorter::NameId SeriesSorter::IdOf(std::string_view name) {
+  name_.assign(name);
+  auto found = ids_.find(name_);
+  if (found != ids_.end()) return found->second;
+  if (metrics_.size() >= kNamesMax) return kOtherName;
+  const auto id = static_cast<NameId>(metrics_.size());
+  metrics_.push_back({name_, 0, 0});
+  ids_.emplace(name_, id);
+  return id;
+}
+
+void SeriesSorter::Select(uint32_t number) {
   Group& group = groups_[number];
-  const bool first = group.selected.empty();
-  if (first) group.selected.resize((group.latest.group->series() + 63) / 64);
   FillLatest(group.latest, options_.now, of_group_);
-  std::string buffer;
-  uint32_t index = 0;
-  for (const std::string_view packed : group.latest.group->Packed(buffer)) {
-    const uint32_t i = index++;
-    const uint64_t bit = uint64_t{1} << (i % 64);
-    if (!first && (group.selected[i / 64] & bit) == 0) continue;
+  cursor_.Begin(*group.latest.group);
+  std::string_view packed;
+  for (uint32_t i = 0; cursor_.Next(packed); i++) {
+    if (!of_group_[i].found) continue;
     UnpackLabels(packed, labels_);
-    if (first) {
-      // Its name is the last label, if it has one.
-      if (labels_.empty() || labels_.back().name != kMetricName || !Selects(of_group_[i])) continue;
-      group.selected[i / 64] |= bit;
-      group.left++;
-    }
-    Offer(number, of_group_[i]);
+    if (!IsSelected(of_group_[i])) continue;
+    if (group.names.empty()) group.names.resize(group.latest.group->series(), kNotSelected);
+    const NameId id = IdOf(labels_.back().value);
+    group.names[i] = id;
+    group.left++;
+    left_++;
+    if (id < metrics_.size()) metrics_[id].bytes += EntryBytes();
+    Offer(number, i, of_group_[i]);
   }
 }
 
-void SeriesSorter::Offer(uint32_t number, const LatestSample& sample) {
+void SeriesSorter::RankMetrics() {
+  ids_ = {};
+  by_rank_.resize(metrics_.size());
+  for (size_t i = 0; i < by_rank_.size(); i++) by_rank_[i] = static_cast<NameId>(i);
+  std::sort(by_rank_.begin(), by_rank_.end(),
+            [&](NameId a, NameId b) { return metrics_[a].name < metrics_[b].name; });
+  for (uint32_t rank = 0; rank < by_rank_.size(); rank++) metrics_[by_rank_[rank]].rank = rank;
+}
+
+// From the lowest on as many as fit, at least one.
+void SeriesSorter::ChooseMetrics() {
+  uint64_t sum = 0;
+  limit_rank_ = 0xffffffff;
+  for (uint32_t rank = 0; rank < by_rank_.size(); rank++) {
+    const Metric& metric = metrics_[by_rank_[rank]];
+    if (metric.bytes == 0) continue;
+    sum += metric.bytes;
+    if (limit_rank_ != 0xffffffff && sum > options_.bytes_max) return;
+    limit_rank_ = rank;
+    limit_name_ = metric.name;
+  }
+  // The last is among them, and what has another name may be above it.
+  limit_rank_ = 0xffffffff;
+  limit_name_.clear();
+}
+
+void SeriesSorter::Take(uint32_t number) {
+  Group& group = groups_[number];
+  const auto fits = [this](NameId id) { return id != kNotSelected && MayFit(id); };
+  uint32_t next = NextOf(group.names, 0, fits);
+  if (next == group.names.size()) return;
+  FillLatest(group.latest, options_.now, of_group_);
+  cursor_.Begin(*group.latest.group);
+  std::string_view packed;
+  for (uint32_t i = 0; next < group.names.size() && cursor_.Next(packed); i++) {
+    if (i < next) continue;
+    UnpackLabels(packed, labels_);
+    Offer(number, i, of_group_[i]);
+    next = NextOf(group.names, i + 1, fits);
+  }
+}
+
+void SeriesSorter::Offer(uint32_t number, uint32_t index, const LatestSample& sample) {
   const std::string_view name = labels_.back().value;
-  // What is far off is seen by its name alone.
-  if (!last_.empty() && name < last_name_) return;
-  if (!limit_.empty() && name > limit_name_) return;
+  if (!limit_name_.empty() && name > limit_name_) return;
   const size_t offset = keys_.size();
   AppendText(name, keys_);
   for (size_t i = 0; i + 1 < labels_.size(); i++) {
@@ -121,18 +188,14 @@ void SeriesSorter::Offer(uint32_t number, const LatestSample& sample) {
     AppendText(labels_[i].value, keys_);
   }
   const std::string_view key = std::string_view(keys_).substr(offset);
-  if ((!last_.empty() && key <= last_) || (!limit_.empty() && key > limit_)) {
+  if (!limit_.empty() && key > limit_) {
     keys_.resize(offset);
     return;
   }
-  entries_.push_back({offset, static_cast<uint32_t>(key.size()), number, sample});
+  entries_.push_back(
+      {static_cast<uint32_t>(offset), static_cast<uint32_t>(key.size()), number, index, sample});
   bytes_peak_ = std::max(bytes_peak_, bytes());
   if (bytes() > options_.bytes_max) Cut();
-}
-
-std::string SeriesSorter::NameOf(std::string_view key) {
-  texts_.clear();
-  return std::string(TakeText(key, texts_));
 }
 
 void SeriesSorter::Cut() {
@@ -140,11 +203,13 @@ void SeriesSorter::Cut() {
   std::nth_element(entries_.begin(), middle, entries_.end(),
                    [&](const Entry& a, const Entry& b) { return KeyOf(a) < KeyOf(b); });
   limit_ = KeyOf(*middle);
-  limit_name_ = NameOf(limit_);
+  texts_.clear();
+  std::string_view rest = limit_;
+  limit_name_ = TakeText(rest, texts_);
   std::erase_if(entries_, [&](const Entry& entry) { return KeyOf(entry) > limit_; });
   std::sort(entries_.begin(), entries_.end(),
             [](const Entry& a, const Entry& b) { return a.offset < b.offset; });
-  size_t end = 0;
+  uint32_t end = 0;
   for (Entry& entry : entries_) {
     std::memmove(keys_.data() + end, keys_.data() + entry.offset, entry.size);
     entry.offset = end;
@@ -162,7 +227,7 @@ std::vector<SortedSeries> SeriesSorter::GiveOut() {
     const std::string_view key = KeyOf(entries_[i]);
     LatestSample latest = entries_[i].sample;
     for (; i < entries_.size() && KeyOf(entries_[i]) == key; i++) {
-      groups_[entries_[i].group].left--;
+      Done(entries_[i]);
       const LatestSample& sample = entries_[i].sample;
       // At the same time it lives: a target that takes over a series goes on with it.
       const bool later = sample.timestamp > latest.timestamp;
@@ -171,11 +236,22 @@ std::vector<SortedSeries> SeriesSorter::GiveOut() {
     if (latest.stale()) continue;
     series.push_back({key, latest.timestamp, latest.value, latest.histogram});
   }
-  if (!entries_.empty()) {
-    last_ = KeyOf(entries_.back());
-    last_name_ = NameOf(last_);
-  }
   return series;
+}
+
+void SeriesSorter::Done(const Entry& entry) {
+  Group& group = groups_[entry.group];
+  const NameId id = std::exchange(group.names[entry.index], kNotSelected);
+  if (id < metrics_.size()) metrics_[id].bytes -= entry.size + sizeof(Entry);
+  left_--;
+  if (--group.left == 0) group.names = {};
+}
+
+size_t SeriesSorter::EntryBytes() const {
+  size_t bytes = sizeof(Entry);
+  for (const LabelView& label : labels_) bytes += TextBytes(label.name) + TextBytes(label.value);
+  // Of the name there is the value only.
+  return bytes - TextBytes(labels_.back().name);
 }
 
 }  // namespace tributary

@@ -2,8 +2,9 @@
 //
 // Definitions are sorted otherwise than the page, and are compressed: so the sorter goes over all
 // of them, keeps the lowest that fit into its memory, gives these out, and goes over them again for
-// what comes next. Which series are selected is found out once and kept as a bit each; groups that
-// have nothing left are passed over.
+// what comes next. The first pass finds out which series are selected and how much each metric has;
+// the others take as many metrics as fit, and read the labels of these only. Beside what is kept it
+// takes 2 bytes a series, and the names of metrics.
 //
 // Order: by metric name, then label by label (names and values), bytewise; Prometheus has the same,
 // unless a label's name sorts before __name__. Series without a name are left out. Of several
@@ -16,6 +17,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "agent/latest/latest_snapshot.h"
 #include "common/selector/series_selector.h"
@@ -55,25 +58,44 @@ class SeriesSorter {
   size_t bytes_peak() const { return bytes_peak_; }
 
  private:
+  // A metric, by the order of first sight, or one of these.
+  using NameId = uint16_t;
+  static constexpr NameId kNotSelected = 0xffff;  // or given out
+  static constexpr NameId kOtherName = 0xfffe;    // there are too many names
+  static constexpr size_t kNamesMax = 50'000;
+
   struct Group {
     LatestOfGroup latest;
-    std::vector<uint64_t> selected;  // a bit for each series; empty: not looked at yet
-    uint32_t left = 0;               // selected, and not given out
+    std::vector<NameId> names;  // by series; empty: nothing is left
+    uint32_t left = 0;          // selected, and not given out
   };
   struct Entry {
-    size_t offset = 0;  // of its key
-    uint32_t size = 0;
-    uint32_t group = 0;
+    uint32_t offset = 0, size = 0;  // of its key
+    uint32_t group = 0, index = 0;
     LatestSample sample;
   };
+  struct Metric {
+    std::string name;
+    uint64_t bytes = 0;  // of its series' entries that are left
+    uint32_t rank = 0;   // among all, by name; known after the first pass
+  };
 
-  void Pass();
+  void Select(uint32_t number);
+  bool IsSelected(const LatestSample& sample) const;
+  NameId IdOf(std::string_view name);
+  void RankMetrics();
+  void ChooseMetrics();
   void Take(uint32_t number);
-  bool Selects(const LatestSample& sample) const;
-  void Offer(uint32_t number, const LatestSample& sample);
+  bool MayFit(NameId id) const {
+    return id < metrics_.size() ? metrics_[id].rank <= limit_rank_ : id == kOtherName;
+  }
+  // Keeps the series whose labels are in labels_, if it fits.
+  void Offer(uint32_t number, uint32_t index, const LatestSample& sample);
   // Drops the higher half of what is kept.
   void Cut();
-  std::string NameOf(std::string_view key);
+  void Done(const Entry& entry);
+  // Of the series whose labels are in labels_.
+  size_t EntryBytes() const;
   size_t bytes() const { return keys_.size() + entries_.size() * sizeof(Entry); }
   std::string_view KeyOf(const Entry& entry) const {
     return std::string_view(keys_).substr(entry.offset, entry.size);
@@ -83,17 +105,22 @@ class SeriesSorter {
   const SeriesSorterOptions options_;
   const std::vector<SeriesSelector> selectors_;
   std::vector<Group> groups_;
+  uint64_t left_ = 0;  // of all groups
+  std::vector<Metric> metrics_;
+  boost::unordered_flat_map<std::string, NameId> ids_;
+  std::vector<NameId> by_rank_;
   std::string keys_;
   std::vector<Entry> entries_;
-  // Given out is all up to and with the one key; what is above the other does not fit. "": none.
-  std::string last_, limit_;
-  std::string last_name_, limit_name_;  // their metrics' names
-  bool done_ = false;
+  // What is above does not fit, in this pass. "": no limit.
+  std::string limit_, limit_name_;
+  uint32_t limit_rank_ = 0xffffffff;
   uint64_t passes_ = 0;
   size_t bytes_peak_ = 0;
-  std::vector<LabelView> labels_;  // scratch, as are these
+  PackedCursor cursor_;  // scratch, as are these
+  std::vector<LabelView> labels_;
   std::vector<LatestSample> of_group_;
   std::deque<std::string> texts_;
+  std::string name_;
 };
 
 }  // namespace tributary

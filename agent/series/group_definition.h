@@ -66,4 +66,19 @@ class GroupDefinition {
 
 using GroupRef = std::shared_ptr<const GroupDefinition>;
 
+// Goes over the packed labels of a group's series, in order, one at a time: where few of them are
+// looked at, or none but their ends. Keeps its memory from group to group; one thread.
+class PackedCursor {
+ public:
+  // Before the first series. The group must not go before the cursor moves on to another.
+  void Begin(const GroupDefinition& group);
+  // The next one, until the next call; false: that was all.
+  bool Next(std::string_view& packed);
+
+ private:
+  std::string raw_;
+  std::string_view rest_;
+  std::string packed_;
+};
+
 }  // namespace tributary

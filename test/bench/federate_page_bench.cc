@@ -82,8 +82,8 @@ void AllSeriesProtobuf(benchmark::State& state) {
 // As the job of a central server has them: none of them fits but a few series.
 void FewSeries(benchmark::State& state) {
   RunPage(state,
-          "match[]={job=~\"kubernetes-(apiservers|nodes)\"}&match[]={__name__=~\"container_.*\"}"
-          "&match[]={__name__=~\".*_bucket\",le=\"0.5\"}",
+          "match[]={job=~\"kubernetes-(apiservers|nodes)\"}&match[]={__name__=~\"node_.*\"}"
+          "&match[]={__name__=~\".*_total\",instance=~\".*[.]7:9100\"}",
           {}, false);
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 std::string PageOf(const std::vector<PageSample>& samples, FederateForm form,
                    const Labels& external) {
-  SeriesSorter sorter({MakeLatest(samples)}, {*SeriesSelector::Parse("{no=''}")},
+  SeriesSorter sorter({MakeLatest(samples)}, SelectAll(),
                       {.now = kPageNow, .look_back_ms = 300'000});
   FamilyWriter writer(form, external);
   std::string page;
@@ -141,7 +141,8 @@ TEST_CASE("writer: native histograms are told in protobuf only, those with custo
         std::vector<double>{1});
   const auto& classic = families[1].metric(0).histogram();
   REQUIRE(classic.bucket_size() == 3);
-  CHECK((classic.bucket(2).upper_bound() == 2.5 && classic.bucket(2).cumulative_count_float() == 6));
+  CHECK(
+      (classic.bucket(2).upper_bound() == 2.5 && classic.bucket(2).cumulative_count_float() == 6));
   CHECK_FALSE(classic.has_schema());
   CHECK((families[2].name() == "b" && families[2].type() == 3 && families[2].metric_size() == 2));
 }
@@ -175,7 +176,8 @@ TEST_CASE("writer: a large family of a protobuf page is cut into messages of a M
   size_t most = 0;
   std::vector<PageSample> samples;
   for (int i = 0; i < 500; i++) {
-    samples.push_back({Labels{{"__name__", "m"}, {"a", std::string(9000, 'x') + std::to_string(i)}}, 1});
+    samples.push_back(
+        {Labels{{"__name__", "m"}, {"a", std::string(9000, 'x') + std::to_string(i)}}, 1});
   }
   for (const auto& family : Protobuf(samples)) {
     CHECK(family.name() == "m");

@@ -36,7 +36,7 @@ TEST_CASE("form: what a real Prometheus answers to these") {
         protobuf + "underscores");
   CHECK(Negotiated("text/plain;version=0.0.4;q=0.9," + delimited + ";q=0.4") ==
         text + "underscores");
-  CHECK(Negotiated("text/plain;q=0.1 , " + delimited + "; q=0.4") == text + "underscores");
+  CHECK(Negotiated("text/plain;q=0.1 , " + delimited + "; q=0.4") == protobuf + "underscores");
 }
 
 TEST_CASE("form: hostile Accept headers end in text") {

@@ -36,4 +36,10 @@ LatestOfGroup MakeLatest(const std::vector<PageSample>& samples, uint64_t genera
   return {record->group, record, nullptr};
 }
 
+std::vector<SeriesSelector> SelectAll() {
+  std::vector<SeriesSelector> selectors;
+  selectors.push_back(*SeriesSelector::Parse("{no=''}"));
+  return selectors;
+}
+
 }  // namespace tributary

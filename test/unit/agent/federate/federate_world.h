@@ -7,6 +7,7 @@
 #include "agent/latest/latest_snapshot.h"
 #include "common/histogram/native_histogram.h"
 #include "common/labels/labels.h"
+#include "common/selector/series_selector.h"
 
 namespace tributary {
 
@@ -21,5 +22,8 @@ struct PageSample {
 
 // One group with these samples, in any order; its series are sorted as a layout sorts them.
 LatestOfGroup MakeLatest(const std::vector<PageSample>& samples, uint64_t generation = 1);
+
+// A selector that selects all that lack the label `no`.
+std::vector<SeriesSelector> SelectAll();
 
 }  // namespace tributary
