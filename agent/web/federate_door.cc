@@ -55,6 +55,10 @@ FederateDoor::FederateDoor(FederateDoorOptions options)
 
 FederateDoor::~FederateDoor() {
   stopping_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Conversation* conversation : under_way_) conversation->Abort();
+  }
   pool_.shutdown();
 }
 
@@ -66,8 +70,19 @@ void FederateDoor::Pass(std::unique_ptr<Conversation> conversation) {
   waiting_++;
   pool_.enqueue([this, shared = std::shared_ptr<Conversation>(std::move(conversation))] {
     waiting_--;
-    if (!stopping_) Answer(*shared);
+    Serve(*shared);
   });
+}
+
+void FederateDoor::Serve(Conversation& conversation) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    under_way_.insert(&conversation);
+  }
+  Answer(conversation);
+  const std::lock_guard lock(mutex_);
+  under_way_.erase(&conversation);
 }
 
 void FederateDoor::Answer(Conversation& conversation) {

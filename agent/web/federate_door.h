@@ -10,6 +10,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 
 #include <httplib.h>
 
@@ -38,6 +40,7 @@ class FederateDoor {
   void Pass(std::unique_ptr<Conversation> conversation);
 
  private:
+  void Serve(Conversation& conversation);
   void Answer(Conversation& conversation);
   // False: broken off.
   bool SendPage(Conversation& conversation, FederatePage& page, bool chunked);
@@ -45,6 +48,8 @@ class FederateDoor {
   const FederateDoorOptions options_;
   std::atomic<bool> stopping_{false};
   std::atomic<size_t> waiting_{0};
+  std::mutex mutex_;
+  std::set<Conversation*> under_way_;  // by the mutex
   httplib::ThreadPool pool_;
 };
 

@@ -1,5 +1,9 @@
 // /federate of the real agent: beside a real Prometheus that scrapes the same targets, pulled by a
 // real Prometheus, and by itself.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <fstream>
@@ -7,9 +11,12 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "common/compress/inflate.h"
 #include "common/http/query.h"
+#include "metrics.pb.h"
 #include "test/integration/agent_process.h"
 #include "test/integration/peer_prometheus.h"
 #include "test/support/catch.h"
@@ -145,6 +152,118 @@ TEST_CASE("federate: a page is line by line what a real Prometheus answers with 
       CHECK(Comparable(answer.body) == Comparable(expected.body));
     }
   }
+}
+
+std::vector<test::metrics::MetricFamily> FamiliesOf(const std::string& page) {
+  std::vector<test::metrics::MetricFamily> families;
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(page.data()),
+                                            static_cast<int>(page.size()));
+  uint32_t size = 0;
+  while (in.ReadVarint32(&size)) {
+    std::string bytes;
+    REQUIRE(in.ReadString(&bytes, static_cast<int>(size)));
+    REQUIRE(families.emplace_back().ParseFromString(bytes));
+  }
+  return families;
+}
+
+// But for the times of scrapes.
+std::vector<std::string> ComparableFamilies(const std::string& page) {
+  std::vector<std::string> texts;
+  for (test::metrics::MetricFamily& family : FamiliesOf(page)) {
+    if (family.name() == "scrape_duration_seconds") continue;
+    for (auto& metric : *family.mutable_metric()) metric.clear_timestamp_ms();
+    texts.push_back(family.DebugString());
+  }
+  return texts;
+}
+
+void AppendFamily(const test::metrics::MetricFamily& family, std::string& page) {
+  const std::string bytes = family.SerializeAsString();
+  google::protobuf::io::StringOutputStream stream(&page);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.WriteVarint32(static_cast<uint32_t>(bytes.size()));
+  out.WriteString(bytes);
+}
+
+std::string HistogramPage() {
+  std::string page;
+  for (const bool gauge : {false, true}) {
+    test::metrics::MetricFamily family;
+    family.set_name(gauge ? "gauge_h" : "counter_h");
+    family.set_type(gauge ? 5 : 4);
+    auto& h = *family.add_metric()->mutable_histogram();
+    h.set_sample_count(9);
+    h.set_sample_sum(12.5);
+    h.set_schema(2);
+    h.set_zero_threshold(0.001);
+    h.set_zero_count(1);
+    for (const auto& [offset, length] : {std::pair(-3, 2), std::pair(5, 1)}) {
+      auto* span = h.add_positive_span();
+      span->set_offset(offset);
+      span->set_length(static_cast<uint32_t>(length));
+    }
+    for (const int delta : {3, -1, 1}) h.add_positive_delta(delta);
+    auto* span = h.add_negative_span();
+    span->set_offset(0);
+    span->set_length(1);
+    h.add_negative_delta(0);
+    AppendFamily(family, page);
+  }
+  test::metrics::MetricFamily classic;
+  classic.set_name("classic_h");
+  classic.set_type(4);
+  auto& h = *classic.add_metric()->mutable_histogram();
+  h.set_sample_count(7);
+  h.set_sample_sum(3.5);
+  for (const auto& [bound, count] : {std::pair(0.1, 2), std::pair(1.0, 2), std::pair(2.5, 6)}) {
+    auto* bucket = h.add_bucket();
+    bucket->set_upper_bound(bound);
+    bucket->set_cumulative_count(static_cast<uint64_t>(count));
+  }
+  AppendFamily(classic, page);
+  test::metrics::MetricFamily gauge;
+  gauge.set_name("gauge");
+  gauge.set_type(1);
+  gauge.add_metric()->mutable_gauge()->set_value(0);
+  AppendFamily(gauge, page);
+  return page;
+}
+
+TEST_CASE("federate: protobuf has the same families as a real Prometheus', native histograms too",
+          "[peer]") {
+  const auto program = PeerProgram();
+  if (!program) return;
+  constexpr char kType[] =
+      "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+      "encoding=delimited";
+  const RawServer target([&](const ServedRequest&) {
+    return ScriptedReply::Text(200, HistogramPage(), {{"Content-Type", kType}});
+  });
+  const std::string config =
+      fmt::format(R"(global: {{scrape_interval: 1s, external_labels: {{c: w}}}}
+scrape_configs:
+  - job_name: native
+    scrape_native_histograms: true
+    static_configs: [{{targets: ['{0}']}}]
+  - job_name: custom
+    scrape_native_histograms: true
+    convert_classic_histograms_to_nhcb: true
+    static_configs: [{{targets: ['{0}']}}]
+)",
+                  Address(target));
+  const PeerPrometheus peer(*program, config);
+  const AgentProcess agent(config, {{kFederation}, {}});
+  const std::string all = Match({"{__name__!=\"scrape_series_added\"}"});
+  const std::string protobuf = std::string("Accept: ") + kType;
+  std::vector<std::string> expected, answer;
+  CHECK(Eventually(seconds(40), [&] {
+    expected = ComparableFamilies(Ask(peer.port(), all, {protobuf}).body);
+    answer = ComparableFamilies(Ask(agent.port(), all, {protobuf}).body);
+    return expected.size() > 8 && expected == answer;
+  }));
+  CHECK(answer == expected);
+  CHECK(Comparable(Ask(agent.port(), all).body) == Comparable(Ask(peer.port(), all).body));
 }
 
 // The job by which a central server pulls from those of clusters.
@@ -316,6 +435,59 @@ TEST_CASE("federate: many series in little memory, compressed, whoever is slow o
   CHECK(agent.Get("/api/v1/status/buildinfo").status == 200);
   CHECK(series(Ask(agent.port(), all).body) == kTargets * kSeries);
   CHECK(agent.Metric("tributary_memory_bytes{part=\"latest\"}") < kTargets * kSeries * 12);
+}
+
+// Reads the head of the answer, and nothing more.
+class SlowClient {
+ public:
+  SlowClient(uint16_t port, const std::string& query, const std::string& header = "") {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int small = 4096;
+    setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    void* const plain = &address;  // the C interface's cast
+    REQUIRE(connect(fd_, static_cast<sockaddr*>(plain), sizeof(address)) == 0);
+    const std::string request = "GET /federate?" + query + " HTTP/1.1\r\n" + header + "\r\n";
+    REQUIRE(send(fd_, request.data(), request.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(request.size()));
+    char head[16];
+    CHECK(recv(fd_, head, sizeof(head), MSG_WAITALL) == sizeof(head));
+  }
+  SlowClient(const SlowClient&) = delete;
+  SlowClient& operator=(const SlowClient&) = delete;
+  ~SlowClient() { close(fd_); }
+
+ private:
+  const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+TEST_CASE("federate: who does not read has the time that was asked for, and delays no stop") {
+  const RawServer target([](const ServedRequest&) {
+    std::string page;
+    for (int i = 0; i < 60'000; i++)
+      page += fmt::format("m_{}{{path=\"/a/b/c/{}\"}} 1\n", i % 9, i);
+    return Page(std::move(page));
+  });
+  AgentProcess agent(
+      fmt::format("global: {{scrape_interval: 2s}}\nscrape_configs:\n  - job_name: one\n"
+                  "    static_configs: [{{targets: ['{}']}}]\n",
+                  Address(target)),
+      {{kFederation}, {}});
+  const std::string all = Match({"{__name__=~\"m_.*\"}"});
+  REQUIRE(Eventually(seconds(30 * kSlowdown),
+                     [&] { return Ask(agent.port(), all).body.size() > 4'000'000; }));
+  const double errors = agent.Metric("prometheus_web_federation_errors_total");
+  {
+    const SlowClient slow(agent.port(), all, "X-Prometheus-Scrape-Timeout-Seconds: 0.5\r\n");
+    CHECK(agent.WaitForMetric("prometheus_web_federation_errors_total", errors + 1, seconds(10)));
+  }
+  // Both threads are taken; all else is served.
+  const SlowClient one(agent.port(), all), two(agent.port(), all);
+  CHECK(agent.Get("/metrics").status == 200);
+  CHECK(agent.Get("/-/ready").status == 200);
+  CHECK(agent.Stop(seconds(8)) == 0);
 }
 
 }  // namespace
