@@ -2,7 +2,8 @@
 //
 // The definition is the truth about the labels of its series: after metric relabeling, before
 // external_labels and write_relabel_configs. It is immutable and kept compressed, as it is needed
-// only when a remote prepares the group and when somebody asks. Shared within one worker's thread.
+// only when a remote prepares the group and when somebody asks. Shared within one worker's thread,
+// and read by threads that have a snapshot of its samples (agent/latest).
 #pragma once
 
 #include <cstdint>
