@@ -167,6 +167,7 @@ class Daemon {
   Result<std::string> MetricsPage();
   Result<TargetsStatus> Targets();
   Result<RemoteWriteStatus> RemoteWrite();
+  Result<FederateSource> Federate();
   RuntimeInfo Info();
 
   const DaemonOptions& options_;
@@ -299,6 +300,7 @@ bool Daemon::StartWorkers() {
     options.log.memory_bytes /= workers;
     options.log.window_bytes /= workers;
     const std::filesystem::path dead_letters = path / "dead-letter";
+    if (options_.enable_federation) options.look_back_ms = options_.look_back.count();
     options.dead_letters.folder = i == 0 ? dead_letters : dead_letters / std::to_string(i);
     DiskLogOptions log = options_.log;
     log.path = path / "log";
@@ -405,6 +407,22 @@ Result<RemoteWriteStatus> Daemon::RemoteWrite() {
   return std::move(*sum);
 }
 
+Result<FederateSource> Daemon::Federate() {
+  FederateSource source;
+  const bool answered = AskWorkers<std::vector<LatestOfGroup>>(
+      [](const Worker& worker) { return worker.Latest(); },
+      [&](std::vector<LatestOfGroup> groups) {
+        std::move(groups.begin(), groups.end(), std::back_inserter(source.groups));
+      });
+  if (!answered) return Fail("a worker does not answer");
+  const auto config = Ask(loop_, kAnswerMax, [agent = agent_.get()] { return agent->config(); });
+  if (!config || *config == nullptr) return Fail("the control thread does not answer");
+  source.external_labels = (*config)->global.external_labels;
+  source.now = loop_.WallMs();
+  source.look_back_ms = options_.look_back.count();
+  return source;
+}
+
 RuntimeInfo Daemon::Info() {
   RuntimeInfo info;
   info.start_ms = start_ms_;
@@ -461,6 +479,7 @@ bool Daemon::StartWeb() {
     if (!result) return Fail("the control thread does not answer");
     return *result;
   };
+  if (options_.enable_federation) handlers.federate = [this] { return Federate(); };
   handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
   const bool tls = access_ != nullptr && access_->Current()->tls != nullptr;
   auto web = WebServer::Start(

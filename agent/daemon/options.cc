@@ -158,11 +158,23 @@ std::string ApplyMemoryLimit(const std::string& text, DaemonOptions& options) {
   return "";
 }
 
+// Empty: good; else what is wrong.
+std::string ApplyLookBack(const std::string& text, DaemonOptions& options) {
+  const auto look_back = ParseDuration(text);
+  if (!look_back) return "--query.lookback-delta: " + look_back.error().message;
+  if (*look_back < seconds(1)) {
+    return fmt::format("--query.lookback-delta: {} is less than 1s", text);
+  }
+  options.look_back = *look_back;
+  return "";
+}
+
 }  // namespace
 
 std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_code) {
   DaemonOptions options;
   std::string memory_limit, deadline = "20s", level = "info", format = "logfmt";
+  std::string look_back = "5m";
   std::vector<std::string> features;
   CLI::App app{
       "Tributary scrapes Prometheus targets and forwards their samples by remote write.\n"
@@ -186,6 +198,12 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                  "format; read again when it changes");
   app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
+  app.add_flag("--web.enable-federation,!--no-web.enable-federation", options.enable_federation,
+               "Serve the latest samples of all series at /federate; takes 8 bytes of memory a "
+               "series");
+  app.add_option("--query.lookback-delta", look_back,
+                 "How old a sample may be that /federate tells of")
+      ->capture_default_str();
   ReloadFlags reload;
   reload.Register(app);
   StorageFlags storage;
@@ -237,6 +255,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   } else {
     options.config_location = *std::move(location);
   }
+  if (problem.empty()) problem = ApplyLookBack(look_back, options);
   if (problem.empty()) problem = reload.Apply(options);
   if (problem.empty()) problem = storage.Apply(options);
   if (problem.empty()) problem = ApplyMemoryLimit(memory_limit, options);
@@ -256,6 +275,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"log.format", format},
                    {"log.level", level},
                    {"memory.limit", memory_limit},
+                   {"query.lookback-delta", look_back},
                    {"scrape.local-identity", options.local_identity ? "true" : "false"},
                    {"shutdown.deadline", deadline},
                    {"storage.free.percent", fmt::format("{}", storage.free_percent)},
@@ -266,6 +286,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"storage.retention.size", storage.retention_size},
                    {"storage.retention.time", storage.retention_time},
                    {"web.config.file", options.web_config_file},
+                   {"web.enable-federation", options.enable_federation ? "true" : "false"},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
                    {"web.listen-address", options.listen_address},
                    {"workers", std::to_string(options.workers)}};

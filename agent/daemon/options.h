@@ -25,6 +25,8 @@ struct DaemonOptions {
   SampleLogOptions log_memory;
   std::string web_config_file;  // "": none
   bool enable_lifecycle = false;
+  bool enable_federation = false;
+  std::chrono::milliseconds look_back{0};    // of federation
   std::chrono::milliseconds auto_reload{0};  // 0: off
   bool local_identity = false;               // --scrape.local-identity
   bool start_timestamps = false;             // --enable-feature=st-storage

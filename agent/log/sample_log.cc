@@ -62,6 +62,7 @@ void SampleLog::Append(Commit commit) {
     end_[partition] += counts;
     stats_.bytes += samples.memory_bytes();
     window_.push_back({std::make_shared<const GroupSamples>(std::move(samples)), partition});
+    if (on_append_) on_append_(window_.back().samples);
     next_++;
   }
   unwritten.end = end_[partition];

@@ -75,6 +75,10 @@ class SampleLog {
 
   // Takes a commit; it is readable a little later.
   void Append(Commit commit);
+  // Called with each record of a commit as it is taken; it must not call the log.
+  void set_on_append(std::function<void(const std::shared_ptr<const GroupSamples>&)> on_append) {
+    on_append_ = std::move(on_append);
+  }
   // Runs `done` later on the loop, when all that was appended is readable and the readers were
   // told.
   void AfterAppends(std::function<void()> done);
@@ -218,6 +222,7 @@ class SampleLog {
 
   EventLoop& loop_;
   const SampleLogOptions options_;
+  std::function<void(const std::shared_ptr<const GroupSamples>&)> on_append_;  // may be empty
   std::unique_ptr<DiskLog> disk_;
   std::deque<Entry> window_;
   PartitionCounts before_window_{};  // in each partition

@@ -88,15 +88,27 @@ Result<std::shared_ptr<const GroupDefinition>> GroupDefinition::FromCompressed(
       new GroupDefinition(target_key, generation, series, std::string(compressed)));
 }
 
+void PackedCursor::Begin(const GroupDefinition& group) {
+  const std::string& compressed = group.compressed();
+  CHECK(snappy::Uncompress(compressed.data(), compressed.size(), &raw_));
+  rest_ = raw_;
+  packed_.clear();
+}
+
+bool PackedCursor::Next(std::string_view& packed) {
+  if (rest_.empty()) return false;
+  CHECK(TakePacked(rest_, packed_));
+  packed = packed_;
+  return true;
+}
+
 std::vector<std::string_view> GroupDefinition::Packed(std::string& buffer) const {
-  std::string raw;
-  CHECK(snappy::Uncompress(compressed_.data(), compressed_.size(), &raw));
-  std::string packed;
+  PackedCursor cursor;
+  cursor.Begin(*this);
   buffer.clear();
   std::vector<size_t> ends;
   ends.reserve(series_);
-  for (std::string_view rest = raw; !rest.empty();) {
-    CHECK(TakePacked(rest, packed));
+  for (std::string_view packed; cursor.Next(packed);) {
     buffer += packed;
     ends.push_back(buffer.size());
   }

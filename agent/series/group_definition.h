@@ -2,7 +2,8 @@
 //
 // The definition is the truth about the labels of its series: after metric relabeling, before
 // external_labels and write_relabel_configs. It is immutable and kept compressed, as it is needed
-// only when a remote prepares the group and when somebody asks. Shared within one worker's thread.
+// only when a remote prepares the group and when somebody asks. Shared within one worker's thread,
+// and read by threads that have a snapshot of its samples (agent/latest).
 #pragma once
 
 #include <cstdint>
@@ -57,5 +58,20 @@ class GroupDefinition {
 };
 
 using GroupRef = std::shared_ptr<const GroupDefinition>;
+
+// Goes over the packed labels of a group's series, in order, one at a time: where few of them are
+// looked at, or none but their ends. Keeps its memory from group to group; one thread.
+class PackedCursor {
+ public:
+  // Before the first series. The group must not go before the cursor moves on to another.
+  void Begin(const GroupDefinition& group);
+  // The next one, until the next call; false: that was all.
+  bool Next(std::string_view& packed);
+
+ private:
+  std::string raw_;
+  std::string_view rest_;
+  std::string packed_;
+};
 
 }  // namespace tributary

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,6 +34,8 @@ Conversation::Conversation(std::unique_ptr<Channel> channel, std::string head,
       terms_(std::move(terms)),
       head_(std::move(head)),
       has_body_(AnnouncesBody(head_)) {}
+
+void Conversation::Abort() { shutdown(channel_->fd(), SHUT_RDWR); }
 
 void Conversation::SetPatience(Patience patience) {
   read_deadline_ = Clock::now() + patience.read_timeout;

@@ -36,6 +36,8 @@ class Conversation : public httplib::Stream {
 
   const std::string& head() const { return head_; }
   const WebTerms* terms() const { return terms_.get(); }
+  // Ends what another thread waits for here: its reads and writes fail from now on.
+  void Abort();
   // Counts from now; until then nothing is waited for.
   void SetPatience(Patience patience);
 

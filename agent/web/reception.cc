@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "agent/web/conversation.h"
+#include "agent/web/request_lines.h"
 #include "common/base/assert.h"
 
 namespace tributary {
@@ -26,32 +27,31 @@ constexpr int kPauseMs = 100;
 }  // namespace
 
 bool IsProbe(std::string_view head) {
-  for (const std::string_view method : {"GET ", "HEAD "}) {
-    if (!head.starts_with(method)) continue;
-    const std::string_view target =
-        head.substr(method.size(), head.find(' ', method.size()) - method.size());
-    const std::string_view path = target.substr(0, target.find('?'));
-    return path == "/-/healthy" || path == "/-/ready";
-  }
-  return false;
+  const RequestLine request = ParseRequestLine(head);
+  return (request.method == "GET" || request.method == "HEAD") &&
+         (request.path == "/-/healthy" || request.path == "/-/ready");
 }
 
-std::string RefusalResponse(std::string_view status, std::string_view message,
-                            const WebTerms* terms, std::string_view more) {
+std::string StandingHeaders(const WebTerms* terms) {
   std::map<std::string, std::string> headers{{"Content-Security-Policy", "default-src 'none'"},
                                              {"X-Content-Type-Options", "nosniff"},
                                              {"X-Frame-Options", "DENY"}};
   if (terms != nullptr) {
     for (const auto& [name, value] : terms->config->headers) headers[name] = value;
   }
-  std::string lines(more);
+  std::string lines;
   for (const auto& [name, value] : headers) {
     if (!value.empty()) lines += fmt::format("{}: {}\r\n", name, value);
   }
+  return lines;
+}
+
+std::string RefusalResponse(std::string_view status, std::string_view message,
+                            const WebTerms* terms, std::string_view more) {
   return fmt::format(
       "HTTP/1.1 {}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-      "{}Content-Length: {}\r\n\r\n{}",
-      status, lines, message.size(), message);
+      "{}{}Content-Length: {}\r\n\r\n{}",
+      status, more, StandingHeaders(terms), message.size(), message);
 }
 
 Reception::Reception(ReceptionOptions options, Doors doors)

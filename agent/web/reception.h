@@ -78,6 +78,9 @@ class Reception {
 // "GET /-/healthy HTTP/1.1..." and its like: a request that the reception answers itself.
 bool IsProbe(std::string_view head);
 
+// Header lines that all answers have, each with its end. `terms`: null: none.
+std::string StandingHeaders(const WebTerms* terms);
+
 // A whole response of plain text, for what is refused before there is a request. `terms`: null:
 // none. `more`: further header lines, each with its end.
 std::string RefusalResponse(std::string_view status, std::string_view message,

@@ -9,6 +9,7 @@
 #include <httplib.h>
 
 #include "agent/web/conversation.h"
+#include "agent/web/federate_door.h"
 #include "agent/web/gate.h"
 #include "agent/web/listener.h"
 #include "agent/web/reception.h"
@@ -78,6 +79,7 @@ struct WebServer::Impl {
     stopping = true;
     reception.reset();
     gate.reset();
+    federate_door.reset();
     pool.shutdown();
   }
 
@@ -88,7 +90,16 @@ struct WebServer::Impl {
     };
   }
 
+  void Federate(std::unique_ptr<Conversation> conversation) {
+    if (federate_door != nullptr) return federate_door->Pass(std::move(conversation));
+    conversation->write(RefusalResponse(
+        "403 Forbidden",
+        "Federation is not enabled; start the agent with --web.enable-federation.\n",
+        conversation->terms()));
+  }
+
   void Work(std::unique_ptr<Conversation> conversation) {
+    if (IsFederate(conversation->head())) return Federate(std::move(conversation));
     if (queued.load() >= kQueuedMax) {
       counters->busy++;
       conversation->write(
@@ -110,7 +121,8 @@ struct WebServer::Impl {
   std::atomic<size_t> queued = 0;
   httplib::ThreadPool pool;
   std::shared_ptr<WebCounters> counters;
-  std::unique_ptr<Gate> gate;  // null: everybody may come
+  std::unique_ptr<FederateDoor> federate_door;  // null: not enabled
+  std::unique_ptr<Gate> gate;                   // null: everybody may come
   std::unique_ptr<Reception> reception;
 };
 
@@ -121,6 +133,10 @@ Result<std::unique_ptr<WebServer>> WebServer::Start(WebOptions options, WebHandl
   auto impl = std::make_unique<Impl>(std::move(*listener));
   AddRoutes(impl->http, options, handlers);
   impl->counters = options.counters;
+  if (handlers.federate) {
+    impl->federate_door = std::make_unique<FederateDoor>(
+        FederateDoorOptions{handlers.ready, handlers.federate, options.counters});
+  }
   if (options.access != nullptr) {
     impl->gate = std::make_unique<Gate>(options.access->passwords(), *options.counters);
   }

@@ -5,7 +5,8 @@
 // accepts, waits for requests and answers health, so that neither a slow collection nor a silent
 // client starves it (reception.h); two run the handlers below (cpp-httplib), which must be
 // thread-safe and may block for at most a few seconds. Requests that wait for one of the two are
-// bounded; beyond that the answer is 503.
+// bounded; beyond that the answer is 503. Where /federate is enabled two more threads make its
+// pages (federate_door.h).
 #pragma once
 
 #include <functional>
@@ -13,6 +14,7 @@
 #include <string>
 
 #include "agent/access/web_access.h"
+#include "agent/federate/federate_page.h"
 #include "agent/telemetry/status.h"
 #include "agent/web/web_counters.h"
 #include "common/base/status.h"
@@ -39,6 +41,8 @@ struct WebHandlers {
   std::function<RuntimeInfo()> runtime_info;
   std::function<Status()> reload;  // returns when the file is in force or refused
   std::function<void()> quit;
+  // All there is for a page of /federate; null: it is not enabled.
+  std::function<Result<FederateSource>()> federate;
 };
 
 class WebServer {

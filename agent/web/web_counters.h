@@ -1,4 +1,4 @@
-// What the web server did not serve. Counted by its threads, read by any.
+// What the web server did not serve, and what it federated. Counted by its threads, read by any.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,9 @@ struct WebCounters {
   std::atomic<uint64_t> credentials{0};  // none, or wrong ones
   std::atomic<uint64_t> busy{0};         // too many were waiting
 
+  std::atomic<uint64_t> federate_errors{0};   // pages that were broken off, or could not be made
+  std::atomic<uint64_t> federated_series{0};  // written to pages
+
   void Collect(MetricSink& sink) const {
     for (const auto& [reason, count] :
          {std::pair("busy", &busy), std::pair("credentials", &credentials),
@@ -25,6 +28,11 @@ struct WebCounters {
                       "Connections and requests that the web server did not serve.",
                       {{"reason", reason}}, static_cast<double>(count->load()));
     }
+    sink.AddCounter("prometheus_web_federation_errors_total",
+                    "Pages of /federate that were broken off, or could not be made.", {},
+                    static_cast<double>(federate_errors.load()));
+    sink.AddCounter("tributary_federated_series_total", "Series written to pages of /federate.", {},
+                    static_cast<double>(federated_series.load()));
   }
 };
 

@@ -21,6 +21,12 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
                    0,    1,         nullptr, {},   {},        &tracer_},
       scrapes_(environment_),
       frames_(loop) {
+  if (options.look_back_ms > 0) {
+    latest_ = std::make_unique<LatestSamples>(options.look_back_ms);
+    log_.set_on_append([this](const std::shared_ptr<const GroupSamples>& record) {
+      latest_->Take(record, loop_.WallMs());
+    });
+  }
   if (options.memory == nullptr) return;
   environment_.shed = &options.memory->step();
   environment_.look_at_memory = [memory = options.memory] { memory->Raise(); };
@@ -138,6 +144,10 @@ RemoteWriteStatus Worker::RemoteWrite() const {
   return status;
 }
 
+std::vector<LatestOfGroup> Worker::Latest() const {
+  return latest_ == nullptr ? std::vector<LatestOfGroup>() : latest_->Snapshot();
+}
+
 void Worker::Collect(MetricSink& sink) const {
   scrapes_.Collect(sink);
   for (const auto& remote : remotes_) remote->Collect(sink);
@@ -168,6 +178,10 @@ void Worker::Collect(MetricSink& sink) const {
         static_cast<double>(stats.bytes));
   sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "frames"}},
                 static_cast<double>(frames_.memory_bytes()));
+  if (latest_ != nullptr) {
+    sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "latest"}},
+                  static_cast<double>(latest_->memory_bytes()));
+  }
   gauge("tributary_log_memory_records", "Records of the log in memory.",
         static_cast<double>(stats.records));
   if (log_.disk() == nullptr) return;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/latest/latest_samples.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
 #include "agent/remote/frame_store.h"
@@ -29,6 +30,8 @@ struct WorkerOptions {
   uint64_t workers = 1;               // in the process
   MemoryGuard* memory = nullptr;      // outlives the worker; null: no memory limit
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
+  // For how long the latest sample of each series is kept for whoever asks; 0: not at all.
+  TimestampMs look_back_ms = 0;
 };
 
 class Worker {
@@ -58,6 +61,8 @@ class Worker {
   void FillStatus(std::vector<TargetStatus>& targets) const { scrapes_.FillStatus(targets); }
   void Collect(MetricSink& sink) const;
   RemoteWriteStatus RemoteWrite() const;
+  // The latest samples of all series; none if they are not kept.
+  std::vector<LatestOfGroup> Latest() const;
 
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
@@ -79,7 +84,8 @@ class Worker {
   const DeadLetterPlace dead_letters_;
   const uint64_t workers_;
   MetadataPool metadata_;
-  MetadataPool series_families_;  // those of series that are gone included
+  MetadataPool series_families_;           // those of series that are gone included
+  std::unique_ptr<LatestSamples> latest_;  // null: they are not kept
   SampleLog log_;
   Tracer tracer_;
   ScrapeEnvironment environment_;

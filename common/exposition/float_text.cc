@@ -1,5 +1,6 @@
 #include "common/exposition/float_text.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -219,22 +220,42 @@ std::optional<double> ParseGoFloat(std::string_view text) {
   return value;
 }
 
-std::string FormatOpenMetricsFloat(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  if (value == 0) return "0.0";
-  // The shortest digits that read back the same: d.ddde±xx.
+void AppendSampleValue(double value, std::string& out) {
+  if (std::isnan(value)) {
+    out += "NaN";
+    return;
+  }
+  if (std::isinf(value)) {
+    out += value > 0 ? "+Inf" : "-Inf";
+    return;
+  }
   std::array<char, 32> buffer;
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                                    std::chars_format::scientific);
-  std::string scientific(buffer.data(), result.ptr);
-  const int exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
+  char* const begin = buffer.data();
+  char* const end = begin + buffer.size();
+  // Whole numbers are what most values are.
+  constexpr double kExponentFrom = 1e6;
+  if (value > -kExponentFrom && value < kExponentFrom) {
+    const auto whole = static_cast<int32_t>(value);
+    if (static_cast<double>(whole) == value) {
+      out.append(begin, std::to_chars(begin, end, whole).ptr);
+      return;
+    }
+  }
+  // The shortest digits that read back the same: d.ddde±xx.
+  char* last = std::to_chars(begin, end, value, std::chars_format::scientific).ptr;
+  char* const e = std::find(begin, last, 'e');
+  const int exponent = std::atoi(std::string(e + 1, last).c_str());
   // Go's %g with the shortest precision: an exponent from 1e6 on and below 1e-4.
-  if (exponent < -4 || exponent >= 6) return scientific;
-  const auto fixed =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
-  std::string text(buffer.data(), fixed.ptr);
-  if (text.find('.') == std::string::npos) text += ".0";
+  if (exponent >= -4 && exponent < 6) {
+    last = std::to_chars(begin, end, value, std::chars_format::fixed).ptr;
+  }
+  out.append(begin, last);
+}
+
+std::string FormatOpenMetricsFloat(double value) {
+  std::string text;
+  AppendSampleValue(value, text);
+  if (std::isfinite(value) && text.find_first_of(".e") == std::string::npos) text += ".0";
   return text;
 }
 

@@ -21,6 +21,10 @@ const char* ParseSampleValue(const char* text, const char* end, double& value);
 // underscores between digits (1_000) too. Nothing when it is none or overflows.
 std::optional<double> ParseGoFloat(std::string_view text);
 
+// Appends "1", "0.25", "1e+06", "+Inf": a sample's value as Prometheus' pages have it (Go's %g in
+// the shortest form). Minus zero is "0", and any NaN "NaN".
+void AppendSampleValue(double value, std::string& out);
+
 // "1.0", "0.25", "1e+06", "+Inf": what Prometheus makes of `le` and `quantile`.
 std::string FormatOpenMetricsFloat(double value);
 

@@ -19,6 +19,12 @@ struct Label {
   auto operator<=>(const Label&) const = default;
 };
 
+// One that is looked at where it lies.
+struct LabelView {
+  std::string_view name;
+  std::string_view value;
+};
+
 inline constexpr std::string_view kMetricName = "__name__";
 
 class Labels {

@@ -10,10 +10,10 @@ namespace tributary {
 
 namespace {
 
-std::string Next(std::string_view& packed) {
+std::string_view Next(std::string_view& packed) {
   std::string_view text;
   CHECK(TakeText(packed, text));
-  return std::string(text);
+  return text;
 }
 
 }  // namespace
@@ -37,10 +37,18 @@ void PackLabels(const Labels& labels, std::string& out) {
 Labels UnpackLabels(std::string_view packed) {
   std::vector<Label> labels;
   while (!packed.empty()) {
-    std::string name = Next(packed);
-    labels.push_back({std::move(name), Next(packed)});
+    const std::string_view name = Next(packed);
+    labels.push_back({std::string(name), std::string(Next(packed))});
   }
   return Labels(std::move(labels));
+}
+
+void UnpackLabels(std::string_view packed, std::vector<LabelView>& labels) {
+  labels.clear();
+  while (!packed.empty()) {
+    const std::string_view name = Next(packed);
+    labels.push_back({name, Next(packed)});
+  }
 }
 
 }  // namespace tributary

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/labels/labels.h"
 
@@ -15,5 +16,7 @@ namespace tributary {
 void PackLabels(const Labels& labels, std::string& out);
 // Of nothing else than what PackLabels has written.
 Labels UnpackLabels(std::string_view packed);
+// The same as views into `packed`, in its order. What `labels` had before is gone.
+void UnpackLabels(std::string_view packed, std::vector<LabelView>& labels);
 
 }  // namespace tributary

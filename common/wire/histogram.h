@@ -1,9 +1,10 @@
-// A native histogram as protobuf bytes.
+// A native histogram as protobuf bytes, and back.
 // Source: prompb/types.proto and prompb/io/prometheus/write/v2/types.proto of prometheus 3.16;
 // codec.go beside them says which fields are set. Pure.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/histogram/native_histogram.h"
 
@@ -13,5 +14,9 @@ namespace tributary {
 // In io.prometheus.write.v2.Histogram they have the same numbers and types, so the bytes serve both
 // protocols.
 void EncodeHistogram(const NativeHistogram& histogram, std::string& out);
+
+// The other way; other fields are passed over. False: it is no such message. What the numbers say
+// is not checked.
+bool DecodeHistogram(std::string_view encoded, NativeHistogram& histogram);
 
 }  // namespace tributary

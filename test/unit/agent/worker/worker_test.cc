@@ -24,9 +24,16 @@ RemoteWriteConfig Remote(const std::string& name, const std::string& host) {
   return remote;
 }
 
+WorkerOptions OptionsOf(TimestampMs look_back_ms) {
+  WorkerOptions options;
+  options.look_back_ms = look_back_ms;
+  return options;
+}
+
 // A worker with one target of one series, and receivers by host.
 struct WorkerWorld {
-  WorkerWorld() {
+  explicit WorkerWorld(TimestampMs look_back_ms = 0)
+      : worker(loop, transport, files, logger, hash, OptionsOf(look_back_ms)) {
     network.Listen(kTarget, [this](const ServedRequest&) {
       return ScriptedReply::Text(200, "m " + std::to_string(++scrapes) + "\n");
     });
@@ -72,11 +79,32 @@ struct WorkerWorld {
   SimFileSystem files;
   Logger logger = Logger::Silent();
   HashKey hash = HashKey::Random();
-  Worker worker{loop, transport, files, logger, hash, {}};
+  Worker worker;
   ScrapeConfig config;
   int scrapes = 0;
   std::map<std::string, std::vector<DecodedSample>> received;
 };
+
+TEST_CASE("worker: the latest samples are kept where they are asked for, without any remote") {
+  WorkerWorld world(60'000);
+  world.Apply({});
+  world.StartTarget();
+  world.loop.RunFor(seconds(5));
+  const std::vector<LatestOfGroup> latest = world.worker.Latest();
+  REQUIRE(latest.size() == 1);
+  std::vector<LatestSample> samples;
+  FillLatest(latest[0], world.loop.WallMs(), samples);
+  const std::vector<Labels> labels = latest[0].group->Decode();
+  for (size_t i = 0; i < labels.size(); i++) {
+    CHECK(samples[i].found);
+    if (labels[i].Get(kMetricName) == "m") CHECK(samples[i].value == world.scrapes);
+  }
+  WorkerWorld without;
+  without.Apply({});
+  without.StartTarget();
+  without.loop.RunFor(seconds(5));
+  CHECK(without.worker.Latest().empty());
+}
 
 TEST_CASE("worker: every remote gets every sample") {
   WorkerWorld world;

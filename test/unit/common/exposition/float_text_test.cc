@@ -170,6 +170,29 @@ TEST_CASE("Go float: underscores between digits and hex with an exponent are rea
   }
 }
 
+TEST_CASE("sample value: as Prometheus writes it on its pages") {
+  const auto text = [](double value) {
+    std::string out = "x";
+    AppendSampleValue(value, out);
+    return out.substr(1);
+  };
+  CHECK(text(0) == "0");
+  CHECK(text(-0.0) == "0");
+  CHECK(text(-1) == "-1");
+  CHECK(text(999'999) == "999999");
+  CHECK(text(-1e6) == "-1e+06");
+  CHECK(text(0.1 + 0.2) == "0.30000000000000004");
+  CHECK(text(123456.5) == "123456.5");
+  CHECK(text(1234567.5) == "1.2345675e+06");
+  CHECK(text(0.00012) == "0.00012");
+  CHECK(text(0.000012) == "1.2e-05");
+  CHECK(text(5e-324) == "5e-324");
+  CHECK(text(1.7976931348623157e308) == "1.7976931348623157e+308");
+  CHECK(text(HUGE_VAL) == "+Inf");
+  CHECK(text(-HUGE_VAL) == "-Inf");
+  CHECK(text(-std::nan("")) == "NaN");
+}
+
 TEST_CASE("OpenMetrics float: as Prometheus writes le and quantile") {
   // What prometheus/prometheus gives for these.
   CHECK(FormatOpenMetricsFloat(1) == "1.0");

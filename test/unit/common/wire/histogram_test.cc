@@ -58,6 +58,42 @@ TEST_CASE("histogram: libprotobuf writes the same bytes, in both versions of the
   }
 }
 
+TEST_CASE("histogram: what was encoded is decoded, and what libprotobuf writes") {
+  const auto seed = static_cast<uint64_t>(Catch::rngSeed());
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  NativeHistogram decoded;
+  for (int round = 0; round < 2000; round++) {
+    const NativeHistogram histogram = RandomHistogram(random);
+    std::string bytes;
+    EncodeHistogram(histogram, bytes);
+    REQUIRE(DecodeHistogram(bytes, decoded));
+    std::string again;
+    EncodeHistogram(decoded, again);
+    REQUIRE(again == bytes);
+    auto message = MessageOf<test::remote::Histogram>(histogram);
+    message.set_timestamp(12345);
+    REQUIRE(DecodeHistogram(message.SerializeAsString(), decoded));
+  }
+}
+
+TEST_CASE("histogram: cut and broken bytes are decoded, or refused") {
+  const auto seed = static_cast<uint64_t>(Catch::rngSeed());
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  NativeHistogram decoded;
+  for (int round = 0; round < 2000; round++) {
+    std::string bytes;
+    EncodeHistogram(RandomHistogram(random), bytes);
+    bytes.resize(random() % (bytes.size() + 1));
+    if (!bytes.empty()) bytes[random() % bytes.size()] = static_cast<char>(random());
+    DecodeHistogram(bytes, decoded);
+  }
+  CHECK_FALSE(DecodeHistogram("\x09", decoded));
+  CHECK_FALSE(DecodeHistogram("\x42\x7f", decoded));
+  CHECK(DecodeHistogram("", decoded));
+}
+
 TEST_CASE("histogram: counts of zero are written, as they say which kind it is") {
   NativeHistogram histogram;
   std::string bytes;

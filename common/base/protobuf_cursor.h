@@ -1,10 +1,10 @@
 // Reads the fields of one protobuf message, by the rules of the code that gogo generates for
-// prometheus/prometheus prompb/io/prometheus/client (3.16). Nothing is copied or allocated.
+// prometheus/prometheus prompb (3.16). Nothing is copied or allocated.
 //
 //   for (ProtobufField field; in.Next(field);) { ... in.Read(field, value) or in.Skip(field) ... }
 //   return in.ok();
 //
-// The first problem is kept where the creator said, and ends the reading. For this folder only.
+// The first problem is kept where the creator said, and ends the reading.
 #pragma once
 
 #include <bit>

@@ -1,0 +1,35 @@
+// A real Prometheus beside the agent, for tests that compare the two or have one pull from the
+// other. Looked for where tools/bench does: $TRIBUTARY_PEERS, ~/.cache/tributary-peers, the PATH.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "test/support/http_client.h"
+#include "test/support/process.h"
+
+namespace tributary {
+
+// Nullopt: there is none, which has been said ("SKIPPED: ...").
+std::optional<std::string> PeerProgram();
+
+class PeerPrometheus {
+ public:
+  // Started in a folder of its own, and listening.
+  PeerPrometheus(const std::string& program, const std::string& config);
+
+  uint16_t port() const { return port_; }
+  HttpReply Get(const std::string& target) const { return HttpAsk(port_, "GET", target); }
+  // The result of an instant query.
+  nlohmann::json Query(const std::string& expression) const;
+
+ private:
+  TemporaryFolder folder_;
+  uint16_t port_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace tributary
