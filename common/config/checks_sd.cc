@@ -173,7 +173,7 @@ void WarnOfNoEffect(const SectionValue& section, CheckContext& context, std::str
 }
 
 void CheckPerContainer(const SectionValue& section, CheckContext& context) {
-  if (!section.Flag("per_container")) return;
+  if (!section.Flag("per_container") || !section.Given("port")) return;
   WarnOfNoEffect(section, context, "port", "per_container, where each container has its own");
 }
 

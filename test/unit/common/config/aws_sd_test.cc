@@ -49,6 +49,7 @@ TEST_CASE("config: ec2, ecs and their roles of aws_sd_configs are the same mecha
   config = job("ecs_sd_configs: [{clusters: [a], request_concurrency: 3}]");
   CHECK(config.ecs_sd_configs.at(0).request_concurrency == 3);
   CHECK_FALSE(config.ecs_sd_configs.at(0).per_container);
+  CHECK(Messages(LoadText(Job("ecs_sd_configs: [{per_container: true}]"), {})) == "");
   config = job("ecs_sd_configs: [{per_container: true}]");
   CHECK(config.ecs_sd_configs.at(0).per_container);
   config = job("aws_sd_configs: [{role: ecs, per_container: true}]");
