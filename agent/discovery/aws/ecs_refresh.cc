@@ -195,7 +195,9 @@ void EcsRefresh::AskInterfaces(const GroupPtr& group, const ClusterPtr& cluster)
 
 void EcsRefresh::AskDefinitions(const GroupPtr& group, const ClusterPtr& cluster) {
   std::set<std::string> arns;
-  for (const EcsTask& task : cluster->tasks) arns.insert(task.definition_arn);
+  for (const EcsTask& task : cluster->tasks) {
+    if (!task.definition_arn.empty()) arns.insert(task.definition_arn);
+  }
   for (const std::string& arn : arns) {
     found_.definitions.insert(arn);
     if (definitions_.contains(arn)) continue;
@@ -255,12 +257,13 @@ void EcsRefresh::AskEc2(const GroupPtr& group, const std::string& action,
 void EcsRefresh::MakeTargets(const Cluster& cluster) {
   std::vector<TargetGroup>& targets = found_.parts[cluster.given];
   for (const EcsTask& task : cluster.tasks) {
-    if (config_.per_container) {
-      std::ranges::move(
-          MakeEcsContainerTargets(task, definitions_.at(task.definition_arn), cluster.surroundings),
-          std::back_inserter(targets));
-    } else if (auto target = MakeEcsTarget(task, cluster.surroundings)) {
-      targets.push_back(*std::move(target));
+    if (!config_.per_container) {
+      if (auto target = MakeEcsTarget(task, cluster.surroundings)) {
+        targets.push_back(*std::move(target));
+      }
+    } else if (const auto of = definitions_.find(task.definition_arn); of != definitions_.end()) {
+      std::ranges::move(MakeEcsContainerTargets(task, of->second, cluster.surroundings),
+                        std::back_inserter(targets));
     }
   }
   LeaveCluster();
