@@ -6,6 +6,7 @@ Everything listens on 127.0.0.1.
 import http.client
 import http.server
 import json
+import math
 import os
 import re
 import socket
@@ -108,7 +109,7 @@ def _answer(handler, status, body, content_type="application/json"):
 
 
 class Proxy(_Server):
-    """Before moto. Throttles an action a stated number of times, then goes on; knows who has asked for what."""
+    """Before moto. Throttles an action a stated number of times or until it relents; knows who has asked for what."""
 
     def __init__(self, case, moto):
         self.asked = []  # (action, access key id, session token)
@@ -141,9 +142,13 @@ class Proxy(_Server):
             self.refused += 1
             return THROTTLED[entry[0]]
 
-    def throttle(self, action, words, times):
+    def throttle(self, action, words, times=math.inf):
         with self.lock:
             self._refusals[action] = [words, times]
+
+    def relent(self, action):
+        with self.lock:
+            del self._refusals[action]
 
     def signers(self):
         """Access key ids in the order of their first use."""

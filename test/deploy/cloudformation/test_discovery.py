@@ -140,7 +140,7 @@ class Found(Case):
 
 @unittest.skipIf(reason(), reason())
 class Throttled(Case):
-    """The agent asks through a proxy that throttles so many times. Each call is made three times before a refresh fails."""
+    """The agent asks through a proxy that throttles. Each call is made three times before a refresh fails."""
 
     def setUp(self):
         self.moto = Moto(self)
@@ -154,27 +154,31 @@ class Throttled(Case):
         failures = f'prometheus_sd_refresh_failures_total{{config="j",mechanism="{mechanism}"}}'
         agent.wait("the targets", lambda: agent.found(label) == there)
         self.assertEqual((agent.errors(), agent.metric(failures)), ([], 0))
-        self.proxy.throttle(action, words, 9)
-        added = add()
-        told = []
+        self.proxy.throttle(action, words)
+        told = set()
 
         def look():
-            if agent.metric(failures) < 3:
-                self.assertEqual(agent.found(label), there)
-                told.extend(agent.errors())
+            self.assertEqual(agent.found(label), there)
+            told.update(agent.errors())
 
-        agent.wait("three failed refreshes", lambda: agent.metric(failures) == 3, 60, look)
+        agent.wait("a failed refresh", lambda: agent.metric(failures) >= 1, 60, look)
+        added = add()
+        before = agent.metric(failures)
+        agent.wait("two more", lambda: agent.metric(failures) >= before + 2, 60, look)
+        self.proxy.relent(action)
         agent.wait("the new target", lambda: agent.found(label) == there | added)
         agent.wait("the end of the error", lambda: agent.errors() == [])
-        self.assertEqual(agent.metric(failures), 3)
-        self.assertEqual(self.proxy.refused, 9)
-        self.assertEqual(agent.metric("tributary_sd_aws_throttled_total"), 9)
-        self.assertEqual(agent.metric("tributary_sd_aws_retries_total"), 6)
+        # The last call may have been throttled once or twice, which is no failure.
+        refused, failed = self.proxy.refused, agent.metric(failures)
+        self.assertEqual(failed, refused // 3)
+        self.assertEqual(agent.metric("tributary_sd_aws_throttled_total"), refused)
+        self.assertEqual(agent.metric("tributary_sd_aws_retries_total"), refused - failed)
         self.assertEqual(agent.metric('prometheus_sd_discovered_targets{config="j",name="scrape"}'), len(there | added))
-        self.assertEqual(len(set(told)), 1)
+        self.assertEqual(len(told), 1)
+        told = told.pop()
         for part in (f"{mechanism}_sd: {REGION}: {mechanism}:{action}: ", words.removeprefix("status "), "ask less often",
                      "(its last good targets are kept)"):
-            self.assertIn(part, told[0])
+            self.assertIn(part, told)
         with open(agent.log, encoding="utf-8") as log:
             self.assertEqual(log.read().count("ask less often"), 1, "the log says it once")
 
