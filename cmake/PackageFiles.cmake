@@ -8,6 +8,12 @@ function(run)
   execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
+# Its changelog names whom its control file names (deploy/debian/build).
+set(changelog ${root}/usr/share/doc/tributary/changelog.Debian)
+file(READ ${changelog} text)
+string(REPLACE "Tributary maintainers <maintainers@tributary.invalid>" "$ENV{TRIBUTARY_MAINTAINER}" text "${text}")
+file(WRITE ${changelog} "${text}")
+
 file(GLOB compressed ${root}/usr/share/doc/tributary/changelog* ${root}/usr/share/man/man?/*)
 run(gzip -9n ${compressed})
 run(chmod -R u=rwX,go=rX ${root})

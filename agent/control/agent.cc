@@ -234,6 +234,7 @@ void Agent::FillDropped(TargetsStatus& status) const {
     status.dropped_counts.emplace_back(name, job.dropped_count);
     for (const Labels& labels : job.dropped) status.dropped.push_back({labels, name});
   }
+  if (discovery_ != nullptr) discovery_->AppendErrors(status.discovery_errors);
 }
 
 void Agent::Collect(MetricSink& sink) const {

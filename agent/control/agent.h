@@ -70,6 +70,7 @@ class Agent {
   // A configuration is in force. Any thread.
   bool ready() const { return ready_.load(std::memory_order_relaxed); }
   std::shared_ptr<const Config> config() const { return config_; }
+  // All but those that are scraped: they are the workers'.
   void FillDropped(TargetsStatus& status) const;
   TimestampMs last_config_ms() const { return last_config_ms_; }
   bool last_reload_succeeded() const { return last_reload_succeeded_; }

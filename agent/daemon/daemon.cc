@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -29,6 +28,7 @@
 #include "agent/memory/memory_limit.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
+#include "common/base/host_name.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 #include "common/dns/cares_transport.h"
@@ -69,12 +69,6 @@ void RaiseDescriptorLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);  // if it fails the limit stays as it was
-}
-
-std::string Hostname() {
-  char name[256] = "";
-  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
-  return name;
 }
 
 // Those of the interfaces, and what a pod is told of the node below it ($HOST_IP).
@@ -410,7 +404,7 @@ RuntimeInfo Daemon::Info() {
   info.start_ms = start_ms_;
   std::error_code ignored;
   info.cwd = std::filesystem::current_path(ignored).string();
-  info.hostname = Hostname();
+  info.hostname = HostName();
   info.server_time_ms = loop_.WallMs();
   auto of_agent = Ask(loop_, kAnswerMax, [agent = agent_.get()] {
     return std::make_pair(agent->last_reload_succeeded(), agent->last_config_ms());
@@ -513,12 +507,13 @@ int Daemon::Run() {
   if (!StartWorkers()) return 1;
   AgentOptions agent_options;
   agent_options.config_file = options_.config_file;
-  agent_options.hostname = Hostname();
+  agent_options.hostname = HostName();
   agent_options.load.start_timestamps = options_.start_timestamps;
   const bool fetches = !options_.config_location.is_file();
   if (!fetches) agent_options.auto_reload = options_.auto_reload;
   agent_options.load.expand_env = options_.expand_env;
   agent_options.load.getenv = Environment;
+  agent_options.load.host_name = HostName();
   if (options_.local_identity) agent_options.node_addresses = NodeAddresses;
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});

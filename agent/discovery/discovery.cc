@@ -194,6 +194,14 @@ void Discovery::Deliver(Job& job) {
   on_update_(job.name, std::move(groups));
 }
 
+void Discovery::AppendErrors(std::vector<DiscoveryError>& errors) const {
+  for (const auto& [name, job] : jobs_) {
+    std::vector<std::string> texts;
+    for (const Source* source : job->sources) source->provider->AppendErrors(texts);
+    for (std::string& text : texts) errors.push_back({name, std::move(text)});
+  }
+}
+
 void Discovery::Collect(MetricSink& sink) const {
   const MetricLabels labels = {{"name", "scrape"}};
   for (const auto& [name, job] : jobs_) {

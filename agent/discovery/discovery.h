@@ -24,6 +24,7 @@
 
 #include "agent/discovery/provider.h"
 #include "agent/telemetry/metric_sink.h"
+#include "agent/telemetry/status.h"
 #include "common/config/model.h"
 #include "common/dns/transport.h"
 #include "common/event/event_loop.h"
@@ -70,6 +71,9 @@ class Discovery {
   // All groups that are known of the job, told or not; nullopt while a provider of it has not had
   // its first answer or failure, and for an unknown job. For those who look once.
   std::optional<std::vector<TargetGroup>> SettledGroups(const std::string& job) const;
+
+  // What keeps each job from knowing its targets, by job; in the words of the log (provider.h).
+  void AppendErrors(std::vector<DiscoveryError>& errors) const;
 
   void Collect(MetricSink& sink) const;
 

@@ -101,6 +101,12 @@ bool DnsProvider::settled() const {
          });
 }
 
+void DnsProvider::AppendErrors(std::vector<std::string>& errors) const {
+  for (const auto& [name, state] : names_) {
+    if (!state.problem.empty()) errors.push_back(state.problem);
+  }
+}
+
 void DnsProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
   for (const auto& [name, state] : names_) {
     groups.insert(groups.end(), state.groups.begin(), state.groups.end());
@@ -136,7 +142,8 @@ void DnsProvider::Answered(const std::string& name, Name& state,
     problem = records.error().message;
     if (state.has_groups) problem += " (its last good targets are kept)";
   }
-  if (!problem.empty() && problem != state.problem) environment_.warn("dns_sd: " + problem);
+  if (!problem.empty()) problem = "dns_sd: " + problem;
+  if (!problem.empty() && problem != state.problem) environment_.warn(problem);
   state.problem = std::move(problem);
   if (--under_way_ == 0) EndRefresh();
 }

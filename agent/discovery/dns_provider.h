@@ -28,6 +28,7 @@ class DnsProvider : public Provider {
   void Start() override { refresher_.Start(); }
   // With the records of all names, or after a refresh.
   bool settled() const override;
+  void AppendErrors(std::vector<std::string>& errors) const override;
   void AppendGroups(std::vector<TargetGroup>& groups) const override;
   void Collect(MetricSink& sink) const override { refresher_.Collect(sink); }
 

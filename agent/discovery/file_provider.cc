@@ -115,6 +115,13 @@ void FileProvider::Refresh() {
   if (changed) changed_();
 }
 
+void FileProvider::AppendErrors(std::vector<std::string>& errors) const {
+  for (const auto& [pattern, error] : pattern_errors_) errors.push_back(error);
+  for (const auto& [path, file] : files_) {
+    if (!file.error.empty()) errors.push_back(file.error);
+  }
+}
+
 void FileProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
   for (const auto& [path, file] : files_) {
     if (file.groups != nullptr)

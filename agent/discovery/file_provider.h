@@ -25,6 +25,7 @@ class FileProvider : public Provider {
   void Adopt(const Provider& predecessor) override;
   void Start() override;
   bool settled() const override { return true; }
+  void AppendErrors(std::vector<std::string>& errors) const override;
   // By path and place in the file.
   void AppendGroups(std::vector<TargetGroup>& groups) const override;
   void Collect(MetricSink&) const override {}

@@ -55,6 +55,10 @@ void HttpProvider::Adopt(const Provider& predecessor) {
   has_groups_ = true;
 }
 
+void HttpProvider::AppendErrors(std::vector<std::string>& errors) const {
+  if (!error_.empty()) errors.push_back(error_);
+}
+
 void HttpProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
   groups.insert(groups.end(), groups_.begin(), groups_.end());
 }

@@ -28,6 +28,7 @@ class HttpProvider : public Provider, private HttpHandler {
   void Adopt(const Provider& predecessor) override;
   void Start() override { refresher_.Start(); }
   bool settled() const override { return has_groups_ || refresher_.ended_once(); }
+  void AppendErrors(std::vector<std::string>& errors) const override;
   void AppendGroups(std::vector<TargetGroup>& groups) const override;
   void Collect(MetricSink& sink) const override { refresher_.Collect(sink); }
 

@@ -44,6 +44,13 @@ void KubernetesProvider::Adopt(const Provider& predecessor) {
   }
 }
 
+void KubernetesProvider::AppendErrors(std::vector<std::string>& errors) const {
+  if (!error_.empty()) errors.push_back(error_);
+  for (const auto& [name, of_namespace] : namespaces_) {
+    if (of_namespace.targets != nullptr) of_namespace.targets->AppendErrors(errors);
+  }
+}
+
 void KubernetesProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
   for (const auto& [name, of_namespace] : namespaces_) {
     if (of_namespace.targets != nullptr) {

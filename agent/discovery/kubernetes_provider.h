@@ -27,6 +27,7 @@ class KubernetesProvider : public Provider {
   void Start() override { FindAccess(); }
   bool settled() const override { return settled_; }
   bool failed() const override { return !error_.empty(); }
+  void AppendErrors(std::vector<std::string>& errors) const override;
   void AppendGroups(std::vector<TargetGroup>& groups) const override;
   void Collect(MetricSink&) const override {}
 

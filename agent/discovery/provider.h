@@ -43,6 +43,10 @@ class Provider {
   // Whether it could not even begin to look.
   virtual bool failed() const { return false; }
 
+  // Appends what keeps it from knowing what there is now, in the words of the log, from the failure
+  // until a later try goes well; nothing while all is well. Bounded, without secrets.
+  virtual void AppendErrors(std::vector<std::string>& errors) const = 0;
+
   // Appends what was found last, in an order of its own that does not change by itself. No group is
   // empty. What cannot be asked for again stays.
   virtual void AppendGroups(std::vector<TargetGroup>& groups) const = 0;

@@ -30,10 +30,17 @@ struct DroppedTarget {
   std::string scrape_pool;
 };
 
+// What discovery could not find out when it last tried.
+struct DiscoveryError {
+  std::string scrape_pool;
+  std::string error;
+};
+
 struct TargetsStatus {
   std::vector<TargetStatus> active;
   std::vector<DroppedTarget> dropped;                          // those kept
   std::vector<std::pair<std::string, size_t>> dropped_counts;  // by pool, exact
+  std::vector<DiscoveryError> discovery_errors;                // by pool
 };
 
 struct KindCounts {

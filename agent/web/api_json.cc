@@ -189,6 +189,10 @@ std::string TargetsJson(const TargetsStatus& targets, const TargetsQuery& query,
     for (const auto& [pool, count] : targets.dropped_counts) counts[pool] = count;
     data["droppedTargetCounts"] = std::move(counts);
   }
+  for (const DiscoveryError* error : Select(targets.discovery_errors, query.scrape_pool)) {
+    data["discoveryErrors"].push_back(
+        {{"scrapePool", error->scrape_pool}, {"error", error->error}});
+  }
   return Success(std::move(data));
 }
 

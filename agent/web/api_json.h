@@ -26,7 +26,8 @@ struct TargetsQuery {
   std::string state;        // "", any, active, dropped in any case; others select nothing
   std::string scrape_pool;  // "": all
 };
-// `hostname` stands in for localhost in globalUrl.
+// `hostname` stands in for localhost in globalUrl. While discovery fails there is also
+// discoveryErrors, which is ours alone (docs/operating.md).
 std::string TargetsJson(const TargetsStatus& targets, const TargetsQuery& query,
                         std::string_view hostname);
 // The scrape URL as others would reach it: loopback hosts become `hostname`.

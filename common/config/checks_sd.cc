@@ -164,20 +164,29 @@ void CheckAwsKeys(const SectionValue& section, CheckContext& context) {
                       "' has no effect without the other of access_key and secret_key");
 }
 
-void WarnOfNoEffect(const SectionValue& section, CheckContext& context, std::string_view name) {
+void WarnOfNoEffect(const SectionValue& section, CheckContext& context, std::string_view name,
+                    const std::string& with) {
   const Value& value = section.Get(name);
   if (!Set(section, name)) return;
-  context.Warning(
-      value.key_line, value.key_column,
-      "'" + std::string(name) + "' has no effect with the role " + section.Text("role"));
+  context.Warning(value.key_line, value.key_column,
+                  "'" + std::string(name) + "' has no effect with " + with);
+}
+
+void CheckPerContainer(const SectionValue& section, CheckContext& context) {
+  if (!section.Flag("per_container") || !section.Given("port")) return;
+  WarnOfNoEffect(section, context, "port", "per_container, where each container has its own");
 }
 
 }  // namespace
 
 // Here 0 means the default of refresh_interval and port, and filters may be without values.
 void CheckAwsSd(SectionValue& section, CheckContext& context) {
-  if (section.Text("role") == "ec2") WarnOfNoEffect(section, context, "clusters");
-  if (section.Text("role") == "ecs") WarnOfNoEffect(section, context, "filters");
+  const std::string role = section.Text("role");
+  const std::string with = "the role " + role;
+  if (role == "ec2") WarnOfNoEffect(section, context, "clusters", with);
+  if (role == "ec2") WarnOfNoEffect(section, context, "per_container", with);
+  if (role == "ecs") WarnOfNoEffect(section, context, "filters", with);
+  if (role == "ecs") CheckPerContainer(section, context);
   CheckAwsKeys(section, context);
   CheckHttpClient(section, context);
 }
@@ -194,6 +203,7 @@ void CheckEc2Sd(SectionValue& section, CheckContext& context) {
 }
 
 void CheckEcsSd(SectionValue& section, CheckContext& context) {
+  CheckPerContainer(section, context);
   CheckRefreshInterval(section, context);
   CheckAwsKeys(section, context);
   CheckHttpClient(section, context);

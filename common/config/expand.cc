@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kOpen = "%{";
 constexpr std::string_view kDefault = ":-";
+constexpr std::string_view kHostName = "HOSTNAME";
 
 bool IsName(std::string_view name) {
   return !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
@@ -66,7 +67,10 @@ class Expander {
       return false;
     }
     std::string value;
-    const auto found = options_.getenv ? options_.getenv(name) : std::nullopt;
+    auto found = options_.getenv ? options_.getenv(name) : std::nullopt;
+    if (name == kHostName && found.value_or("").empty() && !options_.host_name.empty()) {
+      found = options_.host_name;
+    }
     if (found) value = *found;
     if (split != inner.size()) {
       if (value.empty()) value = inner.substr(split + kDefault.size());

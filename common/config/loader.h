@@ -39,6 +39,8 @@ struct LoadOptions {
   std::function<std::optional<std::string>(const std::string&)> getenv;
   // --config.expand-env: %{NAME} in all values (common/config/expand.h).
   bool expand_env = false;
+  // Stands for %{HOSTNAME} where the environment has no such variable; "": nothing does.
+  std::string host_name;
   // --enable-feature=st-storage: targets are asked first for the format that has start timestamps.
   bool start_timestamps = false;
   // Whether files of credentials and certificates that are missing are errors. They are read at

@@ -162,6 +162,7 @@ struct EcsSdConfig {
   std::chrono::milliseconds refresh_interval = std::chrono::minutes(1);
   std::vector<std::string> clusters;  // names or ARNs; empty: all
   int64_t request_concurrency = 20;
+  bool per_container = false;  // Tributary's own: a target for each port of each container
   bool operator==(const EcsSdConfig&) const = default;
 };
 

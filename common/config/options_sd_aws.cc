@@ -46,6 +46,15 @@ Option ClustersOption() {
           .doc = "Clusters to look at. Not given: all."};
 }
 
+Option PerContainerOption() {
+  return {.name = "per_container",
+          .type = OptionType::kBool,
+          .fallback = "false",
+          .doc =
+              "Of Tributary alone: instead of one target for each task of ECS, one for each port "
+              "of its containers, with their Docker labels."};
+}
+
 Option RequestConcurrencyOption(std::string_view fallback) {
   return {.name = "request_concurrency",
           .type = OptionType::kInt,
@@ -86,6 +95,7 @@ const Section& AwsSdSection() {
                                          PortOption("80"),
                                          RefreshIntervalOption("1m"),
                                          FiltersOption(),
+                                         PerContainerOption(),
                                      },
                                      HttpClientOptions(true)}),
                                CheckAwsSd};
@@ -113,6 +123,7 @@ const Section& EcsSdSection() {
                                          PortOption("80"),
                                          RefreshIntervalOption("1m"),
                                          RequestConcurrencyOption("20"),
+                                         PerContainerOption(),
                                      },
                                      HttpClientOptions(true)}),
                                CheckEcsSd};

@@ -219,6 +219,7 @@ EcsSdConfig MakeEcsSd(const SectionValue& section) {
   if (section.Has("request_concurrency")) {
     config.request_concurrency = section.Get("request_concurrency").integer;
   }
+  config.per_container = section.Flag("per_container");
   return config;
 }
 

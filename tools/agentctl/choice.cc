@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "agent/discovery/discovery.h"
+#include "common/base/host_name.h"
 #include "common/config/suggest.h"
 #include "common/config_source/config_fetch.h"
 #include "common/dns/cares_transport.h"
@@ -124,6 +125,7 @@ LoadResult LoadConfigFile(FileSystem& files, const std::string& path, bool check
     return value;
   };
   options.expand_env = expand_env;
+  options.host_name = HostName();
   const auto location = ParseConfigLocation(path);
   if (location && location->is_file()) return LoadConfig(files, path, options);
   const Result<std::string> text =

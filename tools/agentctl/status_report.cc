@@ -84,6 +84,15 @@ std::string TargetsText(const Json& targets, Json& json) {
     }
   }
   json["targets"] = {{"up", up}, {"active", all}, {"dropped", dropped}};
+  json["discovery_errors"] = Json::array();
+  if (targets.contains("discoveryErrors")) {  // it is not while all is well
+    for (const Json& failed : targets["discoveryErrors"]) {
+      const auto pool = failed.at("scrapePool").get<std::string>();
+      const auto error = failed.at("error").get<std::string>();
+      lines += fmt::format("  {}: discovery fails: {}\n", pool, error);
+      json["discovery_errors"].push_back({{"job", pool}, {"error", error}});
+    }
+  }
   return fmt::format("targets: {} of {} up, {} dropped by relabeling\n", up, all, dropped) + lines;
 }
 

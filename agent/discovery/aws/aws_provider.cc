@@ -54,12 +54,17 @@ void AwsProvider::Adopt(const Provider& predecessor) {
   has_parts_ = true;
 }
 
+void AwsProvider::AppendErrors(std::vector<std::string>& errors) const {
+  if (!error_.empty()) errors.push_back(error_);
+}
+
 void AwsProvider::AppendGroups(std::vector<TargetGroup>& groups) const {
   for (const auto& [name, part] : parts_) groups.insert(groups.end(), part.begin(), part.end());
 }
 
 void AwsProvider::Succeed(Parts parts) {
   told_.clear();
+  error_.clear();
   Take(std::move(parts), true);
 }
 
@@ -104,9 +109,10 @@ void AwsProvider::Take(Parts parts, bool all) {
 }
 
 void AwsProvider::Tell(const AwsFailure& failure, bool kept) {
+  error_ = Place() + failure.Text() + (kept ? " (its last good targets are kept)" : "");
   const std::string key = KeyOf(failure) + (kept ? " kept" : "");
   if (told_ == key) return;
-  environment_.warn(Place() + failure.Text() + (kept ? " (its last good targets are kept)" : ""));
+  environment_.warn(error_);
   told_ = key;
 }
 

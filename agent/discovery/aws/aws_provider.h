@@ -31,6 +31,7 @@ class AwsProvider : public Provider {
   void Adopt(const Provider& predecessor) override;
   void Start() override { refresher_.Start(); }
   bool settled() const override { return has_parts_ || refresher_.ended_once(); }
+  void AppendErrors(std::vector<std::string>& errors) const override;
   void AppendGroups(std::vector<TargetGroup>& groups) const override;
   void Collect(MetricSink& sink) const override { refresher_.Collect(sink); }
 
@@ -67,7 +68,8 @@ class AwsProvider : public Provider {
   Refresher refresher_;
   Parts parts_;  // each sorted
   bool has_parts_ = false;
-  std::string told_;        // of the last refresh: what failed; "": it went well
+  std::string error_;       // of the last refresh, as it is told; "": it went well
+  std::string told_;        // of what kind error_ is
   std::string told_aside_;  // as told_, of Warn
 };
 

@@ -12,6 +12,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kInterface[] = "ElasticNetworkInterface";
+constexpr char kTcp[] = "tcp";
 
 // A list of what `read` makes of the items.
 template <typename T, typename Read>
@@ -46,6 +47,34 @@ void ReadInterface(const Json& attachment, EcsTask& task) {
   });
 }
 
+EcsRunningContainer ReadContainer(const Json& json) {
+  EcsRunningContainer container;
+  container.id = TextOf(json, "runtimeId");
+  container.name = TextOf(json, "name");
+  container.image = TextOf(json, "image");
+  container.last_status = TextOf(json, "lastStatus");
+  container.health_status = TextOf(json, "healthStatus");
+  ForEach(json, "networkBindings", [&container](const Json& binding) {
+    const double inside = NumberOf(binding, "containerPort").value_or(0);
+    const double outside = NumberOf(binding, "hostPort").value_or(0);
+    if (TextOf(binding, "protocol") != kTcp || !IsPort(inside) || !IsPort(outside)) return;
+    container.bindings.push_back({static_cast<int>(inside), static_cast<int>(outside)});
+  });
+  return container;
+}
+
+EcsContainer ReadDefinedContainer(const Json& json) {
+  EcsContainer container;
+  container.name = TextOf(json, "name");
+  if (const Json* labels = FieldOf(json, "dockerLabels")) container.labels = ReadTexts(*labels);
+  ForEach(json, "portMappings", [&container](const Json& mapping) {
+    const std::string protocol = TextOf(mapping, "protocol");
+    if (!protocol.empty() && protocol != kTcp) return;
+    AddTcpPort(NumberOf(mapping, "containerPort").value_or(0), container);
+  });
+  return container;
+}
+
 EcsTask ReadTask(const Json& json) {
   EcsTask task;
   task.arn = TextOf(json, "taskArn");
@@ -61,6 +90,8 @@ EcsTask ReadTask(const Json& json) {
   task.health_status = TextOf(json, "healthStatus");
   ForEach(json, "attachments", [&task](const Json& item) { ReadInterface(item, task); });
   task.tags = ReadTags(json);
+  ForEach(json, "containers",
+          [&task](const Json& item) { task.containers.push_back(ReadContainer(item)); });
   return task;
 }
 
@@ -92,6 +123,20 @@ Result<std::vector<EcsService>> ReadServices(const std::string& json) {
 
 Result<std::vector<EcsTask>> ReadTasks(const std::string& json) {
   return ReadList<EcsTask>(json, "tasks", ReadTask);
+}
+
+Result<EcsTaskDefinition> ReadTaskDefinition(const std::string& json) {
+  const Result<Json> root = ReadObject(json);
+  if (!root) return tl::unexpected(root.error());
+  const Json* found = FieldOf(*root, "taskDefinition");
+  if (found == nullptr || !found->is_object()) return Fail("answered without a task definition");
+  EcsTaskDefinition definition;
+  definition.network_mode = TextOf(*found, "networkMode");
+  ForEach(*found, "containerDefinitions", [&definition](const Json& item) {
+    EcsContainer container = ReadDefinedContainer(item);
+    definition.containers[container.name] = std::move(container);
+  });
+  return definition;
 }
 
 Result<std::map<std::string, std::string>> ReadContainerInstances(const std::string& json) {

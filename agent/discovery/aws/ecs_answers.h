@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/discovery/aws/ec2_answers.h"
+#include "agent/discovery/aws/ecs_container.h"
 #include "common/base/status.h"
 
 namespace tributary {
@@ -29,6 +30,15 @@ struct EcsInterface {
   std::string id, private_ip, subnet_id;
 };
 
+// A container of a task, as it runs.
+struct EcsRunningContainer {
+  struct Binding {
+    int container_port = 0, host_port = 0;
+  };
+  std::string id, name, image, last_status, health_status;
+  std::vector<Binding> bindings;  // of TCP ports to those of the instance
+};
+
 struct EcsTask {
   std::string arn, definition_arn, container_instance_arn, group;
   std::string availability_zone, launch_type, platform_family, platform_version;
@@ -36,6 +46,14 @@ struct EcsTask {
   bool has_interface = false;
   EcsInterface interface;
   AwsTags tags;
+  std::vector<EcsRunningContainer> containers;
+};
+
+// What is the same for all tasks of a revision.
+struct EcsTaskDefinition {
+  std::string network_mode;  // "": the default of the platform
+  // By name: their Docker labels and TCP ports.
+  std::map<std::string, EcsContainer> containers;
 };
 
 // The ARNs of ListClusters, ListServices and ListTasks; `list` is "clusterArns" and so on.
@@ -43,6 +61,7 @@ Result<AwsPage<std::string>> ReadArns(const std::string& json, std::string_view 
 Result<std::vector<EcsCluster>> ReadClusters(const std::string& json);
 Result<std::vector<EcsService>> ReadServices(const std::string& json);
 Result<std::vector<EcsTask>> ReadTasks(const std::string& json);
+Result<EcsTaskDefinition> ReadTaskDefinition(const std::string& json);
 // The ids of EC2 instances by the ARNs of container instances.
 Result<std::map<std::string, std::string>> ReadContainerInstances(const std::string& json);
 

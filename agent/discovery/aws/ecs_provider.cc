@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace tributary {
+namespace {
+
+// What failures may make it remember in vain.
+constexpr size_t kDefinitionsMax = 10000;
+
+}  // namespace
 
 EcsProvider::EcsProvider(SdEnvironment& environment, EcsSdConfig config, const std::string& job,
                          std::function<void()> changed)
@@ -21,11 +27,15 @@ bool EcsProvider::FindsTheSame(const AwsProvider& other) const {
 
 void EcsProvider::Refresh() {
   refresh_ = std::make_unique<EcsRefresh>(
-      api(), config_, [this](EcsRefresh::Found found) { Take(std::move(found)); });
+      api(), config_, definitions_, [this](EcsRefresh::Found found) { Take(std::move(found)); });
   refresh_->Start();
 }
 
 void EcsProvider::Take(EcsRefresh::Found found) {
+  if (!found.failure || definitions_.size() > kDefinitionsMax) {
+    std::erase_if(definitions_,
+                  [&found](const auto& known) { return !found.definitions.contains(known.first); });
+  }
   if (!found.failure) return Succeed(std::move(found.parts));
   if (found.failed.empty()) return Fail(*found.failure);
   SucceedInPart(std::move(found.parts), found.failed, *found.failure);

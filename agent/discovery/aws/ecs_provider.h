@@ -1,6 +1,7 @@
 // One entry of ecs_sd_configs, or of aws_sd_configs with the role ecs: asks ECS for its tasks.
 // Follows prometheus/prometheus discovery/aws/ecs.go (3.16), but that a cluster which cannot be
-// looked at keeps its last good targets. Control loop only.
+// looked at keeps its last good targets, and that `per_container` finds containers. Control loop
+// only.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,7 @@ class EcsProvider : public AwsProvider {
   void Take(EcsRefresh::Found found);
 
   const EcsSdConfig config_;
+  EcsRefresh::Definitions definitions_;  // of tasks that were found last, or before a failure
   std::unique_ptr<EcsRefresh> refresh_;  // under way, or the last one
 };
 

@@ -1,6 +1,7 @@
 #include "agent/discovery/aws/ecs_refresh.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -35,9 +36,11 @@ Status NoEnd() { return Fail("gave a list that has no end"); }
 
 }  // namespace
 
-EcsRefresh::EcsRefresh(AwsApiClient& api, const EcsSdConfig& config, Done done)
+EcsRefresh::EcsRefresh(AwsApiClient& api, const EcsSdConfig& config, Definitions& definitions,
+                       Done done)
     : api_(api),
       config_(config),
+      definitions_(definitions),
       done_(std::move(done)),
       queue_(api, static_cast<size_t>(config.request_concurrency)) {}
 
@@ -149,6 +152,7 @@ void EcsRefresh::AskHosts(const ClusterPtr& cluster) {
   });
   AskContainerInstances(group, cluster);
   AskInterfaces(group, cluster);
+  if (config_.per_container) AskDefinitions(group, cluster);
   queue_.Close(group);
 }
 
@@ -187,6 +191,25 @@ void EcsRefresh::AskInterfaces(const GroupPtr& group, const ClusterPtr& cluster)
              return page->next;
            });
   });
+}
+
+void EcsRefresh::AskDefinitions(const GroupPtr& group, const ClusterPtr& cluster) {
+  std::set<std::string> arns;
+  for (const EcsTask& task : cluster->tasks) {
+    if (!task.definition_arn.empty()) arns.insert(task.definition_arn);
+  }
+  for (const std::string& arn : arns) {
+    found_.definitions.insert(arn);
+    if (definitions_.contains(arn)) continue;
+    const Json body = {{"taskDefinition", arn}};
+    queue_.Ask(group, EcsRequest("DescribeTaskDefinition", Dump(body)),
+               [this, arn](const auto& answer) {
+                 auto definition = ReadTaskDefinition(answer);
+                 if (!definition) return Status(tl::unexpected(definition.error()));
+                 definitions_[arn] = *std::move(definition);
+                 return Status();
+               });
+  }
 }
 
 void EcsRefresh::AskInstances(const ClusterPtr& cluster) {
@@ -234,8 +257,13 @@ void EcsRefresh::AskEc2(const GroupPtr& group, const std::string& action,
 void EcsRefresh::MakeTargets(const Cluster& cluster) {
   std::vector<TargetGroup>& targets = found_.parts[cluster.given];
   for (const EcsTask& task : cluster.tasks) {
-    if (auto target = MakeEcsTarget(task, cluster.surroundings)) {
-      targets.push_back(*std::move(target));
+    if (!config_.per_container) {
+      if (auto target = MakeEcsTarget(task, cluster.surroundings)) {
+        targets.push_back(*std::move(target));
+      }
+    } else if (const auto of = definitions_.find(task.definition_arn); of != definitions_.end()) {
+      std::ranges::move(MakeEcsContainerTargets(task, of->second, cluster.surroundings),
+                        std::back_inserter(targets));
     }
   }
   LeaveCluster();

@@ -1,6 +1,6 @@
-// One look at ECS: its clusters, their services and tasks, and what the tasks run on. Follows
-// prometheus/prometheus discovery/aws/ecs.go (3.16), without the call that only tries the
-// credentials.
+// One look at ECS: its clusters, their services and tasks, what the tasks run on and, for targets
+// of containers, what they were made of. Follows prometheus/prometheus discovery/aws/ecs.go (3.16),
+// without the call that only tries the credentials.
 //
 // What fails for all clusters fails the whole; what fails for one is a failed part. Lists have at
 // most kPagesMax pages of 100. Control loop only.
@@ -30,12 +30,16 @@ class EcsRefresh {
     std::map<std::string, std::vector<TargetGroup>> parts;  // by cluster, of those with tasks
     std::set<std::string> failed;                           // clusters
     std::optional<AwsFailure> failure;  // the first; with none in `failed`: of the whole
+    std::set<std::string> definitions;  // ARNs of those that were looked at
   };
+  // By ARN, which names a revision: that never changes.
+  using Definitions = std::map<std::string, EcsTaskDefinition>;
   using Done = std::function<void(Found found)>;
 
-  // Client and configuration must outlive it, and it has to live until `done` has returned or the
-  // client is gone. `done` runs later, once.
-  EcsRefresh(AwsApiClient& api, const EcsSdConfig& config, Done done);
+  // Client, configuration and definitions must outlive it, and it has to live until `done` has
+  // returned or the client is gone. `done` runs later, once. Definitions that are not known yet are
+  // asked for, and added.
+  EcsRefresh(AwsApiClient& api, const EcsSdConfig& config, Definitions& definitions, Done done);
   void Start();
 
  private:
@@ -62,6 +66,7 @@ class EcsRefresh {
   void AskHosts(const ClusterPtr& cluster);
   void AskContainerInstances(const GroupPtr& group, const ClusterPtr& cluster);
   void AskInterfaces(const GroupPtr& group, const ClusterPtr& cluster);
+  void AskDefinitions(const GroupPtr& group, const ClusterPtr& cluster);
   void AskInstances(const ClusterPtr& cluster);
   void AskEc2(const GroupPtr& group, const std::string& action, const AwsParameters& parameters,
               const std::function<Result<std::string>(const std::string& answer)>& take,
@@ -72,6 +77,7 @@ class EcsRefresh {
 
   AwsApiClient& api_;
   const EcsSdConfig& config_;
+  Definitions& definitions_;
   const Done done_;
   AwsCallQueue queue_;
   std::vector<std::string> listed_;

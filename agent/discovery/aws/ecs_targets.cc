@@ -1,5 +1,6 @@
 #include "agent/discovery/aws/ecs_targets.h"
 
+#include <set>
 #include <string_view>
 
 #include "agent/discovery/aws/ec2_targets.h"
@@ -9,6 +10,7 @@ namespace tributary {
 namespace {
 
 constexpr std::string_view kServiceGroup = "service:";
+constexpr std::string_view kStopped = "STOPPED";
 
 // Where a task can be reached, and what it runs on.
 struct Network {
@@ -83,7 +85,51 @@ void AddServiceLabels(const EcsTask& task, const EcsSurroundings& surroundings, 
   AddTagLabels(service.tags, "__meta_ecs_tag_service_", labels);
 }
 
+std::string ModeOf(const EcsTaskDefinition& definition, const Network& network) {
+  if (network.mode == "awsvpc" || definition.network_mode.empty()) return network.mode;
+  return definition.network_mode;
+}
+
+// The ports at `network`'s address behind which the container's own is.
+std::vector<int> ReachablePorts(const EcsRunningContainer& container, const std::string& mode,
+                                int port) {
+  if (mode == "awsvpc" || mode == "host") return {port};
+  std::set<int> ports;  // IPv4 and IPv6 are bound by themselves
+  for (const EcsRunningContainer::Binding& binding : container.bindings) {
+    if (binding.container_port == port) ports.insert(binding.host_port);
+  }
+  return {ports.begin(), ports.end()};
+}
+
 }  // namespace
+
+std::vector<TargetGroup> MakeEcsContainerTargets(const EcsTask& task,
+                                                 const EcsTaskDefinition& definition,
+                                                 const EcsSurroundings& surroundings) {
+  std::vector<TargetGroup> groups;
+  const std::optional<TargetGroup> of_task = MakeEcsTarget(task, surroundings);
+  if (!of_task) return groups;
+  const Network network = NetworkOf(task, surroundings);
+  const std::string mode = ModeOf(definition, network);
+  for (const EcsRunningContainer& running : task.containers) {
+    const auto defined = definition.containers.find(running.name);
+    if (defined == definition.containers.end() || running.last_status == kStopped) continue;
+    EcsContainer container = defined->second;
+    container.id = running.id;
+    container.image = running.image;
+    container.health_status = running.health_status;
+    for (const int port : ScrapePorts(container)) {
+      for (const int reachable : ReachablePorts(running, mode, port)) {
+        TargetGroup& group = groups.emplace_back(*of_task);
+        group.targets = {JoinHostPort(network.address, reachable)};
+        group.labels.Set("__meta_ecs_network_mode", mode);
+        AddContainerLabels(container, port, group.labels);
+        ApplyExporterLabels(container, group.labels);
+      }
+    }
+  }
+  return groups;
+}
 
 std::optional<TargetGroup> MakeEcsTarget(const EcsTask& task, const EcsSurroundings& surroundings) {
   const Network network = NetworkOf(task, surroundings);

@@ -1,11 +1,9 @@
 #include "agent/discovery/aws/ecs_task_metadata.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
-#include "agent/discovery/aws/ec2_targets.h"
 #include "agent/discovery/aws/json_fields.h"
 #include "common/base/host_port.h"
 
@@ -14,7 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kExporterLabel = "PROMETHEUS_EXPORTER_";
 constexpr std::string_view kNetworkHolder = "CNI_PAUSE";
 constexpr double kNanosecondsPerSecond = 1e9;
 constexpr double kBytesPerMib = 1 << 20;
@@ -37,11 +34,7 @@ EcsTaskContainer ReadContainer(const Json& json) {
   if (const Json* health = FieldOf(json, "Health")) {
     container.health_status = TextOf(*health, "status");
   }
-  if (const Json* labels = FieldOf(json, "Labels"); labels != nullptr && labels->is_object()) {
-    for (const auto& [name, value] : labels->items()) {
-      if (value.is_string()) container.labels[name] = value.get<std::string>();
-    }
-  }
+  if (const Json* labels = FieldOf(json, "Labels")) container.labels = ReadTexts(*labels);
   ForEach(json, "Networks", [&container](const Json& network) {
     if (!container.network_mode.empty()) return;
     container.network_mode = TextOf(network, "NetworkMode");
@@ -53,28 +46,9 @@ EcsTaskContainer ReadContainer(const Json& json) {
   });
   ForEach(json, "Ports", [&container](const Json& port) {
     const double number = NumberOf(port, "ContainerPort").value_or(0);
-    if (TextOf(port, "Protocol") == "tcp" && number >= 1 && number <= 65535) {
-      container.tcp_ports.push_back(static_cast<int>(number));
-    }
+    if (TextOf(port, "Protocol") == "tcp") AddTcpPort(number, container);
   });
-  auto& ports = container.tcp_ports;
-  std::sort(ports.begin(), ports.end());
-  ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
   return container;
-}
-
-std::optional<int> ReadPort(const std::string& text) {
-  int port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535) {
-    return std::nullopt;
-  }
-  return port;
-}
-
-std::string LabelOf(const EcsTaskContainer& container, std::string_view exporter) {
-  const auto found = container.labels.find(std::string(kExporterLabel) + std::string(exporter));
-  return found == container.labels.end() ? "" : found->second;
 }
 
 std::string HostOf(const EcsTaskContainer& container) {
@@ -104,25 +78,9 @@ TargetGroup MakeTarget(const EcsOwnTask& task, const EcsTaskContainer& container
   AddTaskLabels(task, labels);
   labels.Set("__meta_ecs_network_mode", container.network_mode);
   labels.Set("__meta_ecs_ip_address", container.address);
-  labels.Set("__meta_ecs_container_id", container.id);
-  labels.Set("__meta_ecs_container_name", container.name);
-  labels.Set("__meta_ecs_container_image", container.image);
-  labels.Set("__meta_ecs_container_port", std::to_string(port));
-  labels.Set("__meta_ecs_container_health_status", container.health_status);
-  AddTagLabels({container.labels.begin(), container.labels.end()}, "__meta_ecs_container_label_",
-               labels);
+  AddContainerLabels(container, port, labels);
+  ApplyExporterLabels(container, labels);
   return group;
-}
-
-// The labels say how it wants to be scraped; relabeling may still say otherwise.
-void ApplyExporterLabels(const EcsTaskContainer& container, TargetGroup& group) {
-  const std::pair<std::string_view, std::string_view> kLabels[] = {
-      {"PATH", "__metrics_path__"}, {"SCHEME", "__scheme__"}, {"JOB_NAME", "job"}};
-  for (const auto& [exporter, label] : kLabels) {
-    if (std::string value = LabelOf(container, exporter); !value.empty()) {
-      group.labels.Set(std::string(label), value);
-    }
-  }
 }
 
 // Of control groups version 1, else 2.
@@ -267,12 +225,9 @@ std::vector<TargetGroup> MakeSiblingTargets(const EcsOwnTask& task, const std::s
   std::vector<TargetGroup> groups;
   for (const EcsTaskContainer& container : task.containers) {
     if (container.id == own_id || HostOf(container).empty()) continue;
-    if (const std::optional<int> port = ReadPort(LabelOf(container, "PORT"))) {
-      groups.push_back(MakeTarget(task, container, *port));
-      ApplyExporterLabels(container, groups.back());
-      continue;
+    for (const int port : ScrapePorts(container)) {
+      groups.push_back(MakeTarget(task, container, port));
     }
-    for (const int port : container.tcp_ports) groups.push_back(MakeTarget(task, container, port));
   }
   return groups;
 }

@@ -11,16 +11,15 @@
 #include <string>
 #include <vector>
 
+#include "agent/discovery/aws/ecs_container.h"
 #include "agent/telemetry/metric_sink.h"
 #include "common/base/status.h"
 #include "common/config/model.h"
 
 namespace tributary {
 
-struct EcsTaskContainer {
-  std::string id, name, image, health_status, network_mode, address;
-  std::map<std::string, std::string> labels;  // of Docker
-  std::vector<int> tcp_ports;                 // that it says it listens on, inside of it
+struct EcsTaskContainer : EcsContainer {
+  std::string network_mode, address;
 };
 
 struct EcsOwnTask {
@@ -48,10 +47,8 @@ Result<std::string> ReadOwnContainerId(const std::string& json);
 Result<EcsOwnTask> ReadOwnTask(const std::string& json);
 Result<EcsTaskStats> ReadTaskStats(const std::string& json);
 
-// A group with one target for each place where a container other than `own_id` may be scraped: the
-// port that its Docker label PROMETHEUS_EXPORTER_PORT names (with _PATH, _SCHEME and _JOB_NAME
-// beside it, as prometheus-ecs-discovery has them), else each TCP port of its port mappings. In the
-// network modes awsvpc and host at 127.0.0.1, which all containers share.
+// A group with one target for each port where a container other than `own_id` may be scraped
+// (ecs_container.h). In the network modes awsvpc and host at 127.0.0.1, which all containers share.
 std::vector<TargetGroup> MakeSiblingTargets(const EcsOwnTask& task, const std::string& own_id);
 
 // container_* as of cAdvisor, and ecs_task_*: of all containers, the agent's too.

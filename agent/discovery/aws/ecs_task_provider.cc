@@ -41,10 +41,14 @@ void EcsTaskProvider::Adopt(const Provider& predecessor) {
 
 void EcsTaskProvider::Start() {
   if (!failed()) return refresher_.Start();
-  environment_.warn(
-      fmt::format("ecs_task_sd: {} is not set: this is no container of an ECS task, and no "
-                  "siblings are found",
-                  kUriVariable));
+  error_ = fmt::format(
+      "ecs_task_sd: {} is not set: this is no container of an ECS task, and no siblings are found",
+      kUriVariable);
+  environment_.warn(error_);
+}
+
+void EcsTaskProvider::AppendErrors(std::vector<std::string>& errors) const {
+  if (!error_.empty()) errors.push_back(error_);
 }
 
 void EcsTaskProvider::AppendGroups(std::vector<TargetGroup>& groups) const {

@@ -32,6 +32,7 @@ class EcsTaskProvider : public Provider, private HttpHandler {
   void Start() override;
   bool settled() const override { return failed() || task_ || refresher_.ended_once(); }
   bool failed() const override { return uri_.empty(); }
+  void AppendErrors(std::vector<std::string>& errors) const override;
   void AppendGroups(std::vector<TargetGroup>& groups) const override;
   void Collect(MetricSink& sink) const override;
 

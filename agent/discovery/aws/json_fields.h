@@ -1,6 +1,7 @@
 // Reads what AWS' APIs answer, field by field: what is missing or of another type is empty.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,16 @@ inline std::optional<double> NumberOf(const nlohmann::json& object, std::string_
   const nlohmann::json* field = FieldOf(object, name);
   if (field == nullptr || !field->is_number()) return std::nullopt;
   return field->get<double>();
+}
+
+// The fields of an object that are texts.
+inline std::map<std::string, std::string> ReadTexts(const nlohmann::json& object) {
+  std::map<std::string, std::string> texts;
+  if (!object.is_object()) return texts;
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_string()) texts[name] = value.get<std::string>();
+  }
+  return texts;
 }
 
 template <typename Take>

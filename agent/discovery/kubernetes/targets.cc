@@ -176,6 +176,12 @@ KubeGroups KubeTargets::Groups() const {
   return all;
 }
 
+void KubeTargets::AppendErrors(std::vector<std::string>& errors) const {
+  for (const auto& watcher : watchers_) {
+    if (std::string error = watcher->error(); !error.empty()) errors.push_back(std::move(error));
+  }
+}
+
 void KubeTargets::AppendGroups(std::vector<TargetGroup>& groups) const {
   for (const auto& [key, packed] : groups_) {
     for (const std::string& group : packed) groups.push_back(packer_.Unpack(group));

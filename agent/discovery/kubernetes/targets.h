@@ -49,6 +49,8 @@ class KubeTargets : private KubeListener {
   bool Refresh(std::string& problem);
   // All that is looked at has been listed, or could not be.
   bool tried() const;
+  // Of what is watched for it.
+  void AppendErrors(std::vector<std::string>& errors) const;
   // As they were built last.
   KubeGroups Groups() const;
   void AppendGroups(std::vector<TargetGroup>& groups) const;

@@ -315,6 +315,11 @@ std::string KubeWatcher::Refusal() const {
   return text;
 }
 
+std::string KubeWatcher::error() const {
+  const bool watching = phase_ == Phase::kWatch && request_ != 0 && status_ == kStatusOk;
+  return watching ? "" : error_;
+}
+
 void KubeWatcher::Failed(const std::string& reason) {
   counters_.failures++;
   (phase_ == Phase::kList ? list_failures_ : watch_failures_)++;

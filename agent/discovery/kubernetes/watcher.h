@@ -70,6 +70,9 @@ class KubeWatcher : private HttpHandler {
   // Synced, or failed at least once.
   bool tried() const { return synced_ || failed_once_; }
 
+  // What failed last, as it is told; "": all is well, as it is while a watch is under way.
+  std::string error() const;
+
   const std::map<std::string, KubeVersioned>& objects() const { return objects_; }
   // Null if there is none of this key (KubeKey).
   const KubeObject* Find(const std::string& key) const;

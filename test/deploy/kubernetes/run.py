@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 import counted  # noqa: E402
 
 QUICK = ("test_manifests", "test_rules", "test_values")
-REST = ("test_chart", "test_apiserver")
+REST = ("test_chart", "test_apiserver", "test_restart", "test_prometheus")
 
 if __name__ == "__main__":
     named = [argument for argument in sys.argv[1:] if not argument.startswith("--")]

@@ -19,7 +19,8 @@ from case import program
 
 API = "10.200.0.1"  # also the node's address, where the kubelet is
 POD, SERVICE_POD = "10.200.1.1", "10.200.1.2"
-PORT = 39443
+PORT, SECOND_PORT = 39443, 39444
+ETCD = "http://127.0.0.1:39379"
 ADMIN = "admin-token"
 
 
@@ -31,32 +32,47 @@ def run(*command, **more):
 
 
 class World:
-    """etcd and kube-apiserver in a folder, from start() to stop()."""
+    """etcd and kube-apiserver in a folder, from start() to stop(). Each of them can be killed and started again."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.processes = []
+        self.processes = {}
         self.url = f"https://{API}:{PORT}"
+        self.second_url = f"https://{API}:{SECOND_PORT}"
         self.ca = os.path.join(folder, "ca.crt")
 
     def start(self):
         self._certificates()
-        url, peer = "http://127.0.0.1:39379", "http://127.0.0.1:39380"
-        self._spawn("etcd", "--data-dir", "etcd", "--listen-client-urls", url, "--advertise-client-urls", url,
+        self.start_etcd()
+        self.start_server()
+
+    def start_etcd(self):
+        peer = "http://127.0.0.1:39380"
+        self._spawn("etcd", "etcd", "--data-dir", "etcd", "--listen-client-urls", ETCD, "--advertise-client-urls", ETCD,
                     "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                     "--initial-cluster", f"default={peer}", "--unsafe-no-fsync")
-        self._spawn("kube-apiserver", f"--etcd-servers={url}", f"--bind-address={API}", f"--advertise-address={API}",
-                    "--endpoint-reconciler-type=none", f"--secure-port={PORT}", "--cert-dir=certs",
+
+    def start_server(self, name="kube-apiserver", port=PORT, url=None):
+        self._spawn(name, "kube-apiserver", f"--etcd-servers={ETCD}", f"--bind-address={API}", f"--advertise-address={API}",
+                    "--endpoint-reconciler-type=none", f"--secure-port={port}", f"--cert-dir=certs-{name}",
                     "--tls-cert-file=server.crt", "--tls-private-key-file=server.key",
                     "--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=sa.pub",
                     "--service-account-signing-key-file=sa.key", "--token-auth-file=tokens.csv",
                     "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16")
-        self._wait()
+        self._wait(url or self.url)
+
+    def start_second_server(self):
+        """Another one for the same etcd, at second_url: for what is done while the first is away."""
+        self.start_server("second-apiserver", SECOND_PORT, self.second_url)
+
+    def kill(self, name):
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
 
     def stop(self):
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
+        for name in reversed(list(self.processes)):
+            self.kill(name)
 
     def kubectl(self, *arguments, given=None, check=True):
         """Runs kubectl as the administrator, with the text `given` on standard input."""
@@ -67,10 +83,10 @@ class World:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done
 
-    def request(self, method, path, body=None, token=ADMIN):
-        """Status and answer of a request to the API server; `body` goes as JSON."""
+    def request(self, method, path, body=None, token=ADMIN, url=None):
+        """Status and answer of a request to the API server, or to that at `url`; `body` goes as JSON."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, method=method, headers={
+        request = urllib.request.Request((url or self.url) + path, data, method=method, headers={
             "Authorization": "Bearer " + token, "Content-Type": "application/json"})
         context = ssl.create_default_context(cafile=self.ca)
         try:
@@ -83,9 +99,9 @@ class World:
         except ValueError:
             return status, text
 
-    def _spawn(self, name, *arguments):
+    def _spawn(self, name, command, *arguments):
         with open(os.path.join(self.folder, name + ".log"), "w", encoding="utf-8") as log:
-            self.processes.append(subprocess.Popen([program(name), *arguments], cwd=self.folder, stdout=log, stderr=log))
+            self.processes[name] = subprocess.Popen([program(command), *arguments], cwd=self.folder, stdout=log, stderr=log)
 
     def _certificates(self):
         def path(name):
@@ -103,16 +119,15 @@ class World:
         with open(path("tokens.csv"), "w", encoding="utf-8") as file:
             file.write(f'{ADMIN},admin,admin,"system:masters"\n')
 
-    def _wait(self):
+    def _wait(self, url):
         for _ in range(600):
-            if any(process.poll() is not None for process in self.processes):
+            if any(process.poll() is not None for process in self.processes.values()):
                 break
             with contextlib.suppress(OSError):
-                if self.request("GET", "/readyz")[0] == 200:
+                if self.request("GET", "/readyz", url=url)[0] == 200:
                     return
             time.sleep(0.1)
-        logs = [open(os.path.join(self.folder, name + ".log"), encoding="utf-8").read()[-2000:]
-                for name in ("etcd", "kube-apiserver")]
+        logs = [open(os.path.join(self.folder, name + ".log"), encoding="utf-8").read()[-2000:] for name in self.processes]
         self.stop()
         raise RuntimeError("the API server does not start:\n" + "\n".join(logs))
 

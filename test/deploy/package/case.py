@@ -67,7 +67,8 @@ def package():
 
 
 def make_package(folder, **environment):
-    made = run(os.path.join(ROOT, "deploy/debian/build"), build_folder(), folder, env={**os.environ, **environment})
+    known = {"DEBFULLNAME": "Tributary maintainers", "DEBEMAIL": "maintainers@example.org", **environment}
+    made = run(os.path.join(ROOT, "deploy/debian/build"), build_folder(), folder, env={**os.environ, **known})
     if made.returncode != 0:
         raise RuntimeError(made.stdout)
     return made.stdout.splitlines()[-1]

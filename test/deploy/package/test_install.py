@@ -113,6 +113,7 @@ class Service(Case):
             self.assertEqual(ready.returncode, 0, ready.stdout)
             self.rights()
             self.reloads()
+            self.variables()
             self.secrets()
             self.a_hang()
             self.upgrades()
@@ -149,6 +150,25 @@ class Service(Case):
         self.systemctl("reload", "tributary")
         self.eventually("StatusText", "scraping and sending")
         self.assertEqual(self.show("MainPID"), process)
+
+    def variables(self):
+        """Of the service: the agent reads them with ARGS, the check before a reload with CHECK_ARGS. HOSTNAME is no variable."""
+        text, default = self.debian.read(CONFIG), self.debian.read("/etc/default/tributary")
+        self.debian.write(CONFIG, text.replace("  - job_name: tributary\n", "  - job_name: '%{HOSTNAME}'\n"
+                                                                           "    sample_limit: '%{LIMIT}'\n"))
+        given = 'LIMIT=5000\nARGS="--config.expand-env"\n'
+        self.debian.write("/etc/default/tributary", given)
+        self.systemctl("restart", "tributary")
+        self.assertIn("'sample_limit' has to be", self.systemctl("reload", "tributary", good=False) +
+                      self.debian.run("journalctl", "-u", "tributary", "--no-pager").stdout)
+        self.debian.write("/etc/default/tributary", given + 'CHECK_ARGS="--config.expand-env"\n')
+        self.systemctl("reload", "tributary")
+        self.eventually("StatusText", "scraping and sending")
+        name = self.debian.run("cat", "/proc/sys/kernel/hostname").stdout.strip()
+        self.assertRegex(self.debian.run("agentctl", "status").stdout, rf"(?m)^  {re.escape(name)}: \d of 1 up$")
+        self.debian.write(CONFIG, text)
+        self.debian.write("/etc/default/tributary", default)
+        self.systemctl("restart", "tributary")
 
     def secrets(self):
         self.debian.write("/etc/tributary/credentials/central-password", "s3cret")

@@ -1,11 +1,12 @@
 """The Debian package by its bytes; nothing is installed."""
 
+import gzip
 import hashlib
 import os
 import re
 import tempfile
 
-from case import ROOT, Case, make_package, needed, package, program, run
+from case import ROOT, Case, build_folder, make_package, needed, package, program, run
 
 FILES = {
     "etc/default/tributary", "etc/tributary/tributary.yml", "lib/systemd/system/tributary.service",
@@ -52,9 +53,12 @@ class Package(Case):
     def test_the_programs_libraries_are_its_dependencies(self):
         depends = re.sub(r" \([^)]*\)", "", self.field("Depends")).split(", ")
         listed = run(os.path.join(ROOT, "tools/deps"), "--runtime", "--list").stdout.split()
-        # libprotobuf is for the tests alone; CA certificates are recommended. spdlog's package has a virtual name.
-        for name in set(listed) - {"ca-certificates", "libprotobuf32"}:
+        # CA certificates are recommended. spdlog's package has a virtual name.
+        for name in set(listed) - {"ca-certificates"}:
             self.assertTrue([one for one in depends if one.startswith(name)], f"{name} is not in {depends}")
+        # The libraries of C and C++ are on each system.
+        for one in set(depends) - {"libc6", "libgcc-s1", "libstdc++6"}:
+            self.assertTrue([name for name in listed if one.startswith(name)], f"{one} is not in {listed}")
         self.assertEqual(self.field("Recommends"), "ca-certificates")
 
     def test_version_is_the_programs(self):
@@ -66,6 +70,18 @@ class Package(Case):
     def test_its_configuration_is_valid(self):
         result = run(program("agentctl"), "test-config", os.path.join(ROOT, "deploy/debian/tributary.yml"))
         self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_whoever_builds_it_is_its_maintainer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = make_package(folder, DEBFULLNAME="A. Builder", DEBEMAIL="a.builder@example.org")
+            self.assertEqual(run("dpkg-deb", "-f", path, "Maintainer").stdout.strip(), "A. Builder <a.builder@example.org>")
+            run("dpkg-deb", "-x", path, folder)
+            with gzip.open(os.path.join(folder, "usr/share/doc/tributary/changelog.Debian.gz"), "rt") as file:
+                self.assertRegex(file.read(), r"(?m)^ -- A\. Builder <a\.builder@example\.org>  ")
+        nobody = {name: value for name, value in os.environ.items() if name not in ("DEBFULLNAME", "DEBEMAIL")}
+        with tempfile.TemporaryDirectory() as folder:
+            made = run(os.path.join(ROOT, "deploy/debian/build"), build_folder(), folder, env=nobody)
+            self.assertIn("without DEBEMAIL the package's maintainer has no address\n", made.stdout)
 
     def test_it_is_the_same_bytes_each_time(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -77,12 +77,14 @@ spec:
         {{- range $values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
-      # What the configuration calls %{NODE_NAME} and %{POD_NAME}.
+      # What the configuration calls %{NODE_NAME} and %{POD_NAME}; HOST_IP is the agent's own, for --scrape.local-identity.
       env:
         - name: NODE_NAME
           valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
         - name: POD_NAME
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
+        - name: HOST_IP
+          valueFrom: {fieldRef: {fieldPath: status.hostIP}}
       ports:
         - {name: http, containerPort: 9095}
       readinessProbe:

@@ -207,6 +207,7 @@ TEST_CASE("discovery: a broken or unreadable file keeps its last good targets an
   f.loop.RunFor(seconds(60));
   CHECK(f.Metric(kErrors) > 5);
   CHECK(f.warnings.size() == 1);  // the same error is not told again
+  CHECK(f.Errors() == "j: " + f.warnings[0]);
 
   f.files.FailPath("/sd/b.json", "Permission denied");
   f.loop.RunFor(seconds(60));
@@ -219,12 +220,16 @@ TEST_CASE("discovery: a broken or unreadable file keeps its last good targets an
   f.loop.RunFor(seconds(60));
   CHECK(f.Updates() == "");
   CHECK(TargetsText(f.discovery.Groups("j")) == "a:1 b:1");
+  // Which files there are is not known either, so theirs still count.
+  REQUIRE(f.warnings.size() == 4);
+  CHECK(f.Errors() == "j: " + f.warnings[3] + "\nj: " + f.warnings[0] + "\nj: " + f.warnings[2]);
 
   f.files.FailAll("");
   f.files.WriteFile("/sd/a.json", R"([{"targets": ["c:1"]}])");
   f.files.WriteFile("/sd/b.json", R"([{"targets": ["b:1"]}])");
   f.loop.RunFor(seconds(5));
   CHECK(f.Updates() == "j: c:1 b:1");
+  CHECK(f.Errors() == "");
 }
 
 TEST_CASE("discovery: a file broken from the start has no targets until it is whole") {

@@ -86,6 +86,16 @@ std::string DiscoveryWorld::Updates() {
   return text;
 }
 
+std::string DiscoveryWorld::Errors() const {
+  std::vector<DiscoveryError> errors;
+  discovery.AppendErrors(errors);
+  std::string text;
+  for (const DiscoveryError& one : errors) {
+    text += (text.empty() ? "" : "\n") + one.scrape_pool + ": " + one.error;
+  }
+  return text;
+}
+
 double DiscoveryWorld::Metric(const std::string& name) const {
   Metrics metrics;
   discovery.Collect(metrics);

@@ -23,6 +23,8 @@ struct DiscoveryWorld {
   void Run(nanoseconds time) { loop.RunFor(time); }
   // Updates since the last call, one a line: "job: a:1 b:1".
   std::string Updates();
+  // What fails now, one a line: "job: error".
+  std::string Errors() const;
   // Of "name label=value ..."; -1: not there. A histogram's or a summary's is its count.
   double Metric(const std::string& name) const;
 

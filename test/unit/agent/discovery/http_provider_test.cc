@@ -139,10 +139,12 @@ TEST_CASE("http_sd: whatever is no good answer keeps the targets, is counted, an
     CHECK(world.warnings[0].find(c.reason) != std::string::npos);
     CHECK(world.warnings[0].ends_with(" (its last good targets are kept)"));
     CHECK(world.warnings[0].size() < 600);
+    CHECK(world.Errors() == "j: " + world.warnings[0]);
     // It heals, and what fails next is told again.
     world.reply = Json(List("c:1"));
     world.Run(seconds(20));
     CHECK(world.Updates() == "j: c:1");
+    CHECK(world.Errors() == "");
     world.reply = c.reply;
     world.Run(seconds(20));
     CHECK(world.warnings.size() == 2);

@@ -93,6 +93,19 @@ TEST_CASE("api targets: no targets are empty lists") {
         json::parse(R"({"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}})"));
 }
 
+TEST_CASE("api targets: what discovery could not find out is there while it fails, by pool") {
+  TargetsStatus status = TwoPools();
+  CHECK_FALSE(Data(TargetsJson(status, {}, "")).contains("discoveryErrors"));
+  status.discovery_errors = {{"b", "ec2_sd: throttled"}, {"a", "dns_sd: no answer"}};
+  const auto errors = [&](const TargetsQuery& query) {
+    return Data(TargetsJson(status, query, ""))["discoveryErrors"];
+  };
+  const json of_b = {{"scrapePool", "b"}, {"error", "ec2_sd: throttled"}};
+  CHECK(errors({}) == json({{{"scrapePool", "a"}, {"error", "dns_sd: no answer"}}, of_b}));
+  CHECK(errors({"active", "b"}) == json::array({of_b}));
+  CHECK(errors({"dropped", "b"}) == json::array({of_b}));
+}
+
 TEST_CASE("api targets: text that is not UTF-8 becomes U+FFFD instead of an exception") {
   TargetsStatus status = TwoPools();
   status.active[0].last_error = "bad \xff byte";

@@ -48,6 +48,12 @@ TEST_CASE("config: ec2, ecs and their roles of aws_sd_configs are the same mecha
   CHECK(config.ec2_sd_configs.at(0).filters == std::vector<SdFilter>{{"n", {}}});
   config = job("ecs_sd_configs: [{clusters: [a], request_concurrency: 3}]");
   CHECK(config.ecs_sd_configs.at(0).request_concurrency == 3);
+  CHECK_FALSE(config.ecs_sd_configs.at(0).per_container);
+  CHECK(Messages(LoadText(Job("ecs_sd_configs: [{per_container: true}]"), {})) == "");
+  config = job("ecs_sd_configs: [{per_container: true}]");
+  CHECK(config.ecs_sd_configs.at(0).per_container);
+  config = job("aws_sd_configs: [{role: ecs, per_container: true}]");
+  CHECK(config.ecs_sd_configs.at(0).per_container);
 }
 
 TEST_CASE("config: what has no effect for AWS' mechanisms is warned of") {
@@ -59,6 +65,12 @@ TEST_CASE("config: what has no effect for AWS' mechanisms is warned of") {
        "3:32: warning: 'clusters' has no effect with the role ec2"},
       {"aws_sd_configs: [{role: ecs, filters: [{name: a, values: [b]}]}]",
        "3:32: warning: 'filters' has no effect with the role ecs"},
+      {"aws_sd_configs: [{role: ec2, per_container: true}]",
+       "3:32: warning: 'per_container' has no effect with the role ec2"},
+      {"ecs_sd_configs: [{port: 1, per_container: true}]",
+       "3:21: warning: 'port' has no effect with per_container"},
+      {"aws_sd_configs: [{role: ecs, port: 1, per_container: true}]",
+       "3:32: warning: 'port' has no effect with per_container"},
   };
   for (const auto& [line, expected] : kWarned) {
     CAPTURE(line);

@@ -58,6 +58,27 @@ remote_write: [{url: "http://%{HOST:-central}:9090/%{EMPTY:-w}", basic_auth: {us
   CHECK(config.yaml.find("hidden-key") == std::string::npos);
 }
 
+TEST_CASE("expand: HOSTNAME is there also where the environment has none") {
+  const auto job_name = [](LoadOptions options) {
+    options.host_name = "ip-10-0-3-4";
+    const LoadResult result =
+        LoadText("scrape_configs: [{job_name: '%{HOSTNAME}/%{HOSTNAME:-other}'}]\n", options);
+    REQUIRE(result.config != nullptr);
+    return result.config->scrape_configs.front().job_name;
+  };
+  CHECK(job_name(WithVariables({})) == "ip-10-0-3-4/ip-10-0-3-4");
+  CHECK(job_name(WithVariables({{"HOSTNAME", ""}})) == "ip-10-0-3-4/ip-10-0-3-4");
+  CHECK(job_name(WithVariables({{"HOSTNAME", "mine"}})) == "mine/mine");
+  // Not in $NAME, which is Prometheus' own; and no other variable.
+  LoadOptions options = WithVariables({});
+  options.host_name = "ip-10-0-3-4";
+  const LoadResult result =
+      LoadText("global: {external_labels: {host: 'a${HOSTNAME}'}}\n", options);
+  REQUIRE(result.config != nullptr);
+  CHECK(result.config->global.external_labels.Get("host") == "a");
+  CHECK(LoadText("scrape_configs: [{job_name: '%{HOST}'}]\n", options).config == nullptr);
+}
+
 TEST_CASE("expand: what is wrong is told with its place") {
   const LoadResult result = LoadText(R"(
 scrape_configs:

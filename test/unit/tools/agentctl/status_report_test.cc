@@ -59,6 +59,17 @@ TEST_CASE("status report: a healthy agent, whose targets may be down") {
   CHECK(Has(report.text, "\nhealthy\n"));
 }
 
+TEST_CASE("status report: what discovery cannot find out is told with the targets") {
+  AgentAnswers answers = Healthy();
+  CHECK(ReportAgent(answers, 60).json["discovery_errors"] == Json::array());
+  answers.targets["discoveryErrors"] = {{{"scrapePool", "pods"}, {"error", "kubernetes_sd: away"}}};
+  const AgentReport report = ReportAgent(answers, 60);
+  CHECK(report.problems.empty());  // the last good targets are scraped
+  CHECK(Has(report.text, "  pods: discovery fails: kubernetes_sd: away\n"));
+  CHECK(report.json["discovery_errors"] ==
+        Json::array({{{"job", "pods"}, {"error", "kubernetes_sd: away"}}}));
+}
+
 TEST_CASE("status report: a remote fails while its last word is an error") {
   AgentAnswers answers = Healthy();
   Json& remote = answers.remote_write["remotes"][0];

@@ -36,8 +36,9 @@ ScrapeConfig EcsJob(const std::string& name) {
 // An account: what is in it, and which calls came.
 struct EcsWorld : DiscoveryWorld {
   struct Task {
-    std::string ip;        // with awsvpc
-    std::string instance;  // of EC2
+    std::string ip;                       // with awsvpc
+    std::string instance;                 // of EC2
+    std::string definition = "awsvpc:1";  // its ARN
   };
   struct Cluster {
     std::vector<std::string> services;
@@ -82,6 +83,16 @@ struct EcsWorld : DiscoveryWorld {
   Json Answer(const std::string& action, const Json& body) {
     Json answer = Json::object();
     std::vector<std::string> arns;
+    if (action == "DescribeTaskDefinition") {
+      // A container "web" at the port 8080, in the network mode that the family is called after.
+      const std::string arn = body["taskDefinition"];
+      const Json web = {{"name", "web"},
+                        {"dockerLabels", {{"revision", arn}}},
+                        {"portMappings", {{{"containerPort", 8080}, {"protocol", "tcp"}}}}};
+      answer["taskDefinition"] = {{"networkMode", arn.substr(0, arn.find(':'))},
+                                  {"containerDefinitions", {web}}};
+      return answer;
+    }
     if (action == "ListClusters") {
       for (const auto& [name, cluster] : clusters) arns.push_back("arn:" + name);
       return Page("clusterArns", arns, body);
@@ -129,7 +140,11 @@ struct EcsWorld : DiscoveryWorld {
   }
 
   static Json TaskJson(const std::string& arn, const Task& task, const Cluster& cluster) {
-    Json json = {{"taskArn", arn}};
+    Json json = {{"taskArn", arn}, {"taskDefinitionArn", task.definition}};
+    // On an instance at the port 32000 and the number of the task.
+    const Json binding = {
+        {"containerPort", 8080}, {"hostPort", 32000 + std::stoi(arn)}, {"protocol", "tcp"}};
+    json["containers"] = {{{"name", "web"}, {"networkBindings", {binding}}}};
     if (!cluster.services.empty()) json["group"] = "service:" + cluster.services.front();
     if (!task.instance.empty()) json["containerInstanceArn"] = task.instance;
     if (!task.ip.empty()) {
@@ -210,6 +225,43 @@ TEST_CASE("ecs_sd: tasks of all clusters are found, with what they run on") {
   world.Run(seconds(120));
   CHECK(world.Updates() == "");
   CHECK(world.calls["ListClusters"] == 3);
+}
+
+TEST_CASE("ecs_sd: containers are found at their ports, and each revision is asked for once") {
+  EcsWorld world;
+  world.clusters["a"] = {{},
+                         {{"10.0.0.1", "", "awsvpc:1"},
+                          {"10.0.0.2", "", "awsvpc:1"},
+                          {"", "h1", "bridge:7"},
+                          {"", "h2", "host:3"}}};
+  ScrapeConfig job = EcsJob("j");
+  job.ecs_sd_configs[0].per_container = true;
+  world.Apply({job});
+  world.Run(seconds(5));
+  CHECK(TargetsText(world.groups["j"]) ==
+        "10.0.0.1:8080 10.0.0.2:8080 10.1.0.1:32002 10.1.0.2:8080");
+  CHECK(world.groups["j"][2].labels.Get("__meta_ecs_container_label_revision") == "bridge:7");
+  CHECK(world.calls["DescribeTaskDefinition"] == 3);
+  world.Run(seconds(180));
+  CHECK(world.calls["ListTasks"] == 4);
+  CHECK(world.calls["DescribeTaskDefinition"] == 3);
+  // A deployment: the new revision is asked for. It fails for a while; then the old one is back.
+  world.broken = [](const std::string& called, const Json&) {
+    return called == "DescribeTaskDefinition";
+  };
+  world.clusters["a"].tasks = {{"10.0.0.3", "", "awsvpc:2"}};
+  world.Run(seconds(60));
+  CHECK(TargetsText(world.groups["j"]) ==
+        "10.0.0.1:8080 10.0.0.2:8080 10.1.0.1:32002 10.1.0.2:8080");
+  CHECK(world.Errors().find("allow the action ecs:DescribeTaskDefinition") != std::string::npos);
+  world.broken = [](const std::string&, const Json&) { return false; };
+  world.Run(seconds(65));
+  CHECK(TargetsText(world.groups["j"]) == "10.0.0.3:8080");
+  CHECK(world.calls["DescribeTaskDefinition"] == 5);
+  world.clusters["a"].tasks = {{"10.0.0.1", "", "awsvpc:1"}};
+  world.Run(seconds(65));
+  CHECK(TargetsText(world.groups["j"]) == "10.0.0.1:8080");
+  CHECK(world.calls["DescribeTaskDefinition"] == 6);  // it had been forgotten
 }
 
 TEST_CASE("ecs_sd: an account without clusters, and clusters without tasks, are good answers") {
@@ -304,9 +356,11 @@ TEST_CASE(
           "ecs_sd: eu-west-1: ecs:" + std::string(action) +
               ": AccessDeniedException: not authorized; allow the action ecs:" + action +
               " in a policy of the role or user (its last good targets are kept)");
+    CHECK(world.Errors() == "j: " + world.warnings[0]);
     world.broken = [](const std::string&, const Json&) { return false; };
     world.Run(seconds(65));
     CHECK(world.Updates() == "j: 10.0.0.1:9100");
+    CHECK(world.Errors() == "");
   }
 }
 

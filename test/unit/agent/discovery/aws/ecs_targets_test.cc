@@ -1,6 +1,8 @@
 // The cases are those of Prometheus' discovery/aws/ecs_test.go, over the API's JSON.
 #include "agent/discovery/aws/ecs_targets.h"
 
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -179,6 +181,109 @@ TEST_CASE("ecs targets: awsvpc on an instance has the task's address and the ins
   CHECK(unknown.find("ec2_instance_type") == std::string::npos);
 }
 
+// As Text, of the containers of one task: address and labels that tasks do not have.
+std::string ContainerText(const std::string& task_json, const std::string& definition_json) {
+  const auto tasks = ReadTasks(R"({"tasks": [)" + task_json + "]}");
+  REQUIRE(tasks);
+  const auto definition = ReadTaskDefinition(R"({"taskDefinition": )" + definition_json + "}");
+  REQUIRE(definition);
+  std::string text;
+  for (const auto& group : MakeEcsContainerTargets(tasks->at(0), *definition, Surroundings())) {
+    CHECK(group.labels.Get("__meta_ecs_cluster") == "test-cluster");
+    CHECK(group.labels.Get("__meta_ecs_task_arn") == "t");
+    text += group.targets.at(0) + "\n";
+    for (const Label& label : group.labels) {
+      const std::string_view name = label.name;
+      const bool of_container =
+          name.starts_with("__meta_ecs_container_") && name != "__meta_ecs_container_instance_arn";
+      if (!of_container && name.starts_with("__meta_ecs_") && name != "__meta_ecs_network_mode") {
+        continue;
+      }
+      text += label.name + "=" + label.value + "\n";
+    }
+  }
+  return text;
+}
+
+const std::string kDefinition = R"({"networkMode": "MODE", "containerDefinitions": [
+    {"name": "web", "dockerLabels": {"com.example/team": "shop", "x": null},
+     "portMappings": [{"containerPort": 8081, "hostPort": 0, "protocol": "tcp"},
+                      {"containerPort": 8080}, {"containerPort": 8080, "protocol": "tcp"},
+                      {"containerPort": 53, "protocol": "udp"},
+                      {"containerPortRange": "9000-9010", "protocol": "tcp"}]},
+    {"name": "exporter", "portMappings": [{"containerPort": 80, "protocol": "tcp"}],
+     "dockerLabels": {"PROMETHEUS_EXPORTER_PORT": "9102", "PROMETHEUS_EXPORTER_PATH": "/stats",
+                      "PROMETHEUS_EXPORTER_SCHEME": "https",
+                      "PROMETHEUS_EXPORTER_JOB_NAME": "nginx"}},
+    {"name": "quiet"},
+    {"name": "init", "portMappings": [{"containerPort": 81, "protocol": "tcp"}]}]})";
+
+const std::string kContainers = R"("taskArn": "t", "containers": [
+    {"name": "web", "runtimeId": "r1", "image": "web:3", "lastStatus": "RUNNING",
+     "healthStatus": "HEALTHY", "networkBindings": [
+      {"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"},
+      {"bindIP": "::", "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"},
+      {"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32770, "protocol": "udp"},
+      {"bindIP": "0.0.0.0", "containerPort": 8081, "hostPort": 0, "protocol": "tcp"}]},
+    {"name": "exporter", "lastStatus": "RUNNING"},
+    {"name": "quiet", "lastStatus": "RUNNING"},
+    {"name": "~internal~ecs~pause", "lastStatus": "RUNNING"},
+    {"name": "init", "lastStatus": "STOPPED"}])";
+
+std::string DefinitionOf(const std::string& mode) {
+  std::string json = kDefinition;
+  return json.replace(json.find("MODE"), 4, mode);
+}
+
+const std::string kOfWeb =
+    "__meta_ecs_container_health_status=HEALTHY\n__meta_ecs_container_id=r1\n"
+    "__meta_ecs_container_image=web:3\n__meta_ecs_container_label_com_example_team=shop\n"
+    "__meta_ecs_container_name=web\n";
+const std::string kOfExporter =
+    "__meta_ecs_container_label_PROMETHEUS_EXPORTER_JOB_NAME=nginx\n"
+    "__meta_ecs_container_label_PROMETHEUS_EXPORTER_PATH=/stats\n"
+    "__meta_ecs_container_label_PROMETHEUS_EXPORTER_PORT=9102\n"
+    "__meta_ecs_container_label_PROMETHEUS_EXPORTER_SCHEME=https\n"
+    "__meta_ecs_container_name=exporter\n__meta_ecs_container_port=9102\n";
+
+std::multiset<std::string> Lines(const std::string& text) {
+  std::multiset<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.insert(line);
+  return lines;
+}
+
+TEST_CASE("ecs targets: containers with a network of the task's own are at their ports there") {
+  const auto expected = [](const std::string& address, const std::string& mode) {
+    const std::string network = "__meta_ecs_network_mode=" + mode + "\n";
+    return Lines(address + ":8080\n__meta_ecs_container_port=8080\n" + kOfWeb + network + address +
+                 ":8081\n__meta_ecs_container_port=8081\n" + kOfWeb + network + address +
+                 ":9102\n__metrics_path__=/stats\n__scheme__=https\njob=nginx\n" + kOfExporter +
+                 network);
+  };
+  CHECK(Lines(ContainerText("{" + kContainers + "," + kInterface + "}", DefinitionOf("awsvpc"))) ==
+        expected("10.0.1.100", "awsvpc"));
+  CHECK(Lines(ContainerText("{\"containerInstanceArn\": \"arn:ci/1\"," + kContainers + "}",
+                            DefinitionOf("host"))) == expected("10.0.1.50", "host"));
+}
+
+TEST_CASE("ecs targets: containers behind a bridge are at the ports they have of the instance") {
+  const std::string task = "{\"containerInstanceArn\": \"arn:ci/1\"," + kContainers + "}";
+  CHECK(ContainerText(task, DefinitionOf("bridge")) ==
+        "10.0.1.50:32768\n" + kOfWeb +
+            "__meta_ecs_container_port=8080\n__meta_ecs_network_mode=bridge\n");
+  CHECK(ContainerText(task, R"({"containerDefinitions": [{"name": "web", "dockerLabels":
+      {"com.example/team": "shop", "PROMETHEUS_EXPORTER_PORT": "8080x"}, "portMappings":
+      [{"containerPort": 8080}]}]})") ==
+        "10.0.1.50:32768\n__meta_ecs_container_health_status=HEALTHY\n"
+        "__meta_ecs_container_id=r1\n__meta_ecs_container_image=web:3\n"
+        "__meta_ecs_container_label_PROMETHEUS_EXPORTER_PORT=8080x\n"
+        "__meta_ecs_container_label_com_example_team=shop\n__meta_ecs_container_name=web\n"
+        "__meta_ecs_container_port=8080\n__meta_ecs_network_mode=bridge\n");
+  // Without an address of the task there is none of its containers.
+  CHECK(ContainerText("{" + kContainers + "}", DefinitionOf("awsvpc")).empty());
+}
+
 TEST_CASE("ecs answers: what is no object is an error, what is absent or null is nothing") {
   for (const char* bad :
        {"", "[]", "null", "1", "{", "{\"tasks\": [}", "<a/>", "{\"a\":\"\xff\"}"}) {
@@ -188,6 +293,7 @@ TEST_CASE("ecs answers: what is no object is an error, what is absent or null is
     CHECK_FALSE(ReadServices(bad));
     CHECK_FALSE(ReadTasks(bad));
     CHECK_FALSE(ReadContainerInstances(bad));
+    CHECK_FALSE(ReadTaskDefinition(bad));
   }
   for (const char* empty : {"{}", R"({"taskArns": null, "tasks": null, "nextToken": null})",
                             R"({"taskArns": {}, "tasks": 1, "nextToken": 2})"}) {

@@ -343,10 +343,12 @@ TEST_CASE("kubernetes watcher: an API server that is away for long is back withi
   world.Run(std::chrono::hours(1));
   CHECK(world.Addresses() == "1.1.1.1:80");
   CHECK(world.Failures() > 50);
+  CHECK(world.Errors() == "j: " + world.warnings.back());
   world.api.Put("pods", PodJson("a", "p2", "2.2.2.2"));
   world.network.Find("k8s.test:80")->refusing = false;
   world.Run(seconds(61));
   CHECK(world.Addresses() == "1.1.1.1:80 2.2.2.2:80");
+  CHECK(world.Errors() == "");  // at once, not only when the new watch ends
 }
 
 TEST_CASE("kubernetes watcher: a rotated token counts for the next request; none is ever shown") {
