@@ -1,6 +1,8 @@
 #include "agent/control/agent.h"
 
 #include <functional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
