@@ -150,6 +150,7 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
   job.dropped = std::move(built.dropped);
   job.dropped_count = built.dropped_count;
   job.relabel_dropped += built.dropped_count;
+  job.elsewhere = std::erase_if(built.active, [&](const auto& target) { return !IsMine(*target); });
 
   auto scrape_job = std::make_shared<ScrapeJob>(job.config, config_->out_of_order_time_window);
   scrape_job->identity_hosts = local_hosts_;
@@ -175,6 +176,12 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
 // partition for ever, so that the log stays with its targets whatever the number of workers.
 Worker* Agent::WorkerOf(const TargetSpec& target) const {
   return workers_[target.labels.Hash() % kLogPartitions % workers_.size()].worker;
+}
+
+bool Agent::IsMine(const TargetSpec& target) const {
+  static const LocalHosts kLoopback({});
+  return options_.shard.Has(target.labels.Hash()) || !target.unix_socket.empty() ||
+         kLoopback.Has(target.url);
 }
 
 void Agent::Shutdown(nanoseconds deadline, std::function<void(bool drained)> done) {
@@ -253,6 +260,11 @@ void Agent::Collect(MetricSink& sink) const {
                     labels, static_cast<double>(job.syncs));
     sink.AddCounter("prometheus_target_sync_failed_total", "Targets that could not be used.",
                     labels, static_cast<double>(job.sync_failed));
+    if (!options_.shard.is_whole()) {
+      sink.AddGauge("tributary_target_scrape_pool_targets_elsewhere",
+                    "Targets that other shards scrape (--shard).", labels,
+                    static_cast<double>(job.elsewhere));
+    }
     sink.AddCounter("tributary_relabel_dropped_total", kRelabelDroppedHelp,
                     {{"stage", "target"}, {"job", name}}, static_cast<double>(job.relabel_dropped));
   }

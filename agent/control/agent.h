@@ -16,6 +16,7 @@
 #include "agent/discovery/discovery.h"
 #include "agent/logging/logger.h"
 #include "agent/scrape/local_hosts.h"
+#include "agent/target/shard.h"
 #include "agent/target/target.h"
 #include "agent/telemetry/status.h"
 #include "agent/worker/worker.h"
@@ -34,6 +35,9 @@ struct AgentOptions {
   // --scrape.local-identity: the node's own IP addresses, asked for at every load;
   // null: local targets are scraped as all others.
   std::function<std::vector<std::string>()> node_addresses = nullptr;
+  // --shard: of the targets these are this agent's, and those on its own machine (loopback, Unix
+  // sockets), which are others for each agent.
+  Shard shard;
 };
 
 class Agent {
@@ -78,6 +82,7 @@ class Agent {
     RelabelRules relabel;
     std::vector<Labels> dropped;
     size_t dropped_count = 0;
+    size_t elsewhere = 0;  // targets of other shards
     uint64_t sync_failed = 0;
     uint64_t relabel_dropped = 0;  // targets, at each sync
     uint64_t syncs = 0;
@@ -92,6 +97,7 @@ class Agent {
   bool ReadNodeAddresses();
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
   Worker* WorkerOf(const TargetSpec& target) const;
+  bool IsMine(const TargetSpec& target) const;
 
   const DiscoverySeams seams_;
   EventLoop& loop_;

@@ -534,6 +534,7 @@ int Daemon::Run() {
   agent_options.load.getenv = Environment;
   agent_options.load.host_name = HostName();
   if (options_.local_identity) agent_options.node_addresses = NodeAddresses;
+  agent_options.shard = options_.shard;
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
   const DiscoverySeams seams{loop_, files_, http_, dns_};

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
+#include "common/base/host_name.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 
@@ -169,12 +170,24 @@ std::string ApplyLookBack(const std::string& text, DaemonOptions& options) {
   return "";
 }
 
+// Empty: good; else what is wrong.
+std::string ApplyShard(const std::string& text, uint32_t replicas, DaemonOptions& options) {
+  if (text.empty()) {
+    return replicas == 1 ? "" : "--shard.replicas has no effect without --shard";
+  }
+  const auto shard = ParseShard(text, replicas, HostName());
+  if (!shard) return "--shard: " + shard.error().message;
+  options.shard = *shard;
+  return "";
+}
+
 }  // namespace
 
 std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_code) {
   DaemonOptions options;
-  std::string memory_limit, deadline = "20s", level = "info", format = "logfmt";
+  std::string memory_limit, shard, deadline = "20s", level = "info", format = "logfmt";
   std::string look_back = "5m";
+  uint32_t shard_replicas = 1;
   std::vector<std::string> features;
   CLI::App app{
       "Tributary scrapes Prometheus targets and forwards their samples by remote write.\n"
@@ -211,6 +224,14 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   app.add_flag("--scrape.local-identity", options.local_identity,
                "Ask targets on this machine for pages that are not compressed: loopback, the "
                "node's own addresses, $HOST_IP, Unix sockets");
+  app.add_option("--shard", shard,
+                 "Scrape a part of the targets, and leave the rest to other agents with the same "
+                 "configuration: MEMBER/MEMBERS, from 0/MEMBERS on, or hostname/MEMBERS for the "
+                 "number at the end of a StatefulSet's pod's name");
+  app.add_option("--shard.replicas", shard_replicas,
+                 "How many of the members of --shard scrape each target")
+      ->check(CLI::Range(1U, kShardMembersMax))
+      ->capture_default_str();
   app.add_option(
          "--workers", options.workers,
          "Threads that scrape and send, each with its own part of the targets; may be another "
@@ -259,6 +280,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   if (problem.empty()) problem = reload.Apply(options);
   if (problem.empty()) problem = storage.Apply(options);
   if (problem.empty()) problem = ApplyMemoryLimit(memory_limit, options);
+  if (problem.empty()) problem = ApplyShard(shard, shard_replicas, options);
   if (!problem.empty()) {
     std::cerr << problem << "\n";
     exit_code = kBadFlags;
@@ -277,6 +299,8 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"memory.limit", memory_limit},
                    {"query.lookback-delta", look_back},
                    {"scrape.local-identity", options.local_identity ? "true" : "false"},
+                   {"shard", shard},
+                   {"shard.replicas", std::to_string(shard_replicas)},
                    {"shutdown.deadline", deadline},
                    {"storage.free.percent", fmt::format("{}", storage.free_percent)},
                    {"storage.fsync", storage.fsync},

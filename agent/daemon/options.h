@@ -9,6 +9,7 @@
 
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
+#include "agent/target/shard.h"
 #include "common/config_source/location.h"
 
 namespace tributary {
@@ -29,6 +30,7 @@ struct DaemonOptions {
   std::chrono::milliseconds look_back{0};    // of federation
   std::chrono::milliseconds auto_reload{0};  // 0: off
   bool local_identity = false;               // --scrape.local-identity
+  Shard shard;                               // --shard, --shard.replicas
   bool start_timestamps = false;             // --enable-feature=st-storage
   std::optional<uint64_t> memory_limit;      // bytes, 0: none; nullopt: the control group's
   std::chrono::milliseconds shutdown_deadline{20000};

@@ -1,6 +1,8 @@
 #include "agent/control/agent.h"
 
 #include <functional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,9 +24,10 @@ constexpr char kFile[] = "/etc/agent.yml";
 // An agent of two workers, eight targets and one receiver.
 struct ControlWorld {
   explicit ControlWorld(nanoseconds auto_reload = nanoseconds(0),
-                        std::function<std::vector<std::string>()> node_addresses = nullptr)
+                        std::function<std::vector<std::string>()> node_addresses = nullptr,
+                        Shard shard = {})
       : agent({loop, files, transport, dns}, logger, {{&loop, &one}, {&loop, &two}},
-              {kFile, "host", {}, auto_reload, std::move(node_addresses)}) {
+              {kFile, "host", {}, auto_reload, std::move(node_addresses), shard}) {
     for (int i = 0; i < 8; i++) {
       network.Listen(fmt::format("t{}.test:80", i), [this](const ServedRequest&) {
         scrapes++;
@@ -99,6 +102,28 @@ TEST_CASE("control: each target is scraped by one worker, and all by some") {
   CHECK_FALSE(two.empty());
   world.loop.RunFor(seconds(1));
   CHECK(world.ReceivedOf("m", "j") >= 80);
+}
+
+TEST_CASE("control: shards have each target once, and each what is on its own machine") {
+  std::multiset<std::string> instances;
+  for (uint32_t member = 0; member < 3; member++) {
+    ControlWorld world(nanoseconds(0), nullptr, Shard{member, 3, 1});
+    world.Write(ControlWorld::Config("j") + "  # more\nscrape_config_files: ['/etc/local.yml']\n");
+    world.files.WriteFile(
+        "/etc/local.yml",
+        "scrape_configs: [{job_name: own, static_configs: [{targets: ['127.0.0.1:9095']}]}]\n");
+    REQUIRE(world.agent.Start());
+    world.loop.RunFor(milliseconds(100));
+    std::vector<TargetStatus> targets;
+    world.one.FillStatus(targets);
+    world.two.FillStatus(targets);
+    for (const TargetStatus& target : targets) instances.insert(target.labels.Get("instance"));
+    CHECK(world.Metric("tributary_target_scrape_pool_targets_elsewhere{scrape_job=\"j\"}") ==
+          8 - (static_cast<double>(targets.size()) - 1));
+  }
+  CHECK(instances.count("127.0.0.1:9095") == 3);
+  CHECK(instances.size() == 8 + 3);
+  for (int i = 0; i < 8; i++) CHECK(instances.count(fmt::format("t{}.test:80", i)) == 1);
 }
 
 TEST_CASE(
