@@ -29,6 +29,7 @@
 #include "agent/memory/memory_limit.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
+#include "agent/web/write_server.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 #include "common/dns/cares_transport.h"
@@ -126,8 +127,25 @@ class WorkerThread {
     return {};
   }
 
+  // On the loop, or before the thread is started.
+  void Receive(std::vector<Receiver::Peer> peers, std::shared_ptr<VisitorReturns> returns,
+               PasswordCheck* passwords) {
+    Receiver& receiver = worker_->receiver();
+    receiver.SetPeers(std::move(peers));
+    receiver.TurnOn();
+    writes_.emplace(
+        loop_, WriteServerOptions{},
+        WriteServer::Seams{
+            [&receiver](IncomingWrite request, WriteDone done) {
+              receiver.Take(request, std::move(done));
+            },
+            [&receiver] { return receiver.body_bytes_max(); }, std::move(returns), passwords});
+  }
+
   SystemEventLoop& loop() { return loop_; }
   Worker& worker() { return *worker_; }
+  // Null: nothing is received.
+  WriteServer* writes() { return writes_ ? &*writes_ : nullptr; }
 
  private:
   const HashKey hash_;
@@ -135,6 +153,7 @@ class WorkerThread {
   IoThread io_{loop_}, slow_io_{loop_, IoThread::Tells::kTogether};
   SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
+  std::optional<WriteServer> writes_;
   std::thread thread_;
 };
 
@@ -156,6 +175,7 @@ class Daemon {
   bool AskWorkers(const std::function<Answer(const Worker&)>& question,
                   const std::function<void(Answer)>& take);
   bool ReadWebConfig();
+  void StartReceiving(WebHandlers& handlers);
   bool StartWeb();
   void StopWeb();
   void WatchSignals();
@@ -183,6 +203,9 @@ class Daemon {
                       {ResidentAnonymousBytes, ReleaseUnusedMemory}};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
+  ReplicaElection election_;
+  const std::shared_ptr<VisitorReturns> returns_ = std::make_shared<VisitorReturns>();
+  std::atomic<size_t> next_receiver_{0};
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<FetchedConfig> fetched_;  // null: the configuration is a file
@@ -293,6 +316,7 @@ bool Daemon::StartWorkers() {
     WorkerOptions options;
     options.workers = workers;
     options.memory = memory_.limit() > 0 ? &memory_ : nullptr;
+    options.election = &election_;
     options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
     // What all may take is shared out.
     options.log = options_.log_memory;
@@ -349,13 +373,15 @@ Result<std::string> Daemon::MetricsPage() {
   // Shared: a thread that answers too late writes to a page that nobody reads.
   auto page = std::make_shared<MetricPage>();
   CollectProcess(*page);
-  const bool answered = AskWorkers<bool>(
-      [page](const Worker& worker) {
-        worker.Collect(*page);
-        return true;
-      },
-      [](bool) {});
-  if (!answered) return Fail("a worker does not answer");
+  for (const auto& one : workers_) {
+    const auto answered = Ask(one->loop(), kAnswerMax, [page, worker = one.get()] {
+      worker->worker().Collect(*page);
+      if (worker->writes() != nullptr) worker->writes()->Collect(*page);
+      return true;
+    });
+    if (!answered) return Fail("a worker does not answer");
+  }
+  if (options_.enable_receiver) election_.Collect(*page);
   auto by_agent = Ask(loop_, kAnswerMax, [page, agent = agent_.get(), fetched = fetched_.get()] {
     agent->Collect(*page);
     if (fetched != nullptr) fetched->Collect(*page);
@@ -443,6 +469,23 @@ bool Daemon::ReadWebConfig() {
   return false;
 }
 
+void Daemon::StartReceiving(WebHandlers& handlers) {
+  std::vector<Receiver::Peer> peers;
+  for (const auto& one : workers_) peers.push_back({&one->loop(), &one->worker().receiver()});
+  PasswordCheck* const passwords = access_ != nullptr ? &access_->passwords() : nullptr;
+  for (const auto& one : workers_) {
+    one->loop().Post([worker = one.get(), peers, returns = returns_, passwords] {
+      worker->Receive(peers, returns, passwords);
+    });
+  }
+  // Connections are shared out in turn; whose the series are is another matter (receiver.h).
+  handlers.write = [this](WriteVisitor visitor) {
+    WorkerThread& worker = *workers_[next_receiver_++ % workers_.size()];
+    auto shared = std::make_shared<WriteVisitor>(std::move(visitor));
+    worker.loop().Post([&worker, shared] { worker.writes()->Adopt(std::move(*shared)); });
+  };
+}
+
 bool Daemon::StartWeb() {
   WebHandlers handlers;
   handlers.ready = [this] { return agent_->ready(); };
@@ -461,10 +504,12 @@ bool Daemon::StartWeb() {
     if (!result) return Fail("the control thread does not answer");
     return *result;
   };
+  if (options_.enable_receiver) StartReceiving(handlers);
   handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
   const bool tls = access_ != nullptr && access_->Current()->tls != nullptr;
   auto web = WebServer::Start(
-      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_}, handlers);
+      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_, returns_},
+      handlers);
   if (!web) {
     logger_.Error(web.error().message);
     return false;

@@ -186,6 +186,10 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                  "format; read again when it changes");
   app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", options.enable_lifecycle,
                "Allow to reload and to stop the agent by HTTP (/-/reload, /-/quit)");
+  app.add_flag(
+      "--web.enable-remote-write-receiver,!--no-web.enable-remote-write-receiver",
+      options.enable_receiver,
+      "Take what others send by remote write 1.0 and 2.0 to /api/v1/write, and forward it");
   ReloadFlags reload;
   reload.Register(app);
   StorageFlags storage;
@@ -267,6 +271,8 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"storage.retention.time", storage.retention_time},
                    {"web.config.file", options.web_config_file},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
+                   {"web.enable-remote-write-receiver",
+                    options.enable_receiver ? "true" : "false"},
                    {"web.listen-address", options.listen_address},
                    {"workers", std::to_string(options.workers)}};
   return options;

@@ -5,7 +5,7 @@
 // accepts, waits for requests and answers health, so that neither a slow collection nor a silent
 // client starves it (reception.h); two run the handlers below (cpp-httplib), which must be
 // thread-safe and may block for at most a few seconds. Requests that wait for one of the two are
-// bounded; beyond that the answer is 503.
+// bounded; beyond that the answer is 503. Remote write is served elsewhere (write_server.h).
 #pragma once
 
 #include <functional>
@@ -15,6 +15,7 @@
 #include "agent/access/web_access.h"
 #include "agent/telemetry/status.h"
 #include "agent/web/web_counters.h"
+#include "agent/web/write_visitor.h"
 #include "common/base/status.h"
 
 namespace tributary {
@@ -27,6 +28,8 @@ struct WebOptions {
   // server.
   WebAccess* access = nullptr;
   std::shared_ptr<WebCounters> counters = std::make_shared<WebCounters>();
+  // With WebHandlers::write: where connections come back from.
+  std::shared_ptr<VisitorReturns> returns = nullptr;
 };
 
 struct WebHandlers {
@@ -39,6 +42,10 @@ struct WebHandlers {
   std::function<RuntimeInfo()> runtime_info;
   std::function<Status()> reload;  // returns when the file is in force or refused
   std::function<void()> quit;
+  // Takes over a connection whose request, of which nothing is read but what it has, is one of
+  // remote write, by somebody who may come. Called on any thread; must not block. Null: there is no
+  // receiver.
+  std::function<void(WriteVisitor)> write = nullptr;
 };
 
 class WebServer {

@@ -5,7 +5,7 @@
 
 #include "common/base/utf8.h"
 #include "common/base/varint.h"
-#include "common/exposition/protobuf_cursor.h"
+#include "common/base/protobuf_cursor.h"
 #include "common/exposition/series_labels.h"
 
 namespace tributary {

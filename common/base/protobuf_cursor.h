@@ -1,10 +1,10 @@
 // Reads the fields of one protobuf message, by the rules of the code that gogo generates for
-// prometheus/prometheus prompb/io/prometheus/client (3.16). Nothing is copied or allocated.
+// prometheus/prometheus prompb (3.16). Nothing is copied or allocated.
 //
 //   for (ProtobufField field; in.Next(field);) { ... in.Read(field, value) or in.Skip(field) ... }
 //   return in.ok();
 //
-// The first problem is kept where the creator said, and ends the reading. For this folder only.
+// The first problem is kept where the creator said, and ends the reading.
 #pragma once
 
 #include <bit>
@@ -98,6 +98,15 @@ class ProtobufCursor {
       uint64_t raw = 0;
       if (!Varint(raw)) return false;
       add(static_cast<int64_t>((raw >> 1) ^ (0 - (raw & 1))));
+      return true;
+    });
+  }
+  template <typename Add>
+  bool ReadNumbers(const ProtobufField& field, Add add) {
+    return ReadList(field, WireType::kVarint, [this, &add] {
+      uint64_t number = 0;
+      if (!Varint(number)) return false;
+      add(number);
       return true;
     });
   }
