@@ -18,6 +18,8 @@ namespace {
 
 // Samples may be that far ahead of the clock (write_handler.go maxAheadTime).
 constexpr TimestampMs kAheadMaxMs = 10 * 60 * 1000;
+// Schemas that no store takes yet are brought down (histogram.IsExponentialSchemaReserved).
+constexpr int32_t kReservedSchemaMax = 52;
 // Of replicas that senders have named.
 constexpr size_t kReplicasMax = 0xffff;
 // Of series that other workers have; when it is full it is begun anew.
@@ -140,7 +142,8 @@ bool WriteIntake::TakeSeries() {
     Refuse(ReceiveRefusal::kInvalidLabels, count, "its labels name symbols that are not there");
     return true;
   }
-  if (request_->version() == WriteVersion::kV2 && count == 0) {
+  // Exemplars alone are good: so they are sent by Prometheus itself, whose receiver refuses them.
+  if (request_->version() == WriteVersion::kV2 && count == 0 && read_.exemplars.empty()) {
     outcome_.refused++;
     if (outcome_.problem.empty()) outcome_.problem = "a series has neither samples nor histograms";
     return true;
@@ -271,9 +274,11 @@ void WriteIntake::TakeHistograms(ReceivedSource& source, ReceivedBatch& batch, u
       continue;
     }
     NativeHistogram& histogram = histogram_.histogram;
-    // Of a resolution that no store takes yet: brought down, as there (schemas from 9 on).
-    const bool reduced = LimitHistogram({}, histogram) == HistogramLimitOutcome::kTaken;
-    Status valid = reduced ? ValidateHistogram(histogram) : Fail("spans and buckets do not fit");
+    Status valid;
+    if (histogram.schema > kExponentialSchemaMax && histogram.schema <= kReservedSchemaMax) {
+      valid = ReduceResolution(histogram, kExponentialSchemaMax);
+    }
+    if (valid) valid = ValidateHistogram(histogram);
     if (!valid) {
       Refuse(ReceiveRefusal::kInvalidHistogram, 1, valid.error().message);
       continue;
