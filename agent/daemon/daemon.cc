@@ -27,6 +27,7 @@
 #include "agent/daemon/service_notifier.h"
 #include "agent/memory/memory_guard.h"
 #include "agent/memory/memory_limit.h"
+#include "agent/receive/replica_file.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "agent/web/write_server.h"
@@ -127,7 +128,7 @@ class WorkerThread {
     return {};
   }
 
-  // On the loop, or before the thread is started.
+  // On the loop.
   void Receive(std::vector<Receiver::Peer> peers, std::shared_ptr<VisitorReturns> returns,
                PasswordCheck* passwords) {
     Receiver& receiver = worker_->receiver();
@@ -142,10 +143,17 @@ class WorkerThread {
             [&receiver] { return receiver.body_bytes_max(); }, std::move(returns), passwords});
   }
 
+  // On the loop, by one of the workers: writes down who is elected.
+  void SaveReplicas(Disk& disk, const ReplicaElection& election, const std::string& path) {
+    if (!replica_file_) replica_file_.emplace(disk, slow_io_, election, path);
+    replica_file_->Save();
+  }
+
   SystemEventLoop& loop() { return loop_; }
   Worker& worker() { return *worker_; }
   // Null: nothing is received.
   WriteServer* writes() { return writes_ ? &*writes_ : nullptr; }
+  uint64_t replica_file_failures() const { return replica_file_ ? replica_file_->failures() : 0; }
 
  private:
   const HashKey hash_;
@@ -154,6 +162,7 @@ class WorkerThread {
   SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
   std::optional<WriteServer> writes_;
+  std::optional<ReplicaFile> replica_file_;
   std::thread thread_;
 };
 
@@ -175,6 +184,7 @@ class Daemon {
   bool AskWorkers(const std::function<Answer(const Worker&)>& question,
                   const std::function<void(Answer)>& take);
   bool ReadWebConfig();
+  void RestoreReplicas();
   void StartReceiving(WebHandlers& handlers);
   bool StartWeb();
   void StopWeb();
@@ -376,7 +386,11 @@ Result<std::string> Daemon::MetricsPage() {
   for (const auto& one : workers_) {
     const auto answered = Ask(one->loop(), kAnswerMax, [page, worker = one.get()] {
       worker->worker().Collect(*page);
-      if (worker->writes() != nullptr) worker->writes()->Collect(*page);
+      if (worker->writes() == nullptr) return true;
+      worker->writes()->Collect(*page);
+      page->AddCounter("tributary_receive_replica_file_failures_total",
+                       "Times that who is elected could not be written down.", {},
+                       static_cast<double>(worker->replica_file_failures()));
       return true;
     });
     if (!answered) return Fail("a worker does not answer");
@@ -469,6 +483,30 @@ bool Daemon::ReadWebConfig() {
   return false;
 }
 
+// A file that cannot be read costs no more than an election.
+void Daemon::RestoreReplicas() {
+  if (!options_.storage_on_disk) return;
+  const std::string path =
+      (std::filesystem::path(options_.storage_path) / "replicas.json").string();
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) {
+    const auto text = files_.ReadFile(path);
+    const auto elected =
+        text ? ParseReplicaFile(*text)
+             : Result<std::vector<ReplicaElection::Elected>>(tl::unexpected(text.error()));
+    if (elected) {
+      election_.Restore(*elected, loop_.Now());
+    } else {
+      logger_.Warn("which replicas were elected cannot be read; the first that come will be",
+                   {{"file", path}, {"err", elected.error().message}});
+    }
+  }
+  election_.SetOnChange([this, path] {
+    WorkerThread* const worker = workers_.front().get();
+    worker->loop().Post([this, worker, path] { worker->SaveReplicas(files_, election_, path); });
+  });
+}
+
 void Daemon::StartReceiving(WebHandlers& handlers) {
   std::vector<Receiver::Peer> peers;
   for (const auto& one : workers_) peers.push_back({&one->loop(), &one->worker().receiver()});
@@ -478,6 +516,7 @@ void Daemon::StartReceiving(WebHandlers& handlers) {
       worker->Receive(peers, returns, passwords);
     });
   }
+  RestoreReplicas();
   // Connections are shared out in turn; whose the series are is another matter (receiver.h).
   handlers.write = [this](WriteVisitor visitor) {
     WorkerThread& worker = *workers_[next_receiver_++ % workers_.size()];
@@ -592,6 +631,7 @@ int Daemon::Run() {
   memory_.Start();
   loop_.Run();
   StopWeb();
+  election_.SetOnChange(nullptr);
   pulse_.reset();
   workers_.clear();
   logger_.Info("stopped");

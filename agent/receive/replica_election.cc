@@ -6,29 +6,25 @@ namespace tributary {
 
 bool ReplicaElection::Admit(const std::string& cluster, const std::string& replica,
                             MonotonicTime now, TimestampMs wall_ms, nanoseconds failover) {
-  std::function<void()> on_change;
-  {
-    const std::lock_guard lock(mutex_);
-    auto it = clusters_.find(cluster);
-    if (it == clusters_.end()) {
-      if (clusters_.size() >= kClustersMax) {
-        over_limit_++;
-        return true;
-      }
-      it = clusters_.emplace(cluster, State{}).first;
+  const std::lock_guard lock(mutex_);
+  auto it = clusters_.find(cluster);
+  if (it == clusters_.end()) {
+    if (clusters_.size() >= kClustersMax) {
+      over_limit_++;
+      return true;
     }
-    State& state = it->second;
-    if (state.replica != replica) {
-      const bool is_first = state.replica.empty();
-      if (!is_first && now - state.heard <= failover) return false;
-      state.changes += is_first ? 0 : 1;
-      state.replica = replica;
-      state.since_ms = wall_ms;
-      on_change = on_change_;
-    }
-    state.heard = now;
+    it = clusters_.emplace(cluster, State{}).first;
   }
-  if (on_change) on_change();
+  State& state = it->second;
+  if (state.replica != replica) {
+    const bool is_first = state.replica.empty();
+    if (!is_first && now - state.heard <= failover) return false;
+    state.changes += is_first ? 0 : 1;
+    state.replica = replica;
+    state.since_ms = wall_ms;
+    if (on_change_) on_change_();
+  }
+  state.heard = now;
   return true;
 }
 

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "agent/telemetry/metric_sink.h"
-#include "common/base/status.h"
 #include "common/base/time.h"
 
 namespace tributary {
@@ -38,7 +37,8 @@ class ReplicaElection {
   // come back.
   void Restore(const std::vector<Elected>& elected, MonotonicTime now);
   std::vector<Elected> All() const;
-  // Is called, by whichever thread has called Admit, after each change. It must not block.
+  // Is called, by whichever thread has called Admit, at each change. It must neither block nor ask
+  // the election. Once another one is set it is not called any more.
   void SetOnChange(std::function<void()> on_change);
 
   void Collect(MetricSink& sink) const;

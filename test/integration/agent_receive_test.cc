@@ -224,6 +224,30 @@ TEST_CASE("agent receive: a thousand senders keep their connections to one worke
   CHECK(agent.Metric("tributary_receive_series") == 20'000);
 }
 
+TEST_CASE("agent receive: a restart does not change which replica is elected") {
+  const auto request = [](const char* replica, TimestampMs timestamp) {
+    WriteRequestBuilder builder;
+    builder.AddSample(EncodeLabels(Labels{{"__name__", "sent_value"},
+                                          {"__replica__", replica},
+                                          {"cluster", "c"},
+                                          {"job", "j"}}),
+                      replica[0], timestamp);
+    return builder.Finish();
+  };
+  RemoteReceiver receiver;
+  AgentProcess agent(Forwards(receiver), {kReceives, {}});
+  CHECK(WriteSender(agent.port()).Post(request("a", WallMs())).status == 204);
+  CHECK(Eventually(seconds(10), [&] {
+    return access((agent.folder() / "data/replicas.json").c_str(), R_OK) == 0;
+  }));
+  agent.Kill();
+  agent.Start({kReceives, {}});
+  CHECK(WriteSender(agent.port()).Post(request("b", WallMs())).status == 204);
+  CHECK(agent.Metric("tributary_receive_deduplicated_total{kind=\"samples\"}") == 1);
+  CHECK(WriteSender(agent.port()).Post(request("a", WallMs())).status == 204);
+  CHECK(agent.Metric("tributary_receive_taken_total{kind=\"samples\"}") == 1);
+}
+
 TEST_CASE("agent receive: --web.config.file says who may send, on each request") {
   TestCa ca("ca");
   TemporaryFolder folder;

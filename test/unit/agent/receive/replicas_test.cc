@@ -1,6 +1,9 @@
 #include "agent/receive/replica_election.h"
 
+#include "agent/receive/replica_file.h"
 #include "test/support/catch.h"
+#include "test/support/sim/sim_disk.h"
+#include "test/support/sim/sim_work_queue.h"
 #include "test/unit/agent/receive/receive_rig.h"
 
 namespace tributary {
@@ -124,6 +127,46 @@ TEST_CASE("replicas: beyond so many clusters all is kept") {
   CHECK(election.Admit("more", "a", now, 1, seconds(30)));
   CHECK(election.Admit("more", "b", now, 1, seconds(30)));
   CHECK(!election.Admit("5", "b", now, 1, seconds(30)));
+}
+
+TEST_CASE("replica file: what is written is read, and nothing else") {
+  const std::vector<ReplicaElection::Elected> elected{{"a \"quoted\"\n", "r1", 5}, {"", "r2", 6}};
+  const auto read = ParseReplicaFile(ReplicaFileText(elected));
+  REQUIRE(read);
+  REQUIRE(read->size() == 2);
+  CHECK((*read)[0].cluster == elected[0].cluster);
+  CHECK((*read)[0].since_ms == 5);
+  CHECK((*read)[1].replica == "r2");
+  for (const char* text : {"", "{}", "[]", R"({"version": 2, "elected": []})",
+                           R"({"version": 1, "elected": [{"cluster": 1}]})",
+                           R"({"version": 1, "elected": [{"cluster":"","replica":"","since_ms":1}]})"}) {
+    CHECK(!ParseReplicaFile(text));
+  }
+}
+
+TEST_CASE("replica file: it has the last state, however often that changes while it is written") {
+  SimLoop loop;
+  SimDisk disk{1};
+  SimWorkQueue work(loop);
+  ReplicaElection election;
+  ReplicaFile file(disk, work, election, "/replicas.json");
+  election.SetOnChange([&] { loop.Post([&] { file.Save(); }); });
+  for (int i = 0; i < 5; i++) election.Admit(std::to_string(i), "a", {}, 1, seconds(30));
+  loop.RunFor(seconds(1));
+  REQUIRE(disk.Content("/replicas.json") != nullptr);
+  const auto read = ParseReplicaFile(*disk.Content("/replicas.json"));
+  REQUIRE(read);
+  CHECK(read->size() == 5);
+  CHECK(file.failures() == 0);
+  disk.Fail(SimDisk::kWrite, "No space left on device");
+  election.Admit("more", "a", {}, 1, seconds(30));
+  loop.RunFor(seconds(1));
+  CHECK(file.failures() == 1);
+  CHECK(ParseReplicaFile(*disk.Content("/replicas.json"))->size() == 5);
+  disk.Fail(0, "");
+  election.Admit("one more", "a", {}, 1, seconds(30));
+  loop.RunFor(seconds(1));
+  CHECK(ParseReplicaFile(*disk.Content("/replicas.json"))->size() == 7);
 }
 
 }  // namespace
