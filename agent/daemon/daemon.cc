@@ -134,13 +134,12 @@ class WorkerThread {
     Receiver& receiver = worker_->receiver();
     receiver.SetPeers(std::move(peers));
     receiver.TurnOn();
-    writes_.emplace(
-        loop_, WriteServerOptions{},
-        WriteServer::Seams{
-            [&receiver](IncomingWrite request, WriteDone done) {
-              receiver.Take(request, std::move(done));
-            },
-            [&receiver] { return receiver.body_bytes_max(); }, std::move(returns), passwords});
+    writes_.emplace(loop_, WriteServerOptions{},
+                    WriteServer::Seams{[&receiver](IncomingWrite request, WriteDone done) {
+                                         receiver.Take(request, std::move(done));
+                                       },
+                                       [&receiver] { return receiver.body_bytes_max(); },
+                                       std::move(returns), passwords});
   }
 
   // On the loop, by one of the workers: writes down who is elected.

@@ -271,8 +271,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"storage.retention.time", storage.retention_time},
                    {"web.config.file", options.web_config_file},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
-                   {"web.enable-remote-write-receiver",
-                    options.enable_receiver ? "true" : "false"},
+                   {"web.enable-remote-write-receiver", options.enable_receiver ? "true" : "false"},
                    {"web.listen-address", options.listen_address},
                    {"workers", std::to_string(options.workers)}};
   return options;

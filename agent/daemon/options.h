@@ -25,7 +25,7 @@ struct DaemonOptions {
   SampleLogOptions log_memory;
   std::string web_config_file;  // "": none
   bool enable_lifecycle = false;
-  bool enable_receiver = false;  // --web.enable-remote-write-receiver
+  bool enable_receiver = false;              // --web.enable-remote-write-receiver
   std::chrono::milliseconds auto_reload{0};  // 0: off
   bool local_identity = false;               // --scrape.local-identity
   bool start_timestamps = false;             // --enable-feature=st-storage

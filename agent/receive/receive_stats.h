@@ -23,9 +23,9 @@ inline constexpr size_t kReceiveRefusals = 7;
 const char* ReceiveRefusalName(ReceiveRefusal refusal);
 
 struct ReceiveStats {
-  SampleCounts taken;         // and put into the log
-  SampleCounts repeated;      // had been taken before
-  SampleCounts deduplicated;  // of replicas that are not elected
+  SampleCounts taken;                                // and put into the log
+  SampleCounts repeated;                             // had been taken before
+  SampleCounts deduplicated;                         // of replicas that are not elected
   std::array<uint64_t, kReceiveRefusals> refused{};  // samples and histograms
   uint64_t exemplars_out_of_order = 0, exemplars_invalid = 0;
   uint64_t without_metadata = 0;  // samples and histograms of 2.0

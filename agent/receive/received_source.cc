@@ -115,8 +115,9 @@ void ReceivedSource::PlaceNewSeries() {
   for (size_t i = 0; i < final.size(); i++) last_[final[i]] = moved[i];
   if (!family_marks_.empty()) {
     family_marks_.resize(std::max<size_t>(family_marks_.size(), first + final.size()));
-    std::vector<uint64_t> marks(family_marks_.begin() + first,
-                                family_marks_.begin() + first + static_cast<ptrdiff_t>(final.size()));
+    std::vector<uint64_t> marks(
+        family_marks_.begin() + first,
+        family_marks_.begin() + first + static_cast<ptrdiff_t>(final.size()));
     std::fill(family_marks_.begin() + first, family_marks_.end(), 0);
     family_marks_.resize(layout_.place_end_);
     for (size_t i = 0; i < final.size(); i++) family_marks_[final[i]] = marks[i];
@@ -281,8 +282,9 @@ std::vector<Commit> ReceivedSource::TakeBatch(ScrapeBuffer& buffer, bool keep_st
   batch_ = &batch;
   if (times == 0) {
     put_irregular();
-    const TimestampMs latest = buffer.histograms.empty() ? buffer.exemplars.back().sample.timestamp
-                                                         : buffer.histograms.back().sample.timestamp;
+    const TimestampMs latest = buffer.histograms.empty()
+                                   ? buffer.exemplars.back().sample.timestamp
+                                   : buffer.histograms.back().sample.timestamp;
     Slice(latest, buffer, keep_starts, commits);
   } else if (times > 1 && samples.size() / times < kSamplesOfOneTime) {
     put_irregular();

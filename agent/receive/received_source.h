@@ -151,10 +151,10 @@ class ReceivedSource {
   bool learned_ = false;  // since the last sweep
   std::vector<uint64_t> hashes_;
   std::vector<uint32_t> places_;
-  std::vector<uint16_t> replicas_;  // empty as long as none has one
-  size_t settled_lines_ = 0;        // whose places are final
-  std::vector<Last> last_;          // by place
-  Bitmap seen_;                     // places, since the last sweep
+  std::vector<uint16_t> replicas_;      // empty as long as none has one
+  size_t settled_lines_ = 0;            // whose places are final
+  std::vector<Last> last_;              // by place
+  Bitmap seen_;                         // places, since the last sweep
   std::vector<uint64_t> family_marks_;  // by place; empty as long as nothing is said
   boost::unordered_flat_map<uint64_t, FamilyRef> families_;  // by mark
   bool families_changed_ = false;

@@ -220,9 +220,8 @@ void Receiver::TakeSplit(std::shared_ptr<Decoded> decoded, Done done) {
   }
   for (size_t worker = 0; worker < peers_.size(); worker++) {
     if (split->series[worker].empty()) continue;
-    peers_[worker].loop->Post([receiver = peers_[worker].receiver, split, worker] {
-      receiver->TakePart(split, worker);
-    });
+    peers_[worker].loop->Post(
+        [receiver = peers_[worker].receiver, split, worker] { receiver->TakePart(split, worker); });
   }
 }
 

@@ -55,9 +55,8 @@ void ReplicaElection::Collect(MetricSink& sink) const {
   const std::lock_guard lock(mutex_);
   uint64_t changes = 0;
   for (const auto& [cluster, state] : clusters_) changes += state.changes;
-  sink.AddGauge("tributary_receive_replicated_clusters",
-                "Clusters of which a replica is elected.", {},
-                static_cast<double>(clusters_.size()));
+  sink.AddGauge("tributary_receive_replicated_clusters", "Clusters of which a replica is elected.",
+                {}, static_cast<double>(clusters_.size()));
   sink.AddCounter("tributary_receive_replica_changes_total",
                   "How often another replica was elected, as nothing was heard of the one before.",
                   {}, static_cast<double>(changes));

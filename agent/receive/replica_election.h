@@ -1,7 +1,7 @@
 // Of several replicas that send the same series, one for each cluster is elected; what the others
-// send is not kept. The semantics of Cortex' and Mimir's HA tracker (pkg/distributor/ha_tracker.go):
-// the first that is heard of is elected, and remains so until nothing has been heard of it for the
-// failover time and another one comes.
+// send is not kept. The semantics of Cortex' and Mimir's HA tracker
+// (pkg/distributor/ha_tracker.go): the first that is heard of is elected, and remains so until
+// nothing has been heard of it for the failover time and another one comes.
 //
 // One for the process, whatever the number of workers. Thread-safe: one short lock for each replica
 // of a request, not for each sample. Bounds: so many clusters; what is said of one beyond that is

@@ -41,8 +41,7 @@ Result<std::vector<ReplicaElection::Elected>> ParseReplicaFile(const std::string
     if (json.at("version").get<int>() != kVersion) return Fail("it is of another version");
     std::vector<ReplicaElection::Elected> elected;
     for (const Json& one : json.at("elected")) {
-      elected.push_back({one.at("cluster").get<std::string>(),
-                         one.at("replica").get<std::string>(),
+      elected.push_back({one.at("cluster").get<std::string>(), one.at("replica").get<std::string>(),
                          one.at("since_ms").get<TimestampMs>()});
       if (elected.back().replica.empty()) return Fail("a replica has no name");
     }
@@ -59,17 +58,15 @@ void ReplicaFile::Save() {
   }
   saving_ = true;
   auto outcome = std::make_shared<Status>();
-  work_.Run(
-      [disk = &disk_, path = path_, text = ReplicaFileText(election_.All()), outcome] {
-        *outcome = Write(*disk, path, text);
-      },
-      [self = self_, outcome] {
-        ReplicaFile* file = *self;
-        if (file == nullptr) return;
-        file->failures_ += outcome->has_value() ? 0 : 1;
-        file->saving_ = false;
-        if (std::exchange(file->changed_, false)) file->Save();
-      });
+  work_.Run([disk = &disk_, path = path_, text = ReplicaFileText(election_.All()),
+             outcome] { *outcome = Write(*disk, path, text); },
+            [self = self_, outcome] {
+              ReplicaFile* file = *self;
+              if (file == nullptr) return;
+              file->failures_ += outcome->has_value() ? 0 : 1;
+              file->saving_ = false;
+              if (std::exchange(file->changed_, false)) file->Save();
+            });
 }
 
 }  // namespace tributary

@@ -292,8 +292,8 @@ void WriteIntake::TakeHistograms(ReceivedSource& source, ReceivedBatch& batch, u
     placed.sample.start = histogram_.start != 0 ? histogram_.start : read_.start;
     placed.sample.custom_buckets = histogram.schema == kCustomBucketsSchema;
     EncodeHistogram(histogram, placed.sample.encoded);
-    switch (source.Judge(place, histogram_.timestamp, env_.hash(placed.sample.encoded),
-                         window_ms_)) {
+    switch (
+        source.Judge(place, histogram_.timestamp, env_.hash(placed.sample.encoded), window_ms_)) {
       case ReceivedSource::Verdict::kTaken:
         batch.histograms.push_back(std::move(placed));
         outcome_.written.histograms++;
@@ -381,9 +381,9 @@ Result<Labels> WriteIntake::SeriesLabels() const {
     if (!IsValidUtf8(label.name) || !IsValidUtf8(label.value)) return Fail("a label is not UTF-8");
   }
   std::sort(labels->begin(), labels->end());
-  const auto twice = std::adjacent_find(
-      labels->begin(), labels->end(),
-      [](const Label& a, const Label& b) { return a.name == b.name; });
+  const auto twice =
+      std::adjacent_find(labels->begin(), labels->end(),
+                         [](const Label& a, const Label& b) { return a.name == b.name; });
   if (twice != labels->end()) return Fail(fmt::format("the label {} is there twice", twice->name));
   return Labels(*std::move(labels));
 }
@@ -522,9 +522,9 @@ void WriteIntake::Sort(const WriteRequestReader& request,
       if (auto it = partitions_.find(hash); it != partitions_.end()) {
         partition = it->second;
       } else if (const Result<Labels> labels = SeriesLabels()) {
-        partition = SourceKeyOf(labels->Get("job"), labels->Get("instance"),
-                                labels->Get("cluster")) %
-                    kLogPartitions;
+        partition =
+            SourceKeyOf(labels->Get("job"), labels->Get("instance"), labels->Get("cluster")) %
+            kLogPartitions;
         if (partitions_.size() >= kPartitionsKnownMax) partitions_.clear();
         partitions_.emplace(hash, partition);
       }

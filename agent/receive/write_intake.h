@@ -45,12 +45,12 @@ struct ReceiveEnvironment {
 struct WriteOutcome {
   // Taken, or as good as that: repeated, and those of replicas that are not elected.
   SampleCounts written;
-  uint64_t refused = 0;      // samples and histograms; also series without any
-  std::string problem;       // the first of them; for people
-  bool malformed = false;    // what stands behind was not read
-  bool over_limit = false;   // of samples; what stands behind was not read
-  bool try_again = false;    // some were refused for want of memory
-  bool appended = false;     // something is on its way into the log
+  uint64_t refused = 0;     // samples and histograms; also series without any
+  std::string problem;      // the first of them; for people
+  bool malformed = false;   // what stands behind was not read
+  bool over_limit = false;  // of samples; what stands behind was not read
+  bool try_again = false;   // some were refused for want of memory
+  bool appended = false;    // something is on its way into the log
 
   void Add(const WriteOutcome& other);
 };
@@ -132,7 +132,7 @@ class WriteIntake {
   WriteHistogram histogram_;
   WriteExemplar exemplar_;
   std::vector<uint64_t> symbol_hashes_;
-  std::vector<uint64_t> hashed_;  // scratch
+  std::vector<uint64_t> hashed_;   // scratch
   std::vector<uint32_t> touched_;  // sources
   std::vector<std::unique_ptr<ReceivedBatch>> batches_;
   ScrapeBuffer buffer_;

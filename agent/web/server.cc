@@ -138,11 +138,10 @@ Result<std::unique_ptr<WebServer>> WebServer::Start(WebOptions options, WebHandl
   doors.work = impl->Guarded([impl = impl.get()](std::unique_ptr<Conversation> conversation) {
     impl->Work(std::move(conversation));
   });
-  doors.write = impl->Guarded(
-      [write = handlers.write](std::unique_ptr<Conversation> conversation) {
-        if (write) return write(conversation->Release());
-        conversation->write(RefusalResponse("404 Not Found", kNoReceiver, conversation->terms()));
-      });
+  doors.write = impl->Guarded([write = handlers.write](std::unique_ptr<Conversation> conversation) {
+    if (write) return write(conversation->Release());
+    conversation->write(RefusalResponse("404 Not Found", kNoReceiver, conversation->terms()));
+  });
   impl->reception = std::make_unique<Reception>(reception, std::move(doors));
   return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));
 }

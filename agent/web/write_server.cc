@@ -176,7 +176,8 @@ class WriteServer::Connection : public std::enable_shared_from_this<Connection> 
   bool StepHead() {
     const size_t end = in_.find("\r\n\r\n", searched_ < 3 ? 0 : searched_ - 3);
     if (end == std::string::npos) {
-      if (in_.size() > server_.options_.head_bytes_max) return Refuse(431, "request head too large");
+      if (in_.size() > server_.options_.head_bytes_max)
+        return Refuse(431, "request head too large");
       const bool began = in_.empty();
       searched_ = in_.size();
       if (!Read()) return false;

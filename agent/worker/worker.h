@@ -25,10 +25,10 @@ namespace tributary {
 
 struct WorkerOptions {
   SampleLogOptions log;
-  std::unique_ptr<DiskLog> disk;      // null: samples are kept in memory only
-  uint64_t random_seed = 0;           // of jitter
-  uint64_t workers = 1;               // in the process
-  MemoryGuard* memory = nullptr;      // outlives the worker; null: no memory limit
+  std::unique_ptr<DiskLog> disk;  // null: samples are kept in memory only
+  uint64_t random_seed = 0;       // of jitter
+  uint64_t workers = 1;           // in the process
+  MemoryGuard* memory = nullptr;  // outlives the worker; null: no memory limit
   // Of the process; outlives the worker. Null: one of its own.
   ReplicaElection* election = nullptr;
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only

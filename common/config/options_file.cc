@@ -335,14 +335,16 @@ const Section& ReceiveSection() {
           {.name = "body_size_limit",
            .type = OptionType::kSize,
            .fallback = "32MB",
-           .doc = "How large a request may be, compressed or decompressed; larger ones are answered "
-                  "with 413. At most 1GB.",
+           .doc =
+               "How large a request may be, compressed or decompressed; larger ones are answered "
+               "with 413. At most 1GB.",
            .shown = true},
           {.name = "sample_limit",
            .type = OptionType::kUint,
            .fallback = "500000",
-           .doc = "How many samples, histograms and exemplars a request may have; others are answered "
-                  "with 413.",
+           .doc =
+               "How many samples, histograms and exemplars a request may have; others are answered "
+               "with 413.",
            .shown = true},
           {.name = "label_limit",
            .type = OptionType::kUint,
@@ -365,9 +367,10 @@ const Section& ReceiveSection() {
            .shown = true},
           {.name = "replica_label",
            .fallback = "__replica__",
-           .doc = "Which label names one of several replicas that send the same series. Of those of "
-                  "a cluster one is elected, what the others send is dropped, and the label is taken "
-                  "away. Empty: all are kept, and the label is a label.",
+           .doc =
+               "Which label names one of several replicas that send the same series. Of those of "
+               "a cluster one is elected, what the others send is dropped, and the label is taken "
+               "away. Empty: all are kept, and the label is a label.",
            .shown = true},
           {.name = "failover_timeout",
            .type = OptionType::kDuration,

@@ -3,9 +3,9 @@
 #include <optional>
 #include <string>
 
+#include "common/base/protobuf_cursor.h"
 #include "common/base/utf8.h"
 #include "common/base/varint.h"
-#include "common/base/protobuf_cursor.h"
 
 namespace tributary {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/protobuf_cursor.h"
 #include "common/base/utf8.h"
 #include "common/base/varint.h"
-#include "common/base/protobuf_cursor.h"
 #include "common/exposition/series_labels.h"
 
 namespace tributary {

@@ -162,9 +162,8 @@ bool WriteRequestReader::ReadSeries(size_t index, WriteSeries& out) const {
     if (field.number == 1 && is_v1) {
       if (in.Read(field, part)) labels.Add(field.begin, in.position());
     } else if (field.number == 1) {
-      in.ReadNumbers(field, [&](uint64_t ref) {
-        out.label_refs.push_back(static_cast<uint32_t>(ref));
-      });
+      in.ReadNumbers(field,
+                     [&](uint64_t ref) { out.label_refs.push_back(static_cast<uint32_t>(ref)); });
     } else if (field.number == 2) {
       if (in.Read(field, part)) ReadSample(part, problem, out.samples.emplace_back());
     } else if (field.number == histograms) {
@@ -285,9 +284,8 @@ bool WriteRequestReader::ReadExemplar(std::string_view bytes, WriteExemplar& out
     switch (field.number) {
       case 1:
         if (!is_v1) {
-          in.ReadNumbers(field, [&](uint64_t ref) {
-            out.label_refs.push_back(static_cast<uint32_t>(ref));
-          });
+          in.ReadNumbers(
+              field, [&](uint64_t ref) { out.label_refs.push_back(static_cast<uint32_t>(ref)); });
         } else if (in.Read(field, part)) {
           labels.Add(field.begin, in.position());
         }

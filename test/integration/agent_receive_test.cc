@@ -1,7 +1,8 @@
 // The agent as a receiver of remote write: from other agents of ours, from Prometheus and vmagent
 // where they are installed, from a thousand senders at once, and with kill -9 in the midst.
 //
-//   TRIBUTARY_PEERS=/a/folder  where `prometheus` and `vmagent` are; ~/.cache/tributary-peers unless
+//   TRIBUTARY_PEERS=/a/folder  where `prometheus` and `vmagent` are; ~/.cache/tributary-peers
+//   unless
 //                              said otherwise
 #include <unistd.h>
 
@@ -93,7 +94,8 @@ TEST_CASE("agent receive: what an agent of ours scrapes goes through another one
   REQUIRE(receiver.WaitForSample(expected, kSlowdown * seconds(10)));
   CHECK(receiver.AcceptedOf(expected)[0].labels == expected);
   CHECK(receiver.AcceptedOf(expected)[0].value == 5);
-  CHECK(Eventually(kSlowdown * seconds(10), [&] { return receiver.AcceptedOf(expected).size() > 5; }));
+  CHECK(Eventually(kSlowdown * seconds(10),
+                   [&] { return receiver.AcceptedOf(expected).size() > 5; }));
   bool has_exemplar = false, has_metadata = false;
   CHECK(Eventually(kSlowdown * seconds(10), [&] {
     for (const auto& request : receiver.received()) {
@@ -227,11 +229,10 @@ TEST_CASE("agent receive: a thousand senders keep their connections to one worke
 TEST_CASE("agent receive: a restart does not change which replica is elected") {
   const auto request = [](const char* replica, TimestampMs timestamp) {
     WriteRequestBuilder builder;
-    builder.AddSample(EncodeLabels(Labels{{"__name__", "sent_value"},
-                                          {"__replica__", replica},
-                                          {"cluster", "c"},
-                                          {"job", "j"}}),
-                      replica[0], timestamp);
+    builder.AddSample(
+        EncodeLabels(Labels{
+            {"__name__", "sent_value"}, {"__replica__", replica}, {"cluster", "c"}, {"job", "j"}}),
+        replica[0], timestamp);
     return builder.Finish();
   };
   RemoteReceiver receiver;
@@ -252,8 +253,9 @@ TEST_CASE("agent receive: --web.config.file says who may send, on each request")
   TestCa ca("ca");
   TemporaryFolder folder;
   // Of "secret1".
-  folder.Write("web.yml",
-               "basic_auth_users: {ann: $2y$08$abcdefghijklmnopqrstuuG8NgT8Qjpn0EiI2f1ILYIyjvF9aZ2x6}\n");
+  folder.Write(
+      "web.yml",
+      "basic_auth_users: {ann: $2y$08$abcdefghijklmnopqrstuuG8NgT8Qjpn0EiI2f1ILYIyjvF9aZ2x6}\n");
   RemoteReceiver receiver;
   AgentProcess agent(
       Forwards(receiver),
@@ -280,9 +282,10 @@ TEST_CASE("agent receive: agents send to each other by TLS, with a password") {
   folder.Write("a.crt", pair.certificate);
   folder.Write("a.key", pair.key);
   folder.Write("ca.pem", ca.pem());
-  folder.Write("web.yml",
-               "tls_server_config: {cert_file: a.crt, key_file: a.key}\n"
-               "basic_auth_users: {ann: $2y$08$abcdefghijklmnopqrstuuG8NgT8Qjpn0EiI2f1ILYIyjvF9aZ2x6}\n");
+  folder.Write(
+      "web.yml",
+      "tls_server_config: {cert_file: a.crt, key_file: a.key}\n"
+      "basic_auth_users: {ann: $2y$08$abcdefghijklmnopqrstuuG8NgT8Qjpn0EiI2f1ILYIyjvF9aZ2x6}\n");
   const RawServer target([](const ServedRequest&) { return Page(kPage); });
   RemoteReceiver receiver;
   AgentProcess proxy(
@@ -294,7 +297,8 @@ TEST_CASE("agent receive: agents send to each other by TLS, with a password") {
             folder / "ca.pem" + "}\n";
   AgentProcess edge(config);
   const Labels labels{{"__name__", "app_temperature"}, {"job", "app"}};
-  CHECK(Eventually(kSlowdown * seconds(20), [&] { return receiver.AcceptedOf(labels).size() > 3; }));
+  CHECK(
+      Eventually(kSlowdown * seconds(20), [&] { return receiver.AcceptedOf(labels).size() > 3; }));
 }
 
 // Prometheus and vmagent, where they are.
@@ -309,12 +313,14 @@ std::string PeerProgram(const std::string& name) {
 }
 
 void CheckPeer(AgentProcess& proxy, RemoteReceiver& receiver, const Labels& labels) {
-  CHECK(Eventually(kSlowdown * seconds(30), [&] { return receiver.AcceptedOf(labels).size() > 5; }));
+  CHECK(
+      Eventually(kSlowdown * seconds(30), [&] { return receiver.AcceptedOf(labels).size() > 5; }));
   CHECK(InOrder(receiver.AcceptedOf(labels)));
   CHECK(receiver.error().empty());
   for (const char* reason : {"invalid_labels", "out_of_order", "duplicate_timestamp",
                              "too_far_ahead", "invalid_histogram"}) {
-    CHECK(proxy.Metric(fmt::format("tributary_receive_refused_total{{reason=\"{}\"}}", reason)) == 0);
+    CHECK(proxy.Metric(fmt::format("tributary_receive_refused_total{{reason=\"{}\"}}", reason)) ==
+          0);
   }
 }
 
@@ -331,12 +337,12 @@ TEST_CASE("agent receive: a real Prometheus agent sends to it", "[peer]") {
   AgentProcess proxy(Forwards(receiver), {kReceives, {}});
   TemporaryFolder folder;
   folder.Write("prometheus.yml", SendsTo(proxy.port(), target, version));
-  Process prometheus({program,
-                      {"--agent", "--config.file=" + folder / "prometheus.yml",
-                       "--storage.agent.path=" + folder / "data",
-                       "--web.listen-address=127.0.0.1:0"},
-                      {},
-                      folder.path()});
+  Process prometheus(
+      {program,
+       {"--agent", "--config.file=" + folder / "prometheus.yml",
+        "--storage.agent.path=" + folder / "data", "--web.listen-address=127.0.0.1:0"},
+       {},
+       folder.path()});
   CheckPeer(proxy, receiver, {{"__name__", "app_requests_total"}, {"edge", "e1"}, {"job", "app"}});
   prometheus.Signal(SIGTERM);
   prometheus.Wait(seconds(20));

@@ -19,9 +19,10 @@ namespace {
 class Server {
  public:
   explicit Server(WriteServerOptions options = {}, bool receives = true) {
-    WriteServer::Seams seams{
-        [this](IncomingWrite request, WriteDone done) { Serve(std::move(request), std::move(done)); },
-        [] { return size_t{1} << 20; }, returns_};
+    WriteServer::Seams seams{[this](IncomingWrite request, WriteDone done) {
+                               Serve(std::move(request), std::move(done));
+                             },
+                             [] { return size_t{1} << 20; }, returns_};
     writes_.emplace(loop_, options, std::move(seams));
     thread_ = std::thread([this] { loop_.Run(); });
     WebHandlers handlers;
@@ -126,7 +127,8 @@ TEST_CASE("write server: requests may come in pieces, and several at once") {
   CHECK(sender.Receive().head.find(Written(5)) != std::string::npos);
 }
 
-TEST_CASE("write server: heads that leave it open where the body ends, and large bodies, are refused") {
+TEST_CASE(
+    "write server: heads that leave it open where the body ends, and large bodies, are refused") {
   Server server;
   WriteSender sender(server.port());
   // The first request goes through the reception, the second does not.
@@ -137,15 +139,15 @@ TEST_CASE("write server: heads that leave it open where the body ends, and large
     CHECK(sender.Ends());
     return got;
   };
-  const auto [fields, expected] = GENERATE(table<std::string, int>(
-      {{"", 411},
-       {"Transfer-Encoding: chunked\r\n", 411},
-       {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", 411},
-       {"Content-Length: -1\r\n", 400},
-       {"Content-Length: 3x\r\n", 400},
-       {"Content-Length: 99999999999999999999999\r\n", 400},
-       {"Content-Length: 3\r\nContent-Length: 4\r\n", 400},
-       {"Content-Length: 1048577\r\n", 413}}));
+  const auto [fields, expected] = GENERATE(
+      table<std::string, int>({{"", 411},
+                               {"Transfer-Encoding: chunked\r\n", 411},
+                               {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", 411},
+                               {"Content-Length: -1\r\n", 400},
+                               {"Content-Length: 3x\r\n", 400},
+                               {"Content-Length: 99999999999999999999999\r\n", 400},
+                               {"Content-Length: 3\r\nContent-Length: 4\r\n", 400},
+                               {"Content-Length: 1048577\r\n", 413}}));
   CHECK(status(fields) == expected);
 }
 
@@ -225,7 +227,8 @@ TEST_CASE("write server: a thousand senders keep their connections") {
   }
   CHECK(server.Metric("tributary_receive_connections_total") == 1000);
   senders.clear();
-  CHECK(Eventually(seconds(10), [&] { return server.Metric("tributary_receive_connections") == 0; }));
+  CHECK(
+      Eventually(seconds(10), [&] { return server.Metric("tributary_receive_connections") == 0; }));
 }
 
 TEST_CASE("write server: beyond so many bytes at a time senders wait") {
@@ -238,9 +241,8 @@ TEST_CASE("write server: beyond so many bytes at a time senders wait") {
     senders.emplace_back(server.port());
     REQUIRE(senders.back().SendPost(std::string(400, 'x')));
   }
-  REQUIRE(Eventually(seconds(10), [&] {
-    return server.Metric("tributary_receive_requests_waited_total") == 3;
-  }));
+  REQUIRE(Eventually(
+      seconds(10), [&] { return server.Metric("tributary_receive_requests_waited_total") == 3; }));
   CHECK(server.held() == 2);
   CHECK(server.Metric("tributary_receive_pending_bytes") == 800);
   SECTION("until others are answered") {

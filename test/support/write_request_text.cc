@@ -34,8 +34,9 @@ std::string TextOf(const NativeHistogram& h) {
       "{} {} {:x} {} {:x} sum {:x} schema {} threshold {:x} hint {}; {}; {}; {}; {}; {}; {}; {}",
       h.is_float, h.count, Bits(h.count_float), h.zero_count, Bits(h.zero_count_float), Bits(h.sum),
       h.schema, Bits(h.zero_threshold), static_cast<int>(h.reset_hint), TextOf(h.positive_spans),
-      TextOf(h.negative_spans), fmt::join(h.positive_deltas, " "), fmt::join(h.negative_deltas, " "),
-      TextOf(h.positive_counts), TextOf(h.negative_counts), TextOf(h.custom_values));
+      TextOf(h.negative_spans), fmt::join(h.positive_deltas, " "),
+      fmt::join(h.negative_deltas, " "), TextOf(h.positive_counts), TextOf(h.negative_counts),
+      TextOf(h.custom_values));
 }
 
 // Labels that are refused are told as that alone.
@@ -167,8 +168,8 @@ std::optional<std::string> FastWriteRequestText(WriteVersion version, std::strin
       if (!reader.ReadExemplar(part, exemplar)) return std::nullopt;
       const std::string labels = is_v1 ? TextOfLabels(exemplar.label_bytes)
                                        : fmt::format("{}", fmt::join(exemplar.label_refs, " "));
-      text += fmt::format("  exemplar {} {:x} {}\n", labels, Bits(exemplar.value),
-                          exemplar.timestamp);
+      text +=
+          fmt::format("  exemplar {} {:x} {}\n", labels, Bits(exemplar.value), exemplar.timestamp);
     }
   }
   WriteMetadata family;

@@ -23,7 +23,8 @@ NativeHistogram Small() {
   return h;
 }
 
-IncomingWrite HistogramRequest(bool is_v2, const NativeHistogram& histogram, TimestampMs timestamp) {
+IncomingWrite HistogramRequest(bool is_v2, const NativeHistogram& histogram,
+                               TimestampMs timestamp) {
   std::string encoded;
   EncodeHistogram(histogram, encoded);
   const std::string labels = EncodeLabels(kSeries);
@@ -72,7 +73,8 @@ TEST_CASE("receiver: native histograms are taken as they are, in both versions")
   CHECK(!sample.custom_buckets);
 }
 
-TEST_CASE("receiver: histograms that are none are refused, those of too high a resolution reduced") {
+TEST_CASE(
+    "receiver: histograms that are none are refused, those of too high a resolution reduced") {
   SimLoop loop;
   ReceiveRig rig(loop);
   NativeHistogram broken = Small();

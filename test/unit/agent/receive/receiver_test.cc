@@ -134,7 +134,8 @@ TEST_CASE("receiver: more samples than the limit are refused, in one series or i
   CHECK(rig.Send(V1Request(samples)).status == 204);
 }
 
-TEST_CASE("receiver: what is good of a request is taken, the rest is counted and answered with 400") {
+TEST_CASE(
+    "receiver: what is good of a request is taken, the rest is counted and answered with 400") {
   const bool is_v2 = GENERATE(false, true);
   SimLoop loop;
   ReceiveRig rig(loop);
@@ -247,7 +248,8 @@ TEST_CASE("receiver: late samples are taken within the window") {
   CHECK(rig.TakeLogged().size() == 2);
 }
 
-TEST_CASE("receiver: in 2.0 labels that name no symbol are refused, and so is a series of nothing") {
+TEST_CASE(
+    "receiver: in 2.0 labels that name no symbol are refused, and so is a series of nothing") {
   SimLoop loop;
   ReceiveRig rig(loop);
   std::string refs, series, request;
@@ -390,8 +392,7 @@ TEST_CASE("receiver: random requests arrive as a plain model has them") {
         }
         samples.push_back(std::move(sample));
       }
-      const WriteAnswer answer =
-          rig.Send(below(2) == 0 ? V1Request(samples) : V2Request(samples));
+      const WriteAnswer answer = rig.Send(below(2) == 0 ? V1Request(samples) : V2Request(samples));
       REQUIRE(answer.status == (written == samples.size() ? 204 : 400));
       REQUIRE(answer.written.samples == written);
     }
@@ -412,7 +413,8 @@ TEST_CASE("receiver: with several workers each has its sources, by whichever a r
   const TimestampMs t = one.now();
   const auto samples = [&](int scrape) {
     std::vector<SentSample> all;
-    for (int i = 0; i < 40; i++) all.push_back({Series("m", "j" + std::to_string(i)), 1, t + scrape});
+    for (int i = 0; i < 40; i++)
+      all.push_back({Series("m", "j" + std::to_string(i)), 1, t + scrape});
     return all;
   };
   CHECK(one.Send(V1Request(samples(0))).written.samples == 40);
@@ -449,7 +451,8 @@ TEST_CASE("receiver: metrics are told once somebody may send") {
   rig.receiver.TurnOn();
   rig.Send(V1Request({{Series("a"), 1, rig.now()}}));
   rig.receiver.Collect(after);
-  CHECK(after.Text().find("tributary_receive_taken_total{kind=\"samples\"} 1") != std::string::npos);
+  CHECK(after.Text().find("tributary_receive_taken_total{kind=\"samples\"} 1") !=
+        std::string::npos);
   CHECK(after.Text().find("tributary_receive_requests_total{code=\"204\"} 1") != std::string::npos);
 }
 

@@ -137,9 +137,10 @@ TEST_CASE("replica file: what is written is read, and nothing else") {
   CHECK((*read)[0].cluster == elected[0].cluster);
   CHECK((*read)[0].since_ms == 5);
   CHECK((*read)[1].replica == "r2");
-  for (const char* text : {"", "{}", "[]", R"({"version": 2, "elected": []})",
-                           R"({"version": 1, "elected": [{"cluster": 1}]})",
-                           R"({"version": 1, "elected": [{"cluster":"","replica":"","since_ms":1}]})"}) {
+  for (const char* text :
+       {"", "{}", "[]", R"({"version": 2, "elected": []})",
+        R"({"version": 1, "elected": [{"cluster": 1}]})",
+        R"({"version": 1, "elected": [{"cluster":"","replica":"","since_ms":1}]})"}) {
     CHECK(!ParseReplicaFile(text));
   }
 }

@@ -18,7 +18,9 @@ using Opened = WriteRequestReader::Opened;
 struct Dice {
   std::mt19937_64 random;
   uint64_t Below(uint64_t n) { return random() % n; }
-  int64_t Time() { return static_cast<int64_t>(random() >> Below(60)) - (Below(4) == 0 ? 1000 : 0); }
+  int64_t Time() {
+    return static_cast<int64_t>(random() >> Below(60)) - (Below(4) == 0 ? 1000 : 0);
+  }
   double Value() { return static_cast<double>(static_cast<int64_t>(random())) / 4096; }
   std::string Text() {
     std::string text;
