@@ -157,7 +157,7 @@ class WorkerThread {
  private:
   const HashKey hash_;
   SystemEventLoop loop_;
-  IoThread io_{loop_}, slow_io_{loop_, IoThread::Tells::kTogether};
+  IoThread io_{loop_}, slow_io_{loop_};
   SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
   std::optional<WriteServer> writes_;

@@ -253,11 +253,12 @@ void DiskLog::DropOldest(uint32_t partition, bool done_with) {
     for (const auto& [reader, cursor] : cursor_writers_[partition]) cursors.push_back(cursor);
   }
   auto removed = std::make_shared<bool>();
-  slow_io().Run(
+  slow_io().RunQuietly(
       [&disk = env_.disk, path = writer.segments().front().path, cursors, removed] {
         const bool known = std::all_of(cursors.begin(), cursors.end(),
                                        [](const auto& cursor) { return cursor->saved(); });
         *removed = known && disk.Remove(path).has_value();
+        return false;
       },
       [self = self_, removed] {
         if (*self != nullptr && !*removed) (*self)->stats_.remove_failures++;
@@ -286,36 +287,39 @@ bool DiskLog::settled() const {
   };
   const bool unsaved = std::any_of(unsaved_.begin(), unsaved_.end(),
                                    [](const auto& readers) { return !readers.empty(); });
-  const bool synced =
-      !syncing_ && !any(unsynced_) && !any(unsynced_folders_) && unsynced_closed_.empty();
-  return !unsaved && !saving() && synced;
+  return !unsaved && !any(unsynced_) && !any(unsynced_folders_) && unsynced_closed_.empty();
 }
 
 void DiskLog::CheckSpace() {
   if (checking_space_ || options_.free_min <= 0) return;
   checking_space_ = true;
   auto space = std::make_shared<Result<FileSpace>>();
-  slow_io().Run([&disk = env_.disk, path = options_.path, space] { *space = disk.Space(path); },
-                [self = self_, space] {
-                  DiskLog* log = *self;
-                  if (log == nullptr) return;
-                  log->checking_space_ = false;
-                  if (!*space) return;
-                  const bool before = log->below_free_min_;
-                  log->below_free_min_ =
-                      static_cast<double>((*space)->free) <
-                      log->options_.free_min * static_cast<double>((*space)->total);
-                  if (log->below_free_min_ && !before) {
-                    log->last_error_ = "the file system has too little space left";
-                    log->env_.logger.Error(
-                        "the disk of the sample log has too little space left: samples are kept in "
-                        "memory",
-                        {{"path", log->options_.path},
-                         {"free_bytes", std::to_string((*space)->free)},
-                         {"total_bytes", std::to_string((*space)->total)}});
-                  }
-                  if (before && !log->suspended() && log->on_resume_) log->on_resume_();
-                });
+  const auto low = [min = options_.free_min](const FileSpace& found) {
+    return static_cast<double>(found.free) < min * static_cast<double>(found.total);
+  };
+  slow_io().RunQuietly(
+      [&disk = env_.disk, path = options_.path, space, low, before = below_free_min_] {
+        *space = disk.Space(path);
+        return space->has_value() && low(**space) != before;
+      },
+      [self = self_, space, low] {
+        DiskLog* log = *self;
+        if (log == nullptr) return;
+        log->checking_space_ = false;
+        if (!*space) return;
+        const bool before = log->below_free_min_;
+        log->below_free_min_ = low(**space);
+        if (log->below_free_min_ && !before) {
+          log->last_error_ = "the file system has too little space left";
+          log->env_.logger.Error(
+              "the disk of the sample log has too little space left: samples are kept in "
+              "memory",
+              {{"path", log->options_.path},
+               {"free_bytes", std::to_string((*space)->free)},
+               {"total_bytes", std::to_string((*space)->total)}});
+        }
+        if (before && !log->suspended() && log->on_resume_) log->on_resume_();
+      });
 }
 
 void DiskLog::Sync() {
@@ -339,7 +343,7 @@ void DiskLog::Sync() {
   if (work->files.empty() && work->folders.empty() && work->closed.empty()) return;
   syncing_ = true;
   last_sync_ = env_.loop.Now();
-  slow_io().Run(
+  slow_io().RunQuietly(
       [work, &disk = env_.disk] {
         for (const auto& [partition, file] : work->files) {
           if (auto synced = file->Sync(); !synced) {
@@ -351,6 +355,7 @@ void DiskLog::Sync() {
         for (const auto& [partition, folder] : work->folders) {
           if (!disk.SyncDirectory(folder)) work->failed_folders.push_back(partition);
         }
+        return work->failed_closed > 0 || !work->failed.empty() || !work->failed_folders.empty();
       },
       [self = self_, work] {
         DiskLog* log = *self;
@@ -370,7 +375,7 @@ void DiskLog::Sync() {
             log->env_.logger.Error("the sample log cannot be synced", {{"err", error}});
           }
         }
-        log->TellSettled();
+        if (!log->settled() && log->on_failure_) log->on_failure_();
       });
 }
 
@@ -384,16 +389,20 @@ void DiskLog::SaveCursor(uint32_t partition, const CursorState& state) {
   CursorWriter::Durable durable = CursorWriter::Durable::kWhenMade;
   if (options_.fsync == Fsync::kAlways) durable = CursorWriter::Durable::kAlways;
   if (options_.fsync == Fsync::kNever) durable = CursorWriter::Durable::kNo;
-  slow_io().Run([&disk = env_.disk, writer, state, saved,
-                 durable] { *saved = writer->Write(disk, state, durable).has_value(); },
-                [self = self_, partition, reader = state.reader, saved] {
-                  DiskLog* log = *self;
-                  if (log == nullptr) return;
-                  log->saves_--;
-                  if (*saved) return log->TellSettled();
-                  log->stats_.cursor_failures++;
-                  log->unsaved_[partition].insert(reader);
-                });
+  slow_io().RunQuietly(
+      [&disk = env_.disk, writer, state, saved, durable] {
+        *saved = writer->Write(disk, state, durable).has_value();
+        return !*saved;
+      },
+      [self = self_, partition, reader = state.reader, saved] {
+        DiskLog* log = *self;
+        if (log == nullptr) return;
+        log->saves_--;
+        if (*saved) return;
+        log->stats_.cursor_failures++;
+        log->unsaved_[partition].insert(reader);
+        if (log->on_failure_) log->on_failure_();
+      });
 }
 
 void DiskLog::RemoveCursor(const std::string& reader) {
@@ -404,9 +413,10 @@ void DiskLog::RemoveCursor(const std::string& reader) {
     cursor_writers_[p].erase(reader);
     paths.push_back(Folder(p) + "/" + CursorName(reader));
   }
-  slow_io().Run(
+  slow_io().RunQuietly(
       [&disk = env_.disk, paths] {
         for (const std::string& path : paths) static_cast<void>(disk.Remove(path));
+        return false;
       },
       [] {});
 }

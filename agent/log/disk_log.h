@@ -116,11 +116,11 @@ class DiskLog {
   void Tick();
 
   void SaveCursor(uint32_t partition, const CursorState& state);
-  // Runs when settled() has become true.
-  void set_on_settled(std::function<void()> on_settled) { on_settled_ = std::move(on_settled); }
+  // Runs when something that was begun has failed, and is to be tried again by a Tick.
+  void set_on_failure(std::function<void()> on_failure) { on_failure_ = std::move(on_failure); }
   // Some that are to be saved are not yet.
   bool saving() const { return saves_ > 0; }
-  // All cursors are saved, and what is to be synced by interval is.
+  // Saving of all cursors has begun, and syncing of all that is to be synced by interval.
   bool settled() const;
   // Whether saving has failed since this was last asked.
   bool TakeUnsaved(uint32_t partition, const std::string& reader) {
@@ -150,9 +150,6 @@ class DiskLog {
   void NoteUnsynced(const PartitionWrite& write);
   void Sync();
   void Recount();
-  void TellSettled() {
-    if (on_settled_ && settled()) on_settled_();
-  }
   std::string Folder(uint32_t partition) const;
 
   DiskLogEnvironment env_;
@@ -182,7 +179,7 @@ class DiskLog {
   std::array<bool, kLogPartitions> unsynced_{}, unsynced_folders_{};
   std::vector<std::shared_ptr<File>> unsynced_closed_;
   MonotonicTime last_sync_{};
-  std::function<void()> on_resume_, on_settled_;
+  std::function<void()> on_resume_, on_failure_;
   std::string last_error_;
   LogLimiter failure_log_{seconds(60)};
   LogLimiter read_failure_log_{seconds(60)};

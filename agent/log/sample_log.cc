@@ -12,6 +12,9 @@ namespace {
 // So long may a write take before samples are readable without it.
 constexpr nanoseconds kStall = seconds(1);
 constexpr nanoseconds kTick = seconds(1);
+// From one write's begin to the next: where many small targets follow each other, a write each
+// would cost more than what it writes. Who is sent to does not notice so short a wait.
+constexpr nanoseconds kWriteGap = milliseconds(10);
 // While there is nothing to save, for what grows old.
 constexpr nanoseconds kIdleTick = seconds(30);
 // Of one write; what it encodes is in memory twice.
@@ -24,6 +27,7 @@ SampleLog::SampleLog(EventLoop& loop, const SampleLogOptions& options,
     : loop_(loop),
       options_(options),
       disk_(std::move(disk)),
+      gap_timer_(loop),
       stall_timer_(loop),
       tick_timer_(loop) {
   if (disk_ == nullptr) return;
@@ -36,7 +40,7 @@ SampleLog::SampleLog(EventLoop& loop, const SampleLogOptions& options,
     stats_.recovered += segments.back().summary.end - segments.front().header.before;
   }
   disk_->set_on_resume([this] { Pump(); });
-  disk_->set_on_settled([this] { OnSettled(); });
+  disk_->set_on_failure([this] { Touch(); });
   tick_timer_.SetAfter(kTick, [this] { Tick(); });
 }
 
@@ -84,6 +88,10 @@ void SampleLog::Pump() {
   Trim();
   RunWaiting();
   if (disk_ == nullptr || disk_->writing() || disk_->suspended() || unwritten_.empty()) return;
+  if (write_begun_ && loop_.Now() < *write_begun_ + kWriteGap) {
+    if (!gap_timer_.active()) gap_timer_.Set(*write_begun_ + kWriteGap, [this] { Pump(); });
+    return;
+  }
   size_t bytes = 0;
   for (Unwritten& commit : unwritten_) {
     if (commit.written) continue;
@@ -94,6 +102,7 @@ void SampleLog::Pump() {
     }
     AddToWrite(commit);
   }
+  write_begun_ = loop_.Now();
   stall_timer_.SetAfter(kStall, [this] {
     stalled_ = true;
     Pump();
@@ -279,14 +288,6 @@ void SampleLog::Tick() {
 
 bool SampleLog::idle() const {
   return !touched_ && !stats_.disk_failing && unwritten_.empty() && disk_->settled();
-}
-
-// What the last tick has begun is done: nothing is left for the next.
-void SampleLog::OnSettled() {
-  const MonotonicTime later = loop_.Now() + kIdleTick;
-  if (idle() && tick_timer_.active() && tick_timer_.when() < later) {
-    tick_timer_.Set(later, [this] { Tick(); });
-  }
 }
 
 void SampleLog::TrimDisk() {

@@ -220,7 +220,6 @@ class SampleLog {
   void Tick();
   // There is nothing that a tick would do.
   bool idle() const;
-  void OnSettled();
   void SaveCursors(bool all);
   CursorState StateOf(const Reader& reader, uint32_t partition) const;
 
@@ -234,7 +233,9 @@ class SampleLog {
   LogPosition readable_ = 0;
   std::deque<Unwritten> unwritten_;
   bool pump_posted_ = false;
-  bool stalled_ = false;  // a write takes too long
+  bool stalled_ = false;                      // a write takes too long
+  std::optional<MonotonicTime> write_begun_;  // of the last write
+  Timer gap_timer_;                           // to the next
   Timer stall_timer_;
   Timer tick_timer_;
   bool touched_ = false;  // since the last tick began

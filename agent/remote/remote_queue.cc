@@ -12,6 +12,10 @@ namespace tributary {
 
 namespace {
 
+// While nothing is to be sent, for what can be forgotten: an agent of one target need not wake for
+// the number of shards.
+constexpr int kRestingTicks = 6;
+
 // A chunk is the unit of order: small enough that eight fill a request of 2,000 samples.
 constexpr uint64_t kChunkSeriesMax = 250;
 
@@ -72,6 +76,7 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
                                    MaybeRead();
                                  })),
       deadline_timer_(env_.loop),
+      ticked_(env_.loop.Now()),
       tick_timer_(env_.loop),
       appended_before_(env_.log.stats().appended),
       start_ms_(env_.log.SinceMs(reader_)),
@@ -83,7 +88,7 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
       hash_(HashKey::FromSeed(env_.random())) {
   MakeClient();
   MakeDeadLetter();
-  tick_timer_.SetAfter(ShardCalculator::kInterval, [this] { Tick(); });
+  SetTick(false);
 }
 
 void RemoteQueue::MakeClient() {
@@ -146,6 +151,10 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
                          {"histograms", std::to_string(lost.histograms)},
                          {"exemplars", std::to_string(lost.exemplars)}});
     }
+  }
+  if (outstanding_.empty() && !batch.records.empty()) {
+    TickCalculator();  // for the time of rest, before it hears of these
+    SetTick(false);
   }
   for (LogRecord& record : batch.records) {
     NoteHighest(highest_read_ms_, record.samples->timestamp);
@@ -289,8 +298,27 @@ void RemoteQueue::PopFinished() {
   while (!outstanding_.empty() && outstanding_.front().unfinished == 0) outstanding_.pop_front();
 }
 
+// For all intervals that have passed. What it would have now.
+uint64_t RemoteQueue::TickCalculator() {
+  const double delay = std::floor(static_cast<double>(highest_read_ms_) / 1000) -
+                       std::floor(static_cast<double>(highest_sent_ms_) / 1000);
+  uint64_t wanted = shards_;
+  while (ticked_ + ShardCalculator::kInterval <= env_.loop.Now()) {
+    ticked_ += ShardCalculator::kInterval;
+    wanted = calculator_.Tick({shards_, min_shards(), max_shards(), delay});
+  }
+  return wanted;
+}
+
+void RemoteQueue::SetTick(bool resting) {
+  const MonotonicTime when = ticked_ + (resting ? kRestingTicks : 1) * ShardCalculator::kInterval;
+  if (tick_timer_.active() && tick_timer_.when() == when) return;
+  tick_timer_.Set(when, [this] { Tick(); });
+}
+
 void RemoteQueue::Tick() {
-  tick_timer_.SetAfter(ShardCalculator::kInterval, [this] { Tick(); });
+  const uint64_t wanted = TickCalculator();
+  SetTick(outstanding_.empty());
   boost::unordered::erase_if(groups_, [](const auto& entry) {
     return entry.second->definition.expired() && entry.second->idle();
   });
@@ -299,9 +327,6 @@ void RemoteQueue::Tick() {
   });
   boost::unordered::erase_if(units_, [](const auto& entry) { return entry.second.expired(); });
   const MonotonicTime now = env_.loop.Now();
-  const double delay = std::floor(static_cast<double>(highest_read_ms_) / 1000) -
-                       std::floor(static_cast<double>(highest_sent_ms_) / 1000);
-  const uint64_t wanted = calculator_.Tick({shards_, min_shards(), max_shards(), delay});
   const bool attempted_lately = now - last_attempt_end_ < ShardCalculator::kInterval;
   if (wanted == shards_ || !attempted_lately || now < reshard_disabled_until_) return;
   env_.logger.Info("changing the number of shards", {{"remote_name", spec_.config->name},

@@ -273,6 +273,8 @@ class RemoteQueue {
   void PopFinished();
   void CheckDrained();
   void Tick();
+  uint64_t TickCalculator();
+  void SetTick(bool resting);
   void ApplyPendingSpec();
   void MakeClient();
   void NoteHighest(TimestampMs& highest, TimestampMs timestamp);
@@ -349,6 +351,7 @@ class RemoteQueue {
   std::deque<Lane*> ready_;
   std::vector<std::unique_ptr<Request>> requests_;
   Timer deadline_timer_;
+  MonotonicTime ticked_;  // up to which the calculator has
   Timer tick_timer_;
 
   const SampleCounts appended_before_;  // when the reader was added

@@ -41,6 +41,8 @@ class EventLoop {
   // Thread-safe: runs `callback` on the loop's thread, in the order of posting. Callbacks that are
   // still in the inbox when the loop ends are destroyed unrun.
   virtual void Post(Callback callback) = 0;
+  // As Post, but a loop that sleeps goes on sleeping: it runs with what wakes it next.
+  virtual void PostQuietly(Callback callback) = 0;
 };
 
 // Owns one timer at most and cancels it when destroyed. Not movable; loop thread only.

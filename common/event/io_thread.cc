@@ -7,7 +7,7 @@
 
 namespace tributary {
 
-IoThread::IoThread(EventLoop& loop, Tells tells) : loop_(loop), tells_(tells) {
+IoThread::IoThread(EventLoop& loop) : loop_(loop) {
   // A thread begins with the mask of the one that makes it: signals are for the control thread.
   sigset_t all, before;
   sigfillset(&all);
@@ -31,6 +31,15 @@ IoThread::~IoThread() {
 }
 
 void IoThread::Run(std::function<void()> work, std::function<void()> done) {
+  RunQuietly(
+      [work = std::move(work)] {
+        work();
+        return true;
+      },
+      std::move(done));
+}
+
+void IoThread::RunQuietly(std::function<bool()> work, std::function<void()> done) {
   {
     const std::lock_guard lock(mutex_);
     pieces_.push_back({std::move(work), std::move(done)});
@@ -47,26 +56,24 @@ void IoThread::Loop() {
     Piece piece = std::move(pieces_.front());
     pieces_.pop_front();
     lock.unlock();
-    piece.work();
+    const bool wake = piece.work();
     piece.work = nullptr;
-    lock.lock();
-    const bool has_more = !pieces_.empty();
-    lock.unlock();
-    Finish(std::move(piece.done), has_more);
+    Finish(std::move(piece.done), wake);
     lock.lock();
   }
 }
 
-void IoThread::Finish(std::function<void()> done, bool has_more) {
-  bool post;
+void IoThread::Finish(std::function<void()> done, bool wake) {
   {
     const std::lock_guard lock(finished_->mutex);
     finished_->waiting.push_back(std::move(done));
     // A post that has not run yet takes all with it.
-    post = !finished_->posted && !(has_more && tells_ == Tells::kTogether);
-    finished_->posted |= post;
+    if (wake ? finished_->woken : finished_->posted) return;
+    finished_->posted = true;
+    finished_->woken |= wake;
   }
-  if (post) loop_.Post([finished = finished_] { finished->RunAll(); });
+  EventLoop::Callback run = [finished = finished_] { finished->RunAll(); };
+  wake ? loop_.Post(std::move(run)) : loop_.PostQuietly(std::move(run));
 }
 
 void IoThread::Finished::RunAll() {
@@ -74,7 +81,7 @@ void IoThread::Finished::RunAll() {
   {
     const std::lock_guard lock(mutex);
     batch.swap(waiting);
-    posted = false;
+    posted = woken = false;
   }
   for (std::function<void()>& done : batch) {
     if (!alive) return;

@@ -19,12 +19,8 @@ namespace tributary {
 
 class IoThread : public WorkQueue {
  public:
-  // When the loop hears of what is done: of each piece at once, or, so that it wakes once for
-  // several, when nothing is left to do.
-  enum class Tells : uint8_t { kEach, kTogether };
-
   // `loop` runs what is done; it must outlive it.
-  explicit IoThread(EventLoop& loop, Tells tells = Tells::kEach);
+  explicit IoThread(EventLoop& loop);
   // On the loop's thread, also in a `done`, or when the loop runs no more. Blocks until what was
   // handed in has finished.
   ~IoThread() override;
@@ -32,10 +28,12 @@ class IoThread : public WorkQueue {
   IoThread& operator=(const IoThread&) = delete;
 
   void Run(std::function<void()> work, std::function<void()> done) override;
+  void RunQuietly(std::function<bool()> work, std::function<void()> done) override;
 
  private:
   struct Piece {
-    std::function<void()> work, done;
+    std::function<bool()> work;
+    std::function<void()> done;
   };
   // What is done, on its way to the loop; a post to it may come after the queue's end.
   struct Finished {
@@ -43,15 +41,15 @@ class IoThread : public WorkQueue {
 
     std::mutex mutex;
     std::deque<std::function<void()>> waiting;  // guarded by mutex
-    bool posted = false;                        // guarded by mutex: the loop will run them
-    bool alive = true;                          // of the loop's thread
+    // Guarded by mutex: whether the loop will run them, and whether it was woken for it.
+    bool posted = false, woken = false;
+    bool alive = true;  // of the loop's thread
   };
 
   void Loop();
-  void Finish(std::function<void()> done, bool has_more);
+  void Finish(std::function<void()> done, bool wake);
 
   EventLoop& loop_;
-  const Tells tells_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Piece> pieces_;  // guarded by mutex_

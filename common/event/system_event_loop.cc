@@ -65,6 +65,7 @@ struct SystemEventLoop::Impl {
 
   std::mutex mutex;
   std::deque<Callback> inbox;  // guarded by mutex
+  bool hurried = false;  // guarded by mutex: the loop will look into the inbox before it sleeps
 
   std::atomic<bool> stop{false};
   std::atomic<std::thread::id> thread{};
@@ -164,6 +165,7 @@ void SystemEventLoop::Impl::RunPosts() {
   if (posts.empty()) {
     const std::lock_guard lock(mutex);
     posts.swap(inbox);
+    hurried = false;
   }
   for (size_t i = 0; i < kPostsPerTurn && !posts.empty() && !stop.load(); i++) {
     const Callback callback = std::move(posts.front());
@@ -222,11 +224,16 @@ void SystemEventLoop::Post(Callback callback) {
   bool wake;
   {
     const std::lock_guard lock(impl_->mutex);
-    // The loop looks into the inbox before it sleeps: only the first post after that must wake it.
-    wake = impl_->inbox.empty();
+    // Only the first post since the loop looked must wake it.
+    wake = !std::exchange(impl_->hurried, true);
     impl_->inbox.push_back(std::move(callback));
   }
   if (wake && !impl_->OnLoopThread()) impl_->Wake();
+}
+
+void SystemEventLoop::PostQuietly(Callback callback) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->inbox.push_back(std::move(callback));
 }
 
 void SystemEventLoop::WatchFd(int fd, uint32_t events, FdCallback callback) {

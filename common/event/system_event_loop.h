@@ -28,6 +28,7 @@ class SystemEventLoop : public EventLoop {
   TimerId AddTimer(MonotonicTime when, Callback callback) override;
   void CancelTimer(TimerId timer) override;
   void Post(Callback callback) override;
+  void PostQuietly(Callback callback) override;
 
   // Watches a descriptor, level-triggered; a second call for it replaces mask and callback. The
   // loop does not own the descriptor: RemoveFd before it is closed. Both may be called from

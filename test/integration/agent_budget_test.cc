@@ -1,5 +1,10 @@
-// What the agent keeps of each series, part by part, held to its budget.
+// What the agent keeps of each series, part by part, and how often a sidecar wakes, held to their
+// budgets.
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <string>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -116,6 +121,53 @@ TEST_CASE("agent memory: remotes with the same rules have their frames once") {
   CAPTURE(one, likes, others);
   CHECK(likes < 1.1 * one);
   CHECK(others > 1.9 * one);
+}
+
+// How often each thread of the process has gone to sleep, by its number.
+std::map<std::string, uint64_t> Sleeps(pid_t pid) {
+  std::map<std::string, uint64_t> sleeps;
+  for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
+    std::ifstream lines(task.path() / "status");
+    constexpr std::string_view kField = "voluntary_ctxt_switches:";
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with(kField)) continue;
+      sleeps[task.path().filename()] = std::stoull(line.substr(kField.size()));
+    }
+  }
+  return sleeps;
+}
+
+TEST_CASE("agent wake-ups: a sidecar's threads wake a few times a scrape, and not in between") {
+  constexpr uint64_t kScrapes = 2;
+  RemoteReceiver receiver;
+  const RawServer target([scrape = 0](const ServedRequest&) mutable {
+    std::string page;
+    for (int i = 0; i < 1300; i++) page += fmt::format("m_{}{{n=\"{}\"}} {}\n", i % 50, i, scrape);
+    scrape++;
+    return ScriptedReply::Text(200, page, {{"Content-Type", "text/plain"}});
+  });
+  AgentProcess agent(
+      fmt::format("global: {{scrape_interval: 15s}}\n"
+                  "scrape_configs:\n"
+                  "- job_name: app\n"
+                  "  static_configs: [{{targets: ['127.0.0.1:{}']}}]\n"
+                  "remote_write: [{{url: '{}'}}]\n",
+                  target.port(), receiver.Url()));
+  REQUIRE(Eventually(seconds(60), [&] { return receiver.requests() > 0; }));
+  std::this_thread::sleep_for(std::chrono::seconds(15));  // what only a start needs is let go
+  const auto before = Sleeps(agent.process().pid());
+  std::this_thread::sleep_for(std::chrono::seconds(15 * kScrapes));
+  uint64_t in_all = 0, most = 0;
+  for (const auto& [thread, sleeps] : Sleeps(agent.process().pid())) {
+    const auto earlier = before.find(thread);
+    const uint64_t since = sleeps - (earlier == before.end() ? 0 : earlier->second);
+    in_all += since;
+    most = std::max(most, since);
+  }
+  CAPTURE(in_all, most);
+  CHECK(most >= 5 * kScrapes);
+  CHECK(most <= 12 * kScrapes);
+  CHECK(in_all <= 20 * kScrapes);  // with what waits for the disk
 }
 
 }  // namespace

@@ -238,7 +238,9 @@ class Server {
 
 struct Counts {
   uint64_t scrapes = 0, lines = 0;  // served
+  uint64_t refused = 0;             // scrapes, when no page is served any more
   uint64_t missed = 0, late = 0;    // scrapes: not in 1.5 intervals; more than a quarter off
+  uint64_t down = 0;                // samples of `up` that are 0
   uint64_t requests = 0, bytes = 0, samples = 0;
   uint64_t bad = 0, duplicates = 0, out_of_order = 0, missing = 0, changed = 0;
   std::vector<int64_t> delays_ms;
@@ -334,9 +336,16 @@ class ScaleRun {
                  receiver_s = receiver_->Cpu() - receiver;
     const std::chrono::duration<double> window = std::chrono::steady_clock::now() - begin;
     Counts after = counts();
+    // No page is served any more, so that all that was has to come.
+    stopped_ = true;
+    Eventually(seconds(30), [&] {
+      const Counts now = counts();
+      return Lost(now) == 0;
+    });
+    const Counts end = counts();
+    const uint64_t lost = Lost(end);
     agent.Signal(SIGTERM);
     agent.Wait(seconds(30));
-    const Counts end = counts();
     after.delays_ms.erase(
         after.delays_ms.begin(),
         after.delays_ms.begin() + static_cast<std::ptrdiff_t>(before.delays_ms.size()));
@@ -369,6 +378,8 @@ class ScaleRun {
                                    {"Missing", after.missing - before.missing},
                                    {"ServedInAll", end.lines},
                                    {"ReceivedInAll", end.samples},
+                                   {"FailedInAll", Failed(end)},
+                                   {"LostInAll", lost},
                                    {"DelayMs", {{"p50", delay(0.5)}, {"p99", delay(0.99)}}}});
   }
 
@@ -393,12 +404,29 @@ class ScaleRun {
     return counts_;
   }
 
+  // Scrapes that failed by their `up` though their page was served: in the first seconds all series
+  // are new, and the timeout is the interval.
+  static uint64_t Failed(const Counts& counts) {
+    return counts.down - std::min(counts.down, counts.refused);
+  }
+
+  // Of the samples that were served, by scrapes that did not fail, those that did not come.
+  uint64_t Lost(const Counts& counts) const {
+    const uint64_t found = counts.samples + Failed(counts) * options_.lines;
+    return counts.lines - std::min(counts.lines, found);
+  }
+
   std::string_view Serve(std::string_view line) {
     const size_t at = line.find("/t/");
     const size_t target = at == std::string_view::npos
                               ? pages_.size()
                               : std::strtoul(line.data() + at + 3, nullptr, 10);
     if (target >= pages_.size()) return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    if (stopped_) {
+      std::lock_guard lock(mutex_);
+      counts_.refused++;
+      return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    }
     FixedPage& page = *pages_[target];
     const int64_t now = NowMs(), interval = options_.interval_s * 1000;
     const int64_t gap = page.last_ms == 0 ? interval : now - page.last_ms;
@@ -438,8 +466,10 @@ class ScaleRun {
       const std::string_view one = request.Bytes(request.Varint());
       Walker series(one);
       size_t labels = 0;  // bytes of them
-      // What the agent adds of its own (`up`, ...) is not counted.
+      // What the agent adds of its own (`up`, ...) is not counted, nor are markers of what ended
+      // with the last page.
       const std::string_view name = one.substr(0, 28);
+      const bool is_up = name.find("__name__\x12\x02up") != std::string_view::npos;
       const bool ours = name.find("container_") != std::string_view::npos ||
                         name.find("kube_") != std::string_view::npos ||
                         name.find("node_") != std::string_view::npos;
@@ -465,7 +495,8 @@ class ScaleRun {
           }
         }
         if (!sample.good()) return false;
-        if (!ours) continue;
+        if (is_up && value == 0) counts_.down++;
+        if (!ours || value == kStaleNan) continue;
         counts_.samples++;
         latest = std::max(latest, time);
         if (!options_.count_only) Note(XXH3_64bits(one.data(), labels), time, value);
@@ -513,9 +544,12 @@ class ScaleRun {
     return process;
   }
 
+  static constexpr uint64_t kStaleNan = 0x7ff0000000000002;
+
   const ScaleOptions options_;
   std::vector<std::unique_ptr<FixedPage>> pages_;  // the first server's thread
-  std::string raw_;                                // the second's
+  std::atomic<bool> stopped_ = false;
+  std::string raw_;  // the second's
   struct Last {
     int64_t time = 0;
     uint64_t value = 0;

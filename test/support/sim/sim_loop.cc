@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace tributary {
 
 SimLoop::SimLoop(TimestampMs wall_base) : wall_base_ns_(wall_base * 1'000'000) {}
 
-SimLoop::~SimLoop() { queue_.Clear(); }
+SimLoop::~SimLoop() {
+  quiet_.clear();
+  queue_.Clear();
+}
 
 int64_t SimLoop::WallNs() const {
   return wall_base_ns_ + (now_.time_since_epoch() + wall_offset_).count();
@@ -54,6 +58,7 @@ bool SimLoop::RunOne(MonotonicTime limit) {
   }
   const Callback callback = queue_.Take(now_, queue_.Mark());
   callbacks_run_++;
+  for (Callback& quiet : std::exchange(quiet_, {})) Post(std::move(quiet));
   callback();
   return true;
 }
@@ -67,6 +72,7 @@ TimerId SimProcess::AddTimer(MonotonicTime when, Callback callback) {
   const TimerId id = ++last_;
   timers_[id] = world_.AddTimer(when, [this, id, callback = std::move(callback)] {
     timers_.erase(id);
+    for (Callback& quiet : std::exchange(quiet_, {})) Post(std::move(quiet));
     callback();  // may end this process
   });
   return id;

@@ -32,6 +32,7 @@ class SimLoop : public EventLoop {
   TimerId AddTimer(MonotonicTime when, Callback callback) override;
   void CancelTimer(TimerId timer) override;
   void Post(Callback callback) override;
+  void PostQuietly(Callback callback) override { quiet_.push_back(std::move(callback)); }
 
   // Run everything due up to and at the time, which is then Now(), also when nothing was due. They
   // throw std::runtime_error on a storm: over `storm_limit` callbacks at one instant.
@@ -56,6 +57,7 @@ class SimLoop : public EventLoop {
   bool RunOne(MonotonicTime limit);
 
   TimerQueue queue_;
+  std::vector<Callback> quiet_;  // run with the next callback
   MonotonicTime now_{};
   int64_t wall_base_ns_;
   nanoseconds wall_offset_{};
@@ -78,6 +80,7 @@ class SimProcess : public EventLoop {
   TimerId AddTimer(MonotonicTime when, Callback callback) override;
   void CancelTimer(TimerId timer) override;
   void Post(Callback callback) override { AddTimer(Now(), std::move(callback)); }
+  void PostQuietly(Callback callback) override { quiet_.push_back(std::move(callback)); }
 
   // Of this process alone.
   void StepWall(nanoseconds by) { wall_offset_ += by; }
@@ -88,6 +91,7 @@ class SimProcess : public EventLoop {
   nanoseconds wall_offset_{};
   TimerId last_ = 0;
   std::unordered_map<TimerId, TimerId> timers_;  // own id -> the world's
+  std::vector<Callback> quiet_;                  // run with the next callback
 };
 
 }  // namespace tributary

@@ -5,6 +5,15 @@
 namespace tributary {
 
 void SimWorkQueue::Run(std::function<void()> work, std::function<void()> done) {
+  RunQuietly(
+      [work = std::move(work)] {
+        work();
+        return true;
+      },
+      std::move(done));
+}
+
+void SimWorkQueue::RunQuietly(std::function<bool()> work, std::function<void()> done) {
   pieces_.push_back({std::move(work), std::move(done)});
   if (pieces_.size() == 1) Begin();
 }
@@ -37,15 +46,28 @@ void SimWorkQueue::Wait() {
 }
 
 void SimWorkQueue::Execute() {
-  if (const auto work = std::exchange(pieces_.front().work, nullptr)) work();
+  Piece& piece = pieces_.front();
+  if (const auto work = std::exchange(piece.work, nullptr)) piece.tells = work();
 }
 
 void SimWorkQueue::End() {
   Execute();
-  const std::function<void()> done = std::move(pieces_.front().done);
+  const bool tells = pieces_.front().tells;
+  done_.push_back(std::move(pieces_.front().done));
   pieces_.pop_front();
   if (!pieces_.empty()) Begin();
-  done();  // may end this queue
+  if (tells) return Tell();
+  loop_.PostQuietly([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) Tell();
+  });
+}
+
+void SimWorkQueue::Tell() {
+  const std::weak_ptr<bool> alive = alive_;
+  for (const std::function<void()>& done : std::exchange(done_, {})) {
+    if (alive.expired()) return;
+    done();
+  }
 }
 
 std::function<void()> SimWorkQueue::TakeUnderWay() {

@@ -26,6 +26,7 @@ class SimWorkQueue : public WorkQueue {
       : loop_(loop), timer_(loop), random_(seed) {}
 
   void Run(std::function<void()> work, std::function<void()> done) override;
+  void RunQuietly(std::function<bool()> work, std::function<void()> done) override;
 
   // Of each piece that begins from now on. Minutes: a disk that stalls.
   void set_latency(nanoseconds latency) { set_latency(latency, latency); }
@@ -44,14 +45,16 @@ class SimWorkQueue : public WorkQueue {
 
  private:
   struct Piece {
-    std::function<void()> work;  // null once it was executed
+    std::function<bool()> work;  // null once it was executed
     std::function<void()> done;
+    bool tells = true;
   };
 
   void Begin();
   void Wait();
   void End();
   void Execute();
+  void Tell();
 
   EventLoop& loop_;
   Timer timer_;
@@ -60,9 +63,11 @@ class SimWorkQueue : public WorkQueue {
   nanoseconds latency_max_ = latency_min_;
   Execution execution_ = Execution::kAtEnd;
   MonotonicTime stalled_until_{};
-  MonotonicTime end_{};       // of the piece under way, if the disk does not stall
-  bool starting_ = false;     // it will be executed at once
-  std::deque<Piece> pieces_;  // the first is under way
+  MonotonicTime end_{};                     // of the piece under way, if the disk does not stall
+  bool starting_ = false;                   // it will be executed at once
+  std::deque<Piece> pieces_;                // the first is under way
+  std::deque<std::function<void()>> done_;  // of which the loop has not heard
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace tributary

@@ -133,6 +133,49 @@ TEST_CASE("io thread: what the work holds goes on its thread, what the done hold
   REQUIRE(done_gone == std::this_thread::get_id());
 }
 
+TEST_CASE("io thread: what is done quietly is told with what wakes the loop, in order") {
+  SystemEventLoop loop;
+  IoThread io(loop);
+  std::vector<std::string> told;
+  std::promise<void> worked;
+  uint64_t asleep = 0;
+  io.RunQuietly([] { return false; }, [&] { told.push_back("first"); });
+  io.RunQuietly(
+      [&] {
+        worked.set_value();
+        return false;
+      },
+      [&] { told.push_back("second"); });
+  std::thread sleeper([&] {
+    worked.get_future().wait();
+    std::this_thread::sleep_for(milliseconds(50));
+    asleep = loop.turns();
+    std::this_thread::sleep_for(milliseconds(50));
+    asleep = loop.turns() - asleep;
+    loop.Post([&] {
+      loop.Post([&] { loop.Stop(); });
+    });
+  });
+  loop.Run();
+  sleeper.join();
+  CHECK(asleep == 0);
+  CHECK(told == std::vector<std::string>{"first", "second"});
+}
+
+TEST_CASE("io thread: a quiet piece that says so wakes the loop, for those before it as well") {
+  SystemEventLoop loop;
+  IoThread io(loop);
+  std::vector<std::string> told;
+  io.RunQuietly([] { return false; }, [&] { told.push_back("first"); });
+  io.RunQuietly([] { return true; },
+                [&] {
+                  told.push_back("second");
+                  loop.Stop();
+                });
+  loop.Run();
+  CHECK(told == std::vector<std::string>{"first", "second"});
+}
+
 TEST_CASE("io thread: has its name, and takes no signals") {
   SystemEventLoop loop;
   sigset_t before, after, in_thread;
