@@ -54,8 +54,10 @@ uint32_t ReceivedSource::Learn(uint64_t hash, const Labels& labels, uint16_t rep
 ReceivedSource::Verdict ReceivedSource::JudgeEarlier(const Last& last, TimestampMs timestamp,
                                                      uint64_t bits, TimestampMs window) {
   if (timestamp == last.time) return bits == last.bits ? Verdict::kRepeated : Verdict::kConflict;
-  const bool within = window > 0 && last.time - timestamp < window;
-  return within ? Verdict::kTaken : Verdict::kOutOfOrder;
+  // tsdb/agent: minValidTime. Senders may give any time.
+  const TimestampMs before =
+      last.time < LastTimes::kNever + window ? LastTimes::kNever : last.time - window;
+  return timestamp > before ? Verdict::kTaken : Verdict::kOutOfOrder;
 }
 
 // As tsdb/agent, validateExemplar.
