@@ -39,10 +39,10 @@ std::string TextOf(const NativeHistogram& h) {
       TextOf(h.custom_values));
 }
 
-// Labels that are refused are told as that alone.
-std::string TextOfLabels(std::string_view bytes) {
+// Of labels without a name that alone. Nullopt: they cannot be read.
+std::optional<std::string> TextOfLabels(std::string_view bytes) {
   std::vector<ProtobufLabel> labels;
-  if (!DecodeProtobufLabels(bytes, labels)) return "refused";
+  if (!DecodeProtobufLabels(bytes, labels)) return std::nullopt;
   std::string text;
   for (const ProtobufLabel& label : labels) {
     if (label.name.empty()) return "refused";
@@ -153,7 +153,9 @@ std::optional<std::string> FastWriteRequestText(WriteVersion version, std::strin
   WriteExemplar exemplar;
   for (size_t i = 0; i < reader.series(); i++) {
     if (!reader.ReadSeries(i, series)) return std::nullopt;
-    text += is_v1 ? "series " + TextOfLabels(series.label_bytes) + "\n"
+    const auto series_labels = TextOfLabels(series.label_bytes);
+    if (!series_labels) return std::nullopt;
+    text += is_v1 ? "series " + *series_labels + "\n"
                   : fmt::format("series {} family {} {} {}\n", fmt::join(series.label_refs, " "),
                                 static_cast<int>(series.type), series.help_ref, series.unit_ref);
     for (const WriteSample& sample : series.samples) {
@@ -166,10 +168,11 @@ std::optional<std::string> FastWriteRequestText(WriteVersion version, std::strin
     }
     for (const std::string_view part : series.exemplars) {
       if (!reader.ReadExemplar(part, exemplar)) return std::nullopt;
-      const std::string labels = is_v1 ? TextOfLabels(exemplar.label_bytes)
-                                       : fmt::format("{}", fmt::join(exemplar.label_refs, " "));
+      const auto labels = is_v1 ? TextOfLabels(exemplar.label_bytes)
+                                : fmt::format("{}", fmt::join(exemplar.label_refs, " "));
+      if (!labels) return std::nullopt;
       text +=
-          fmt::format("  exemplar {} {:x} {}\n", labels, Bits(exemplar.value), exemplar.timestamp);
+          fmt::format("  exemplar {} {:x} {}\n", *labels, Bits(exemplar.value), exemplar.timestamp);
     }
   }
   WriteMetadata family;
