@@ -107,7 +107,9 @@ std::vector<std::string> NodeAddresses() {
 class WorkerThread {
  public:
   WorkerThread() : hash_(HashKey::Random()) {}
-  ~WorkerThread() {
+  ~WorkerThread() { End(); }
+  // Its thread runs no more. Others may still post to its loop, until it is destroyed.
+  void End() {
     if (!thread_.joinable()) return;
     loop_.Stop();
     thread_.join();
@@ -632,6 +634,8 @@ int Daemon::Run() {
   StopWeb();
   election_.SetOnChange(nullptr);
   pulse_.reset();
+  // None is destroyed while another may post to it.
+  for (const auto& one : workers_) one->End();
   workers_.clear();
   logger_.Info("stopped");
   return 0;
