@@ -26,9 +26,11 @@
 #include "agent/daemon/service_notifier.h"
 #include "agent/memory/memory_guard.h"
 #include "agent/memory/memory_limit.h"
+#include "agent/receive/replica_file.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "common/base/host_name.h"
+#include "agent/web/write_server.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 #include "common/dns/cares_transport.h"
@@ -99,7 +101,9 @@ std::vector<std::string> NodeAddresses() {
 class WorkerThread {
  public:
   WorkerThread() : hash_(HashKey::Random()) {}
-  ~WorkerThread() {
+  ~WorkerThread() { End(); }
+  // Its thread runs no more. Others may still post to its loop, until it is destroyed.
+  void End() {
     if (!thread_.joinable()) return;
     loop_.Stop();
     thread_.join();
@@ -120,8 +124,31 @@ class WorkerThread {
     return {};
   }
 
+  // On the loop.
+  void Receive(std::vector<Receiver::Peer> peers, std::shared_ptr<VisitorReturns> returns,
+               PasswordCheck* passwords) {
+    Receiver& receiver = worker_->receiver();
+    receiver.SetPeers(std::move(peers));
+    receiver.TurnOn();
+    writes_.emplace(loop_, WriteServerOptions{},
+                    WriteServer::Seams{[&receiver](IncomingWrite request, WriteDone done) {
+                                         receiver.Take(request, std::move(done));
+                                       },
+                                       [&receiver] { return receiver.body_bytes_max(); },
+                                       std::move(returns), passwords});
+  }
+
+  // On the loop, by one of the workers: writes down who is elected.
+  void SaveReplicas(Disk& disk, const ReplicaElection& election, const std::string& path) {
+    if (!replica_file_) replica_file_.emplace(disk, slow_io_, election, path);
+    replica_file_->Save();
+  }
+
   SystemEventLoop& loop() { return loop_; }
   Worker& worker() { return *worker_; }
+  // Null: nothing is received.
+  WriteServer* writes() { return writes_ ? &*writes_ : nullptr; }
+  uint64_t replica_file_failures() const { return replica_file_ ? replica_file_->failures() : 0; }
 
  private:
   const HashKey hash_;
@@ -129,6 +156,8 @@ class WorkerThread {
   IoThread io_{loop_}, slow_io_{loop_};
   SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
   std::optional<Worker> worker_;
+  std::optional<WriteServer> writes_;
+  std::optional<ReplicaFile> replica_file_;
   std::thread thread_;
 };
 
@@ -150,6 +179,8 @@ class Daemon {
   bool AskWorkers(const std::function<Answer(const Worker&)>& question,
                   const std::function<void(Answer)>& take);
   bool ReadWebConfig();
+  void RestoreReplicas();
+  void StartReceiving(WebHandlers& handlers);
   bool StartWeb();
   void StopWeb();
   void WatchSignals();
@@ -178,6 +209,9 @@ class Daemon {
                       {ResidentAnonymousBytes, ReleaseUnusedMemory}};
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
+  ReplicaElection election_;
+  const std::shared_ptr<VisitorReturns> returns_ = std::make_shared<VisitorReturns>();
+  std::atomic<size_t> next_receiver_{0};
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<FetchedConfig> fetched_;  // null: the configuration is a file
@@ -288,6 +322,7 @@ bool Daemon::StartWorkers() {
     WorkerOptions options;
     options.workers = workers;
     options.memory = memory_.limit() > 0 ? &memory_ : nullptr;
+    options.election = &election_;
     options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
     // What all may take is shared out.
     options.log = options_.log_memory;
@@ -345,13 +380,19 @@ Result<std::string> Daemon::MetricsPage() {
   // Shared: a thread that answers too late writes to a page that nobody reads.
   auto page = std::make_shared<MetricPage>();
   CollectProcess(*page);
-  const bool answered = AskWorkers<bool>(
-      [page](const Worker& worker) {
-        worker.Collect(*page);
-        return true;
-      },
-      [](bool) {});
-  if (!answered) return Fail("a worker does not answer");
+  for (const auto& one : workers_) {
+    const auto answered = Ask(one->loop(), kAnswerMax, [page, worker = one.get()] {
+      worker->worker().Collect(*page);
+      if (worker->writes() == nullptr) return true;
+      worker->writes()->Collect(*page);
+      page->AddCounter("tributary_receive_replica_file_failures_total",
+                       "Times that who is elected could not be written down.", {},
+                       static_cast<double>(worker->replica_file_failures()));
+      return true;
+    });
+    if (!answered) return Fail("a worker does not answer");
+  }
+  if (options_.enable_receiver) election_.Collect(*page);
   auto by_agent = Ask(loop_, kAnswerMax, [page, agent = agent_.get(), fetched = fetched_.get()] {
     agent->Collect(*page);
     if (fetched != nullptr) fetched->Collect(*page);
@@ -455,6 +496,48 @@ bool Daemon::ReadWebConfig() {
   return false;
 }
 
+// A file that cannot be read costs no more than an election.
+void Daemon::RestoreReplicas() {
+  if (!options_.storage_on_disk) return;
+  const std::string path =
+      (std::filesystem::path(options_.storage_path) / "replicas.json").string();
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) {
+    const auto text = files_.ReadFile(path);
+    const auto elected =
+        text ? ParseReplicaFile(*text)
+             : Result<std::vector<ReplicaElection::Elected>>(tl::unexpected(text.error()));
+    if (elected) {
+      election_.Restore(*elected, loop_.Now());
+    } else {
+      logger_.Warn("which replicas were elected cannot be read; the first that come will be",
+                   {{"file", path}, {"err", elected.error().message}});
+    }
+  }
+  election_.SetOnChange([this, path] {
+    WorkerThread* const worker = workers_.front().get();
+    worker->loop().Post([this, worker, path] { worker->SaveReplicas(files_, election_, path); });
+  });
+}
+
+void Daemon::StartReceiving(WebHandlers& handlers) {
+  std::vector<Receiver::Peer> peers;
+  for (const auto& one : workers_) peers.push_back({&one->loop(), &one->worker().receiver()});
+  PasswordCheck* const passwords = access_ != nullptr ? &access_->passwords() : nullptr;
+  for (const auto& one : workers_) {
+    one->loop().Post([worker = one.get(), peers, returns = returns_, passwords] {
+      worker->Receive(peers, returns, passwords);
+    });
+  }
+  RestoreReplicas();
+  // Connections are shared out in turn; whose the series are is another matter (receiver.h).
+  handlers.write = [this](WriteVisitor visitor) {
+    WorkerThread& worker = *workers_[next_receiver_++ % workers_.size()];
+    auto shared = std::make_shared<WriteVisitor>(std::move(visitor));
+    worker.loop().Post([&worker, shared] { worker.writes()->Adopt(std::move(*shared)); });
+  };
+}
+
 bool Daemon::StartWeb() {
   WebHandlers handlers;
   handlers.ready = [this] { return agent_->ready(); };
@@ -474,10 +557,12 @@ bool Daemon::StartWeb() {
     return *result;
   };
   if (options_.enable_federation) handlers.federate = [this] { return Federate(); };
+  if (options_.enable_receiver) StartReceiving(handlers);
   handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
   const bool tls = access_ != nullptr && access_->Current()->tls != nullptr;
   auto web = WebServer::Start(
-      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_}, handlers);
+      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_, returns_},
+      handlers);
   if (!web) {
     logger_.Error(web.error().message);
     return false;
@@ -562,7 +647,10 @@ int Daemon::Run() {
   memory_.Start();
   loop_.Run();
   StopWeb();
+  election_.SetOnChange(nullptr);
   pulse_.reset();
+  // None is destroyed while another may post to it.
+  for (const auto& one : workers_) one->End();
   workers_.clear();
   logger_.Info("stopped");
   return 0;

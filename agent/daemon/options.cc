@@ -217,6 +217,10 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
   app.add_option("--query.lookback-delta", look_back,
                  "How old a sample may be that /federate tells of")
       ->capture_default_str();
+  app.add_flag(
+      "--web.enable-remote-write-receiver,!--no-web.enable-remote-write-receiver",
+      options.enable_receiver,
+      "Take what others send by remote write 1.0 and 2.0 to /api/v1/write, and forward it");
   ReloadFlags reload;
   reload.Register(app);
   StorageFlags storage;
@@ -312,6 +316,7 @@ std::optional<DaemonOptions> ParseCommandLine(int argc, char** argv, int& exit_c
                    {"web.config.file", options.web_config_file},
                    {"web.enable-federation", options.enable_federation ? "true" : "false"},
                    {"web.enable-lifecycle", options.enable_lifecycle ? "true" : "false"},
+                   {"web.enable-remote-write-receiver", options.enable_receiver ? "true" : "false"},
                    {"web.listen-address", options.listen_address},
                    {"workers", std::to_string(options.workers)}};
   return options;

@@ -28,6 +28,7 @@ struct DaemonOptions {
   bool enable_lifecycle = false;
   bool enable_federation = false;
   std::chrono::milliseconds look_back{0};    // of federation
+  bool enable_receiver = false;              // --web.enable-remote-write-receiver
   std::chrono::milliseconds auto_reload{0};  // 0: off
   bool local_identity = false;               // --scrape.local-identity
   Shard shard;                               // --shard, --shard.replicas

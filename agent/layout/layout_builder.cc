@@ -16,8 +16,8 @@ uint32_t AlignPlace(uint32_t place) { return (place + 63) / 64 * 64; }
 
 }  // namespace
 
-LayoutBuilder::LayoutBuilder(TargetLayout& layout)
-    : layout_(layout), first_provisional_(AlignPlace(layout.place_end_)) {}
+LayoutBuilder::LayoutBuilder(TargetLayout& layout, Use use)
+    : layout_(layout), use_(use), first_provisional_(AlignPlace(layout.place_end_)) {}
 
 void LayoutBuilder::IndexKnownSeries() {
   indexed_ = true;
@@ -82,7 +82,16 @@ std::vector<uint32_t> LayoutBuilder::Settle() {
   const std::vector<uint32_t> places = AppendGroups(layout_, sorted);
   std::vector<uint32_t> final_places(packed.size());
   for (size_t i = 0; i < order.size(); i++) final_places[order[i]] = places[i];
-  Discard();
+  if (use_ == Use::kOnce) {
+    Discard();
+  } else {
+    for (size_t i = 0; i < packed.size(); i++) {
+      place_by_hash_[StableHash(packed[i])] = final_places[i];
+    }
+    packed_.clear();
+    spans_.clear();
+    first_provisional_ = AlignPlace(layout_.place_end_);
+  }
   return final_places;
 }
 
@@ -135,7 +144,7 @@ bool LayoutBuilder::WantsRegroup(const TargetLayout& layout) {
   return many_groups || gone > living / 4 + 64;
 }
 
-void LayoutBuilder::Regroup(TargetLayout& layout) {
+std::vector<uint32_t> LayoutBuilder::Regroup(TargetLayout& layout) {
   struct Living {
     std::string_view packed;
     uint32_t place;
@@ -205,6 +214,7 @@ void LayoutBuilder::Regroup(TargetLayout& layout) {
     if (final_place[place] != TargetLayout::kNoPlace) exemplars.emplace(final_place[place], mark);
   }
   layout.exemplars_ = std::move(exemplars);
+  return final_place;
 }
 
 }  // namespace tributary

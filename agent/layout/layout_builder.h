@@ -1,5 +1,6 @@
 // Gives series their places: new ones while a page is read, all of them when a target is regrouped.
-// One thread; a builder is used for one page.
+// One thread; a builder is used for one page, or goes on from one to the next, with an index of all
+// series, until the layout is regrouped.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ namespace tributary {
 
 class LayoutBuilder {
  public:
-  explicit LayoutBuilder(TargetLayout& layout);
+  enum class Use : uint8_t { kOnce, kGoesOn };
+  explicit LayoutBuilder(TargetLayout& layout, Use use = Use::kOnce);
 
   // The place of the series with these labels: its own, if the layout or this page had it before,
   // else a provisional one from first_provisional() on.
@@ -33,8 +35,8 @@ class LayoutBuilder {
   // Whether the groups have become many and small, or hold much that is gone.
   static bool WantsRegroup(const TargetLayout& layout);
   // Sorts all living series into new groups: a new generation. Lines of series that are gone go
-  // too.
-  static void Regroup(TargetLayout& layout);
+  // too. Returns the new place of each old one; kNoPlace: its series is gone, or it had none.
+  static std::vector<uint32_t> Regroup(TargetLayout& layout);
 
   // Successful scrapes in a row without a series after which it leaves at the next regrouping.
   static constexpr uint8_t kAbsencesMax = 3;
@@ -50,7 +52,8 @@ class LayoutBuilder {
   void IndexKnownSeries();
 
   TargetLayout& layout_;
-  const uint32_t first_provisional_;
+  const Use use_;
+  uint32_t first_provisional_;
   std::string packed_;  // of the new series, one after the other
   std::vector<Span> spans_;
   std::string scratch_;

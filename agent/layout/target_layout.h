@@ -90,6 +90,7 @@ class TargetLayout {
  private:
   friend class PageIntake;
   friend class LayoutBuilder;
+  friend class ReceivedSource;  // agent/receive
   static constexpr uint8_t kNoFormat = 0xff;
   friend void SettleSeriesFamilies(TargetLayout& layout, MetadataPool& pool);
 

@@ -108,6 +108,7 @@ class DiskLog {
   // The oldest closed segment of all partitions; null: there is none.
   const Segment* Oldest() const;
   bool OverRetention(const Segment& oldest) const;
+  uint64_t retention_bytes() const { return options_.retention_bytes; }
   // `done_with`: no reader needs it.
   void DropOldest(uint32_t partition, bool done_with);
   // Looks at the clock and at the free space: once a second, and twice a minute while nothing is

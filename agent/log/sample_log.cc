@@ -152,8 +152,9 @@ void SampleLog::MakeReadable(LogPosition up_to) {
 }
 
 void SampleLog::RunWaiting() {
-  if (readable_ == next_ - 1) {
-    for (auto& done : std::exchange(after_appends_, {})) loop_.Post(std::move(done));
+  while (!after_appends_.empty() && after_appends_.front().position <= readable_) {
+    loop_.Post(std::move(after_appends_.front().done));
+    after_appends_.pop_front();
   }
   if (flushes_.empty()) return;
   if (disk_ != nullptr && !unwritten_.empty() && !stats_.disk_failing) return;
@@ -167,8 +168,14 @@ void SampleLog::RunWaiting() {
 }
 
 void SampleLog::AfterAppends(std::function<void()> done) {
-  after_appends_.push_back(std::move(done));
+  after_appends_.push_back({next_ - 1, std::move(done)});
   RunWaiting();
+}
+
+bool SampleLog::NearlyFull() const {
+  const auto nearly = [](uint64_t used, uint64_t limit) { return used >= limit - limit / 10; };
+  if (nearly(stats_.bytes, options_.memory_bytes)) return true;
+  return disk_ != nullptr && nearly(disk_->stats().bytes, disk_->retention_bytes());
 }
 
 void SampleLog::Flush(std::function<void()> done) {

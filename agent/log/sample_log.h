@@ -79,9 +79,16 @@ class SampleLog {
   void set_on_append(std::function<void(const std::shared_ptr<const GroupSamples>&)> on_append) {
     on_append_ = std::move(on_append);
   }
-  // Runs `done` later on the loop, when all that was appended is readable and the readers were
-  // told.
+  // Runs `done` later on the loop, when all that has been appended by now is readable and the
+  // readers were told.
   void AfterAppends(std::function<void()> done);
+  // Whether all up to this position is where it outlives the process; in memory mode, whether it is
+  // readable.
+  bool IsKept(LogPosition position) const {
+    return position <= readable_ && (unwritten_.empty() || position < unwritten_.front().first);
+  }
+  // Above nine tenths of a bound, where the oldest samples will have to go soon.
+  bool NearlyFull() const;
   // Runs `done` when all is on disk, how far readers are included, or cannot be put there now.
   void Flush(std::function<void()> done);
 
@@ -239,7 +246,11 @@ class SampleLog {
   bool touched_ = false;  // since the last tick began
   std::map<ReaderId, Reader> readers_;
   ReaderId last_reader_ = 0;
-  std::vector<std::function<void()>> after_appends_;
+  struct WaitingFor {
+    LogPosition position = 0;
+    std::function<void()> done;
+  };
+  std::deque<WaitingFor> after_appends_;  // by position
   std::vector<std::function<void()>> flushes_;
   SampleLogStats stats_;
   // Posted callbacks find out by it whether the log is still there.

@@ -10,11 +10,13 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <httplib.h>
 
 #include "agent/access/channel.h"
 #include "agent/access/web_access.h"
+#include "agent/web/write_visitor.h"
 
 namespace tributary {
 
@@ -33,6 +35,10 @@ class Conversation : public httplib::Stream {
                std::shared_ptr<const WebTerms> terms = nullptr);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
+
+  // What it was made of, for somebody else to go on with; nothing has been read of it yet. The
+  // conversation is over.
+  WriteVisitor Release() { return {std::move(channel_), std::move(head_), std::move(terms_)}; }
 
   const std::string& head() const { return head_; }
   const WebTerms* terms() const { return terms_.get(); }
@@ -56,8 +62,8 @@ class Conversation : public httplib::Stream {
   // Whether the event came before the deadline.
   bool WaitFor(short event, Clock::time_point deadline) const;
 
-  const std::unique_ptr<Channel> channel_;
-  const std::shared_ptr<const WebTerms> terms_;
+  std::unique_ptr<Channel> channel_;
+  std::shared_ptr<const WebTerms> terms_;
   std::string head_;
   const bool has_body_;
   size_t head_read_ = 0;

@@ -16,6 +16,7 @@
 
 #include "agent/web/conversation.h"
 #include "agent/web/request_lines.h"
+#include "agent/web/write_head.h"
 #include "common/base/assert.h"
 
 namespace tributary {
@@ -59,15 +60,21 @@ Reception::Reception(ReceptionOptions options, Doors doors)
       doors_(std::move(doors)),
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   CHECK(wake_fd_ >= 0);
+  if (options_.returns != nullptr) options_.returns->SetWake([this] { Wake(); });
   thread_ = std::thread([this] { Run(); });
 }
 
 Reception::~Reception() {
+  if (options_.returns != nullptr) options_.returns->SetWake(nullptr);
   stopping_ = true;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+  Wake();
   thread_.join();
   close(wake_fd_);
+}
+
+void Reception::Wake() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
 }
 
 void Reception::Run() {
@@ -91,7 +98,29 @@ void Reception::Round() {
     at = entries[i].revents != 0 && Advance(*at) ? visitors_.erase(at) : std::next(at);
   }
   Expire();
+  if (entries[0].revents != 0) TakeReturns();
   if (entries[1].revents != 0) Accept();
+}
+
+void Reception::TakeReturns() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof(count));
+  if (options_.returns == nullptr) return;
+  for (WriteVisitor& returned : options_.returns->TakeAll()) {
+    Visitor visitor{std::move(returned.channel), std::move(returned.terms),
+                    std::move(returned.bytes), Clock::now() + options_.head_timeout};
+    if (options_.access != nullptr) visitor.terms = options_.access->Current();
+    Welcome(std::move(visitor));
+  }
+}
+
+void Reception::Welcome(Visitor visitor) {
+  if (Advance(visitor)) return;
+  if (visitors_.size() >= options_.waiting_max) {
+    visitors_.pop_front();
+    options_.counters->crowded++;
+  }
+  visitors_.push_back(std::move(visitor));
 }
 
 int Reception::PollTimeoutMs() const {
@@ -128,17 +157,14 @@ void Reception::Accept() {
     visitor.channel = visitor.terms != nullptr && visitor.terms->tls != nullptr
                           ? visitor.terms->tls->Accept(fd)
                           : std::make_unique<Channel>(fd);
-    if (Advance(visitor)) continue;
-    if (visitors_.size() >= options_.waiting_max) {
-      visitors_.pop_front();
-      options_.counters->crowded++;
-    }
-    visitors_.push_back(std::move(visitor));
+    Welcome(std::move(visitor));
   }
 }
 
 Reception::Progress Reception::Read(Visitor& visitor) {
   std::string& head = visitor.head;
+  // Of one that came back.
+  if (head.find("\r\n\r\n") != std::string::npos) return Progress::kComplete;
   while (true) {
     char buffer[4096];
     const ssize_t count = visitor.channel->Read(buffer, sizeof(buffer));
@@ -167,6 +193,8 @@ bool Reception::Advance(Visitor& visitor) {
                                         "request head too large\n", conversation->terms()));
   } else if (IsProbe(conversation->head())) {
     doors_.probe(std::move(conversation));
+  } else if (IsWrite(conversation->head())) {
+    doors_.write(std::move(conversation));
   } else {
     doors_.work(std::move(conversation));
   }

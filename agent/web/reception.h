@@ -1,8 +1,9 @@
 // Accepts connections and waits for their requests, all in one thread, so that a client that says
 // nothing, or one byte a second, costs no thread. A request whose head is complete goes to one of
-// two doors:
+// three doors:
 //
 //   probes    /-/healthy and /-/ready, answered by this very thread, which never waits for anything
+//   write     /api/v1/write, handed over with its connection to a worker's loop
 //   else the rest  handed over, to threads that may be busy for seconds
 //
 // So health is answered in microseconds whatever the others do. Bounds: `waiting_max` silent
@@ -22,6 +23,7 @@
 #include "agent/access/channel.h"
 #include "agent/access/web_access.h"
 #include "agent/web/web_counters.h"
+#include "agent/web/write_visitor.h"
 
 namespace tributary {
 
@@ -31,6 +33,8 @@ struct ReceptionOptions {
   int listen_fd = -1;           // outlives the reception
   WebAccess* access = nullptr;  // outlives the reception; null: plain HTTP for everybody
   std::shared_ptr<WebCounters> counters = std::make_shared<WebCounters>();
+  // Connections that come back from the door `write`; null: none do.
+  std::shared_ptr<VisitorReturns> returns = nullptr;
   size_t waiting_max = 64;
   size_t head_bytes_max = 16 * 1024;
   std::chrono::milliseconds head_timeout{5000};
@@ -41,6 +45,7 @@ class Reception {
   // Both are called on the reception's thread and must not block.
   struct Doors {
     std::function<void(std::unique_ptr<Conversation>)> probe;
+    std::function<void(std::unique_ptr<Conversation>)> write;
     std::function<void(std::unique_ptr<Conversation>)> work;
   };
 
@@ -60,6 +65,9 @@ class Reception {
   void Run();
   void Round();
   void Accept();
+  void Welcome(Visitor visitor);
+  void TakeReturns();
+  void Wake();
   Progress Read(Visitor& visitor);
   // True if the visitor is done with here.
   bool Advance(Visitor& visitor);

@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kThreads = 2;
 constexpr size_t kQueuedMax = 32;
 constexpr size_t kPayloadBytesMax = 1 << 20;
+constexpr char kNoReceiver[] =
+    "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n";
 constexpr Patience kWorkPatience{std::chrono::seconds(5), std::chrono::seconds(10)};
 
 // Threads started while this lives take no signals: those belong to the control thread.
@@ -144,12 +146,17 @@ Result<std::unique_ptr<WebServer>> WebServer::Start(WebOptions options, WebHandl
   reception.listen_fd = impl->listener.fd();
   reception.access = options.access;
   reception.counters = options.counters;
+  reception.returns = options.returns;
   Reception::Doors doors;
   doors.probe = impl->Guarded([impl = impl.get()](std::unique_ptr<Conversation> conversation) {
     impl->http.Serve(*conversation);
   });
   doors.work = impl->Guarded([impl = impl.get()](std::unique_ptr<Conversation> conversation) {
     impl->Work(std::move(conversation));
+  });
+  doors.write = impl->Guarded([write = handlers.write](std::unique_ptr<Conversation> conversation) {
+    if (write) return write(conversation->Release());
+    conversation->write(RefusalResponse("404 Not Found", kNoReceiver, conversation->terms()));
   });
   impl->reception = std::make_unique<Reception>(reception, std::move(doors));
   return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));

@@ -6,7 +6,7 @@
 // client starves it (reception.h); two run the handlers below (cpp-httplib), which must be
 // thread-safe and may block for at most a few seconds. Requests that wait for one of the two are
 // bounded; beyond that the answer is 503. Where /federate is enabled two more threads make its
-// pages (federate_door.h).
+// pages (federate_door.h). Remote write is served elsewhere (write_server.h).
 #pragma once
 
 #include <functional>
@@ -17,6 +17,7 @@
 #include "agent/federate/federate_page.h"
 #include "agent/telemetry/status.h"
 #include "agent/web/web_counters.h"
+#include "agent/web/write_visitor.h"
 #include "common/base/status.h"
 
 namespace tributary {
@@ -29,6 +30,8 @@ struct WebOptions {
   // server.
   WebAccess* access = nullptr;
   std::shared_ptr<WebCounters> counters = std::make_shared<WebCounters>();
+  // With WebHandlers::write: where connections come back from.
+  std::shared_ptr<VisitorReturns> returns = nullptr;
 };
 
 struct WebHandlers {
@@ -43,6 +46,10 @@ struct WebHandlers {
   std::function<void()> quit;
   // All there is for a page of /federate; null: it is not enabled.
   std::function<Result<FederateSource>()> federate;
+  // Takes over a connection whose request, of which nothing is read but what it has, is one of
+  // remote write, by somebody who may come. Called on any thread; must not block. Null: there is no
+  // receiver.
+  std::function<void(WriteVisitor)> write = nullptr;
 };
 
 class WebServer {

@@ -20,6 +20,9 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       environment_{loop, transport, files,   log_, metadata_, logger,  hash,
                    0,    1,         nullptr, {},   {},        &tracer_},
       scrapes_(environment_),
+      receiver_(loop, log_, metadata_, hash,
+                options.election != nullptr ? *options.election : own_election_,
+                options.memory != nullptr ? &options.memory->step() : nullptr),
       frames_(loop) {
   if (options.look_back_ms > 0) {
     latest_ = std::make_unique<LatestSamples>(options.look_back_ms);
@@ -60,6 +63,7 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
   const bool wanted =
       std::any_of(config->remote_write.begin(), config->remote_write.end(), wants_families);
   environment_.series_families = wanted ? &series_families_ : nullptr;
+  receiver_.ApplyConfig(*config, wanted, environment_.series_families);
   std::vector<std::unique_ptr<RemoteQueue>> old = std::move(remotes_);
   const size_t count = config->remote_write.size();
   remotes_.clear();
@@ -150,6 +154,7 @@ std::vector<LatestOfGroup> Worker::Latest() const {
 
 void Worker::Collect(MetricSink& sink) const {
   scrapes_.Collect(sink);
+  receiver_.Collect(sink);
   for (const auto& remote : remotes_) remote->Collect(sink);
   tracer_.Collect(sink);
   const SampleLogStats& stats = log_.stats();

@@ -1,6 +1,6 @@
-// A worker: a whole vertical slice of the agent on one event loop. It has some of the targets,
-// their layouts, its own sample log, and a queue for each remote; it shares nothing with other
-// workers.
+// A worker: a whole vertical slice of the agent on one event loop. It has some of the targets and
+// of the series that are received, their layouts, its own sample log, and a queue for each remote;
+// it shares nothing with other workers but who of several replicas is elected.
 //
 // Everything here is called on the worker's loop.
 #pragma once
@@ -15,6 +15,7 @@
 #include "agent/latest/latest_samples.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
+#include "agent/receive/receiver.h"
 #include "agent/remote/frame_store.h"
 #include "agent/remote/remote_queue.h"
 #include "agent/scrape/scrape_manager.h"
@@ -25,10 +26,12 @@ namespace tributary {
 
 struct WorkerOptions {
   SampleLogOptions log;
-  std::unique_ptr<DiskLog> disk;      // null: samples are kept in memory only
-  uint64_t random_seed = 0;           // of jitter
-  uint64_t workers = 1;               // in the process
-  MemoryGuard* memory = nullptr;      // outlives the worker; null: no memory limit
+  std::unique_ptr<DiskLog> disk;  // null: samples are kept in memory only
+  uint64_t random_seed = 0;       // of jitter
+  uint64_t workers = 1;           // in the process
+  MemoryGuard* memory = nullptr;  // outlives the worker; null: no memory limit
+  // Of the process; outlives the worker. Null: one of its own.
+  ReplicaElection* election = nullptr;
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
   // For how long the latest sample of each series is kept for whoever asks; 0: not at all.
   TimestampMs look_back_ms = 0;
@@ -49,8 +52,11 @@ class Worker {
                     const std::vector<std::shared_ptr<const TargetSpec>>& targets);
   void RemoveJob(const std::string& job_name) { scrapes_.Remove(job_name); }
 
-  // Ends scraping; what is in the log can still be sent.
-  void StopScraping() { scrapes_.Stop(); }
+  // Ends scraping and receiving; what is in the log can still be sent.
+  void StopScraping() {
+    scrapes_.Stop();
+    receiver_.Stop();
+  }
   // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
   // what is left of the traces has been exported or has had its time.
   void Drain(std::function<void()> drained);
@@ -64,6 +70,7 @@ class Worker {
   // The latest samples of all series; none if they are not kept.
   std::vector<LatestOfGroup> Latest() const;
 
+  Receiver& receiver() { return receiver_; }
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
   const Tracer& tracer() const { return tracer_; }
@@ -90,6 +97,8 @@ class Worker {
   Tracer tracer_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;
+  ReplicaElection own_election_;
+  Receiver receiver_;
   FrameStore frames_;
   std::vector<std::unique_ptr<RemoteQueue>> remotes_;
 };

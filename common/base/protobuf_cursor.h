@@ -102,6 +102,15 @@ class ProtobufCursor {
     });
   }
   template <typename Add>
+  bool ReadNumbers(const ProtobufField& field, Add add) {
+    return ReadList(field, WireType::kVarint, [this, &add] {
+      uint64_t number = 0;
+      if (!Varint(number)) return false;
+      add(number);
+      return true;
+    });
+  }
+  template <typename Add>
   bool ReadDoubles(const ProtobufField& field, Add add) {
     return ReadList(field, WireType::kFixed64, [this, &add] {
       double value = 0;

@@ -20,6 +20,7 @@ void CheckHttpHeaders(const Value& headers, CheckContext& context);
 void CheckScrapeConfig(SectionValue& section, CheckContext& context);
 void CheckGlobal(SectionValue& section, CheckContext& context);
 void CheckFile(SectionValue& section, CheckContext& context);
+void CheckReceive(SectionValue& section, CheckContext& context);
 void CheckRelabel(SectionValue& section, CheckContext& context);
 
 void CheckRemoteWrite(SectionValue& section, CheckContext& context);

@@ -207,6 +207,9 @@ LoadResult Loader::Load(const std::string& path, const std::string* text) {
       if (const SectionValue* tracing = file->Sub("tracing")) {
         config->tracing = MakeTracing(*tracing);
       }
+      if (const SectionValue* receive = ours == nullptr ? nullptr : ours->Sub("receive")) {
+        config->receive = MakeReceive(*receive);
+      }
       if (const SectionValue* tsdb = file->Sub("storage")->Sub("tsdb")) {
         config->out_of_order_time_window = tsdb->Duration("out_of_order_time_window");
       }

@@ -338,6 +338,19 @@ struct TracingConfig {
   bool operator==(const TracingConfig&) const = default;
 };
 
+// What others may send by remote write; the options of `tributary.receive`.
+struct ReceiveConfig {
+  uint64_t body_size_limit = 32 << 20;  // of a request: bytes, compressed and decompressed
+  uint64_t sample_limit = 500'000;      // of a request
+  uint64_t label_limit = 200;           // 0: none, as for the following
+  uint64_t label_name_length_limit = 1024;
+  uint64_t label_value_length_limit = 16384;
+  // Of the replicas that send the same series one for each cluster is elected; "": none is.
+  std::string cluster_label = "cluster", replica_label = "__replica__";
+  std::chrono::milliseconds failover_timeout{30000};
+  bool operator==(const ReceiveConfig&) const = default;
+};
+
 struct GlobalConfig {
   std::chrono::milliseconds scrape_interval{60000};
   std::chrono::milliseconds scrape_timeout{10000};
@@ -352,6 +365,7 @@ struct Config {
   std::vector<ScrapeConfig> scrape_configs;  // those of scrape_config_files included
   std::vector<RemoteWriteConfig> remote_write;
   std::optional<TracingConfig> tracing;
+  ReceiveConfig receive;
   // The file as it is in force, all defaults said, secrets as <secret>: for /api/v1/status/config.
   std::string yaml;
   // The files that were read (main, scrape_config_files): what auto-reload and messages speak of.

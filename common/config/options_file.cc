@@ -327,6 +327,62 @@ const Section& OtlpSection() {
   return section;
 }
 
+const Section& ReceiveSection() {
+  static const Section section{
+      "tributary.receive",
+      "What others may send to /api/v1/write, which --web.enable-remote-write-receiver opens.",
+      {
+          {.name = "body_size_limit",
+           .type = OptionType::kSize,
+           .fallback = "32MB",
+           .doc =
+               "How large a request may be, compressed or decompressed; larger ones are answered "
+               "with 413. At most 1GB.",
+           .shown = true},
+          {.name = "sample_limit",
+           .type = OptionType::kUint,
+           .fallback = "500000",
+           .doc =
+               "How many samples, histograms and exemplars a request may have; others are answered "
+               "with 413.",
+           .shown = true},
+          {.name = "label_limit",
+           .type = OptionType::kUint,
+           .fallback = "200",
+           .doc = "How many labels a series may have; others are refused. 0: no limit.",
+           .shown = true},
+          {.name = "label_name_length_limit",
+           .type = OptionType::kUint,
+           .fallback = "1024",
+           .doc = "How many bytes the name of a label may have. 0: no limit.",
+           .shown = true},
+          {.name = "label_value_length_limit",
+           .type = OptionType::kUint,
+           .fallback = "16384",
+           .doc = "How many bytes the value of a label may have. 0: no limit.",
+           .shown = true},
+          {.name = "cluster_label",
+           .fallback = "cluster",
+           .doc = "Which label names the cluster of a replica.",
+           .shown = true},
+          {.name = "replica_label",
+           .fallback = "__replica__",
+           .doc =
+               "Which label names one of several replicas that send the same series. Of those of "
+               "a cluster one is elected, what the others send is dropped, and the label is taken "
+               "away. Empty: all are kept, and the label is a label.",
+           .shown = true},
+          {.name = "failover_timeout",
+           .type = OptionType::kDuration,
+           .fallback = "30s",
+           .doc = "How long nothing must have come from the elected replica before another one is "
+                  "elected.",
+           .positive = true},
+      },
+      CheckReceive};
+  return section;
+}
+
 const Section& TributarySection() {
   static const Section section{
       "tributary",
@@ -337,6 +393,11 @@ const Section& TributarySection() {
            .type = OptionType::kSection,
            .doc = "What becomes of errors of all remotes that do not say it themselves.",
            .section = &RemoteErrorsSection(),
+           .optional = true},
+          {.name = "receive",
+           .type = OptionType::kSection,
+           .doc = "What others may send by remote write.",
+           .section = &ReceiveSection(),
            .optional = true},
       }};
   return section;

@@ -517,6 +517,19 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
 
 HttpClientConfig MakeHttpClient(const SectionValue& section) { return MakeHttp(section); }
 
+ReceiveConfig MakeReceive(const SectionValue& receive) {
+  ReceiveConfig config;
+  config.body_size_limit = receive.Get("body_size_limit").number;
+  config.sample_limit = receive.Get("sample_limit").number;
+  config.label_limit = receive.Get("label_limit").number;
+  config.label_name_length_limit = receive.Get("label_name_length_limit").number;
+  config.label_value_length_limit = receive.Get("label_value_length_limit").number;
+  config.cluster_label = receive.Text("cluster_label");
+  config.replica_label = receive.Text("replica_label");
+  config.failover_timeout = receive.Duration("failover_timeout");
+  return config;
+}
+
 TracingConfig MakeTracing(const SectionValue& tracing) {
   TracingConfig config;
   const bool is_http = tracing.Text("client_type") == "http";

@@ -35,6 +35,7 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
                                   const std::string& file);
 HttpClientConfig MakeHttpClient(const SectionValue& section);
 TracingConfig MakeTracing(const SectionValue& tracing);
+ReceiveConfig MakeReceive(const SectionValue& receive);
 std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file);
 NameValidation ValidationOf(const SectionValue& section);
 

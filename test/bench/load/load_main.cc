@@ -3,18 +3,9 @@
 //
 //   bench_load --agent 'PROGRAM --config.file={config} --storage.path={data}
 //                       --web.listen-address=127.0.0.1:{port}'
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -22,8 +13,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "common/base/assert.h"
 #include "test/bench/load/load_page.h"
+#include "test/bench/load/load_process.h"
 #include "test/bench/load/load_sink.h"
 #include "test/support/process.h"
 
@@ -38,18 +29,6 @@ struct LoadOptions {
 };
 
 constexpr int kSettleSeconds = 10;
-
-TimestampMs NowMs() {
-  return std::chrono::duration_cast<milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-void Replace(std::string& text, const std::string& what, const std::string& by) {
-  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size()) {
-    text.replace(at, what.size(), by);
-  }
-}
 
 std::string ConfigOf(const LoadOptions& options, int port) {
   std::string config = fmt::format(
@@ -68,49 +47,6 @@ std::string ConfigOf(const LoadOptions& options, int port) {
       port);
   if (options.v2) config += "  protobuf_message: io.prometheus.write.v2.Request\n";
   return config;
-}
-
-// Free a moment ago.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  CHECK(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
-// CPU seconds and bytes of memory of a process (proc(5)).
-struct Usage {
-  double cpu_s = 0;
-  uint64_t resident = 0, anonymous = 0;
-};
-
-Usage UsageOf(pid_t pid) {
-  Usage usage;
-  std::ifstream stat(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(stat)), {});
-  std::istringstream fields(text.substr(text.rfind(')') + 2));
-  std::string field;
-  for (int i = 3; fields >> field && i <= 15; i++) {
-    if (i >= 14) usage.cpu_s += std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
-  }
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) usage.resident = std::stoull(line.substr(6)) << 10;
-    if (line.starts_with("RssAnon:")) usage.anonymous = std::stoull(line.substr(8)) << 10;
-  }
-  return usage;
-}
-
-template <typename T>
-T Quantile(std::vector<T> values, double part) {
-  if (values.empty()) return {};
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(part * static_cast<double>(values.size() - 1))];
 }
 
 class LoadRun {
@@ -201,15 +137,10 @@ class LoadRun {
 
  private:
   ProcessOptions CommandIn(const TemporaryFolder& folder) const {
-    std::string command = options_.agent;
-    Replace(command, "{config}", folder.Write("prometheus.yml", ConfigOf(options_, port_)));
-    Replace(command, "{data}", folder / "data");
-    Replace(command, "{port}", std::to_string(FreePort()));
-    std::istringstream words(command);
-    ProcessOptions process;
-    words >> process.program;
-    process.arguments.assign(std::istream_iterator<std::string>(words), {});
-    return process;
+    return CommandOf(options_.agent,
+                     {{"{config}", folder.Write("prometheus.yml", ConfigOf(options_, port_))},
+                      {"{data}", folder / "data"},
+                      {"{port}", std::to_string(FreePort())}});
   }
 
   const LoadOptions options_;

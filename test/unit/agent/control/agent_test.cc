@@ -117,7 +117,7 @@ TEST_CASE("control: shards have each target once, and each what is on its own ma
     std::vector<TargetStatus> targets;
     world.one.FillStatus(targets);
     world.two.FillStatus(targets);
-    for (const TargetStatus& target : targets) instances.insert(target.labels.Get("instance"));
+    for (const TargetStatus& target : targets) instances.emplace(target.labels.Get("instance"));
     CHECK(world.Metric("tributary_target_scrape_pool_targets_elsewhere{scrape_job=\"j\"}") ==
           8 - (static_cast<double>(targets.size()) - 1));
   }

@@ -21,6 +21,7 @@ class HangingLoop : public EventLoop {
   void Post(Callback callback) override {
     hangs_ ? inbox_.push_back(std::move(callback)) : world_.Post(std::move(callback));
   }
+  void PostQuietly(Callback callback) override { Post(std::move(callback)); }
 
   void Hang() { hangs_ = true; }
   void GetWell() {

@@ -1,0 +1,334 @@
+#include "common/wire/write_request_reader.h"
+
+#include "common/base/protobuf_cursor.h"
+
+namespace tributary {
+
+namespace {
+
+using Cursor = ProtobufCursor;
+using Field = ProtobufField;
+
+// Fields of one number, which mostly stand side by side, as one run of bytes.
+class FieldRun {
+ public:
+  explicit FieldRun(std::string& scratch) : scratch_(scratch) {}
+
+  void Add(const char* begin, const char* end) {
+    if (begin_ == nullptr) begin_ = begin;
+    if (!scattered_ && begin_ + size_ != begin) {
+      scattered_ = true;
+      scratch_.assign(begin_, size_);
+    }
+    if (scattered_) scratch_.append(begin, end);
+    size_ += static_cast<size_t>(end - begin);
+  }
+  std::string_view bytes() const {
+    return scattered_ ? std::string_view(scratch_) : std::string_view(begin_, size_);
+  }
+
+ private:
+  std::string& scratch_;
+  const char* begin_ = nullptr;
+  size_t size_ = 0;
+  bool scattered_ = false;
+};
+
+MetricType TypeOf(int32_t type) {
+  const bool known = type >= 0 && type <= static_cast<int32_t>(MetricType::kStateset);
+  return known ? static_cast<MetricType>(type) : MetricType::kUnknown;
+}
+
+bool ReadSample(std::string_view bytes, const char*& problem, WriteSample& out) {
+  Cursor in(bytes, problem);
+  for (Field field; in.Next(field);) {
+    switch (field.number) {
+      case 1:
+        in.Read(field, out.value);
+        break;
+      case 2:
+        in.Read(field, out.timestamp);
+        break;
+      case 3:
+        in.Read(field, out.start);
+        break;
+      default:
+        in.Skip(field);
+    }
+  }
+  return in.ok();
+}
+
+bool ReadSeriesMetadata(std::string_view bytes, const char*& problem, WriteSeries& out) {
+  Cursor in(bytes, problem);
+  int32_t type = static_cast<int32_t>(out.type);
+  for (Field field; in.Next(field);) {
+    switch (field.number) {
+      case 1:
+        in.Read(field, type);
+        break;
+      case 3:
+        in.Read(field, out.help_ref);
+        break;
+      case 4:
+        in.Read(field, out.unit_ref);
+        break;
+      default:
+        in.Skip(field);
+    }
+  }
+  out.type = TypeOf(type);
+  return in.ok();
+}
+
+void ReadSpan(Cursor& in, const Field& field, const char*& problem,
+              std::vector<BucketSpan>& spans) {
+  std::string_view bytes;
+  if (!in.Read(field, bytes)) return;
+  BucketSpan& out = spans.emplace_back();
+  Cursor inner(bytes, problem);
+  for (Field f; inner.Next(f);) {
+    switch (f.number) {
+      case 1:
+        inner.ReadZigZag(f, out.offset);
+        break;
+      case 2:
+        inner.Read(f, out.length);
+        break;
+      default:
+        inner.Skip(f);
+    }
+  }
+}
+
+}  // namespace
+
+void WriteSeries::Clear() {
+  label_bytes = {};
+  label_refs.clear();
+  samples.clear();
+  histograms.clear();
+  exemplars.clear();
+  type = MetricType::kUnknown;
+  help_ref = unit_ref = 0;
+  start = 0;
+}
+
+WriteRequestReader::Opened WriteRequestReader::Open(WriteVersion version, std::string_view bytes,
+                                                    size_t limit) {
+  version_ = version;
+  bytes_ = bytes;
+  limit_ = limit;
+  problem_ = nullptr;
+  series_.clear();
+  metadata_.clear();
+  symbols_.clear();
+  const bool is_v1 = version == WriteVersion::kV1;
+  const int32_t series = is_v1 ? 1 : 5;
+  const int32_t metadata = is_v1 ? 3 : 0;
+  const int32_t symbols = is_v1 ? 0 : 4;
+  Cursor in(bytes, problem_);
+  for (Field field; in.Next(field);) {
+    std::string_view part;
+    if (field.number != series && field.number != metadata && field.number != symbols) {
+      in.Skip(field);
+      continue;
+    }
+    if (!in.Read(field, part)) continue;
+    if (field.number == series) {
+      series_.push_back(RangeOf(part));
+    } else if (field.number == metadata) {
+      metadata_.push_back(RangeOf(part));
+    } else {
+      symbols_.push_back(part);
+    }
+    if (series_.size() > limit || metadata_.size() > limit || symbols_.size() > limit) {
+      return Opened::kTooMuch;
+    }
+  }
+  return in.ok() ? Opened::kGood : Opened::kMalformed;
+}
+
+bool WriteRequestReader::ReadSeries(size_t index, WriteSeries& out) const {
+  const bool is_v1 = version_ == WriteVersion::kV1;
+  const int32_t exemplars = is_v1 ? 3 : 4;
+  const int32_t histograms = is_v1 ? 4 : 3;
+  out.Clear();
+  const char* problem = nullptr;
+  FieldRun labels(out.scratch);
+  Cursor in(At(series_[index]), problem);
+  for (Field field; in.Next(field);) {
+    std::string_view part;
+    if (field.number == 1 && is_v1) {
+      if (in.Read(field, part)) labels.Add(field.begin, in.position());
+    } else if (field.number == 1) {
+      in.ReadNumbers(field,
+                     [&](uint64_t ref) { out.label_refs.push_back(static_cast<uint32_t>(ref)); });
+    } else if (field.number == 2) {
+      if (in.Read(field, part)) ReadSample(part, problem, out.samples.emplace_back());
+    } else if (field.number == histograms) {
+      if (in.Read(field, part)) out.histograms.push_back(part);
+    } else if (field.number == exemplars) {
+      if (in.Read(field, part)) out.exemplars.push_back(part);
+    } else if (field.number == 5 && !is_v1) {
+      if (in.Read(field, part)) ReadSeriesMetadata(part, problem, out);
+    } else if (field.number == 6 && !is_v1) {
+      in.Read(field, out.start);
+    } else {
+      in.Skip(field);
+    }
+    if (out.samples.size() + out.histograms.size() + out.exemplars.size() > limit_) return false;
+  }
+  out.label_bytes = labels.bytes();
+  return in.ok();
+}
+
+bool WriteRequestReader::ReadHistogram(std::string_view bytes, WriteHistogram& out) const {
+  // Lists of numbers take eight times their bytes.
+  if (bytes.size() > kHistogramBytesMax) return false;
+  NativeHistogram& h = out.histogram;
+  h.Clear();
+  out.timestamp = out.start = 0;
+  int32_t hint = 0;
+  const char* problem = nullptr;
+  auto add_to = [](auto& list) { return [&list](auto number) { list.push_back(number); }; };
+  Cursor in(bytes, problem);
+  for (Field field; in.Next(field);) {
+    switch (field.number) {
+      case 1:
+        h.is_float = false;
+        h.count_float = 0;
+        in.Read(field, h.count);
+        break;
+      case 2:
+        h.is_float = true;
+        h.count = 0;
+        in.Read(field, h.count_float);
+        break;
+      case 3:
+        in.Read(field, h.sum);
+        break;
+      case 4:
+        in.ReadZigZag(field, h.schema);
+        break;
+      case 5:
+        in.Read(field, h.zero_threshold);
+        break;
+      case 6:
+        h.zero_count_float = 0;
+        in.Read(field, h.zero_count);
+        break;
+      case 7:
+        h.zero_count = 0;
+        in.Read(field, h.zero_count_float);
+        break;
+      case 8:
+        ReadSpan(in, field, problem, h.negative_spans);
+        break;
+      case 9:
+        in.ReadZigZags(field, add_to(h.negative_deltas));
+        break;
+      case 10:
+        in.ReadDoubles(field, add_to(h.negative_counts));
+        break;
+      case 11:
+        ReadSpan(in, field, problem, h.positive_spans);
+        break;
+      case 12:
+        in.ReadZigZags(field, add_to(h.positive_deltas));
+        break;
+      case 13:
+        in.ReadDoubles(field, add_to(h.positive_counts));
+        break;
+      case 14:
+        in.Read(field, hint);
+        break;
+      case 15:
+        in.Read(field, out.timestamp);
+        break;
+      case 16:
+        in.ReadDoubles(field, add_to(h.custom_values));
+        break;
+      case 17:
+        in.Read(field, out.start);
+        break;
+      default:
+        in.Skip(field);
+    }
+  }
+  // Of an enum that has grown the new values are unknown.
+  if (hint >= 0 && hint <= 3) h.reset_hint = static_cast<NativeHistogram::ResetHint>(hint);
+  // Only what belongs to its kind counts, as in prompb's ToIntHistogram and ToFloatHistogram.
+  if (h.is_float) {
+    h.count = h.zero_count = 0;
+    h.positive_deltas.clear();
+    h.negative_deltas.clear();
+  } else {
+    h.count_float = h.zero_count_float = 0;
+    h.positive_counts.clear();
+    h.negative_counts.clear();
+  }
+  return in.ok();
+}
+
+bool WriteRequestReader::ReadExemplar(std::string_view bytes, WriteExemplar& out) const {
+  const bool is_v1 = version_ == WriteVersion::kV1;
+  out.label_refs.clear();
+  out.value = 0;
+  out.timestamp = 0;
+  const char* problem = nullptr;
+  FieldRun labels(out.scratch);
+  Cursor in(bytes, problem);
+  for (Field field; in.Next(field);) {
+    std::string_view part;
+    switch (field.number) {
+      case 1:
+        if (!is_v1) {
+          in.ReadNumbers(
+              field, [&](uint64_t ref) { out.label_refs.push_back(static_cast<uint32_t>(ref)); });
+        } else if (in.Read(field, part)) {
+          labels.Add(field.begin, in.position());
+        }
+        break;
+      case 2:
+        in.Read(field, out.value);
+        break;
+      case 3:
+        in.Read(field, out.timestamp);
+        break;
+      default:
+        in.Skip(field);
+    }
+  }
+  out.label_bytes = labels.bytes();
+  return in.ok();
+}
+
+bool WriteRequestReader::ReadMetadata(size_t index, WriteMetadata& out) const {
+  out = {};
+  int32_t type = 0;
+  const char* problem = nullptr;
+  Cursor in(At(metadata_[index]), problem);
+  for (Field field; in.Next(field);) {
+    switch (field.number) {
+      case 1:
+        in.Read(field, type);
+        break;
+      case 2:
+        in.Read(field, out.family);
+        break;
+      case 4:
+        in.Read(field, out.help);
+        break;
+      case 5:
+        in.Read(field, out.unit);
+        break;
+      default:
+        in.Skip(field);
+    }
+  }
+  out.type = TypeOf(type);
+  return in.ok();
+}
+
+}  // namespace tributary
