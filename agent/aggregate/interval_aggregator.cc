@@ -7,6 +7,24 @@
 
 namespace tributary {
 
+void Join(IntervalAggregate& aggregate, const IntervalAggregate& part) {
+  aggregate.increase_count += part.increase_count;
+  aggregate.increase += part.increase;
+  aggregate.rate_sum += part.rate_sum;
+  if (part.count == 0) return;
+  bool first = aggregate.count == 0;
+  aggregate.count += part.count;
+  aggregate.sum += part.sum;
+  aggregate.min = first ? part.min : std::fmin(aggregate.min, part.min);
+  aggregate.max = first ? part.max : std::fmax(aggregate.max, part.max);
+  if (first || part.last_time > aggregate.last_time) {
+    aggregate.last = part.last;
+    aggregate.last_time = part.last_time;
+  } else if (part.last_time == aggregate.last_time) {
+    aggregate.last = std::fmax(aggregate.last, part.last);
+  }
+}
+
 IntervalAggregator::IntervalAggregator(const IntervalOptions& options, TimestampMs now)
     : options_(options), now_(now), closed_(ClosedAt(now)) {}
 
@@ -97,24 +115,20 @@ void IntervalAggregator::Fold(Input& input) {
       it = open.insert(it, IntervalAggregate{});
       it->end = end;
     }
+    IntervalAggregate part;
+    part.end = end;
     if (input.live) {
-      bool first = it->count++ == 0;
-      it->sum += input.value;
-      it->min = first ? input.value : std::fmin(it->min, input.value);
-      it->max = first ? input.value : std::fmax(it->max, input.value);
-      if (first || input.value_time > it->last_time) {
-        it->last = input.value;
-        it->last_time = input.value_time;
-      } else if (input.value_time == it->last_time) {
-        it->last = std::fmax(it->last, input.value);
-      }
+      part.count = 1;
+      part.sum = part.min = part.max = part.last = input.value;
+      part.last_time = input.value_time;
     }
     if (input.has_increase) {
-      it->increase_count++;
-      it->increase += input.increase;
       auto span_ms = static_cast<double>(input.value_time - input.rate_from);
-      it->rate_sum += input.increase * 1000 / span_ms;
+      part.increase_count = 1;
+      part.increase = input.increase;
+      part.rate_sum = input.increase * 1000 / span_ms;
     }
+    Join(*it, part);
   }
   input.interval_end = 0;
   input.live = false;

@@ -46,6 +46,10 @@ struct IntervalAggregate {
   double rate_sum = 0;  // a second; each input's over its own time between samples
 };
 
+// Adds what other inputs have of the same interval, in any order: sums up to rounding, all else
+// exactly.
+void Join(IntervalAggregate& aggregate, const IntervalAggregate& part);
+
 class IntervalAggregator {
  public:
   enum class Outcome : uint8_t { kTaken, kOutOfOrder, kLate, kAhead };

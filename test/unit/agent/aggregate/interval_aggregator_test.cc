@@ -155,6 +155,44 @@ TEST_CASE("interval aggregator: what a removed input gave counts, its number beg
   CHECK(emitted[1].second.increase_count == 0);
 }
 
+TEST_CASE("interval aggregator: parts of several aggregators join to what one has of all") {
+  std::mt19937 random(Catch::rngSeed());
+  for (int run = 0; run < 200; run++) {
+    IntervalAggregator one({}, kStart);
+    one.AddOutput();
+    std::vector<IntervalAggregator> several(3, one);
+    for (int i = 0; i < 7; i++) {
+      IntervalAggregator& part = several[random() % 3];
+      uint32_t in_one = one.AddInput(0), in_part = part.AddInput(0);
+      TimestampMs time = kStart;
+      for (size_t samples = random() % 4; samples > 0; samples--) {
+        time += 1 + static_cast<TimestampMs>(random() % 3) * 7'000;
+        double value = random() % 5 == 0 ? StaleNan() : static_cast<double>(random() % 100) - 50;
+        REQUIRE(one.Take(in_one, time, value) == Outcome::kTaken);
+        REQUIRE(part.Take(in_part, time, value) == Outcome::kTaken);
+      }
+    }
+    IntervalAggregate joined;
+    for (auto part = several.rbegin(); part != several.rend(); ++part) {
+      for (const auto& [output, aggregate] : CloseAt(*part, kStart + 70'000)) {
+        Join(joined, aggregate);
+      }
+    }
+    Emitted all = CloseAt(one, kStart + 70'000);
+    REQUIRE(all.size() <= 1);
+    const IntervalAggregate should = all.empty() ? IntervalAggregate{} : all[0].second;
+    REQUIRE(joined.count == should.count);
+    REQUIRE(joined.sum == should.sum);  // of whole numbers: exact
+    REQUIRE(joined.min == should.min);
+    REQUIRE(joined.max == should.max);
+    REQUIRE(joined.last == should.last);
+    REQUIRE(joined.last_time == should.last_time);
+    REQUIRE(joined.increase_count == should.increase_count);
+    REQUIRE(joined.increase == should.increase);
+    REQUIRE(joined.rate_sum == Approx(should.rate_sum));
+  }
+}
+
 // All samples are kept, and each interval is worked out anew from them.
 struct Oracle {
   IntervalOptions options;
