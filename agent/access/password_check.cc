@@ -13,6 +13,7 @@
 
 #include "common/base/assert.h"
 #include "common/base/base64.h"
+#include "common/base/trim.h"
 
 namespace tributary {
 namespace {
@@ -30,12 +31,6 @@ std::string RandomKey() {
   CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) ==
         1);
   return key;
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 bool StartsWithoutCase(std::string_view text, std::string_view start) {

@@ -24,17 +24,16 @@
 #include "agent/daemon/loop_pulse.h"
 #include "agent/daemon/resident_memory.h"
 #include "agent/daemon/service_notifier.h"
+#include "agent/daemon/worker_thread.h"
 #include "agent/memory/memory_guard.h"
 #include "agent/memory/memory_limit.h"
 #include "agent/receive/replica_file.h"
 #include "agent/telemetry/metric_page.h"
 #include "agent/web/server.h"
 #include "common/base/host_name.h"
-#include "agent/web/write_server.h"
 #include "common/base/units.h"
 #include "common/base/version.h"
 #include "common/dns/cares_transport.h"
-#include "common/event/io_thread.h"
 #include "common/event/system_event_loop.h"
 #include "common/file/posix_file_system.h"
 #include "common/http/system_transport.h"
@@ -48,10 +47,7 @@ constexpr std::chrono::milliseconds kAnswerMax{2000};
 // Reading a configuration may mean reading many files.
 constexpr std::chrono::milliseconds kReloadMax{30000};
 
-// Idle connections that may be kept: one for each of so many targets. Those that their servers have
-// closed are found and given up when others are made.
-constexpr size_t kConnectionsMax = 8192;
-// The same, for the servers that discovery asks.
+// Idle connections to the servers that discovery asks.
 constexpr size_t kDiscoveryConnectionsMax = 64;
 
 // What a stop may take beside the deadline for delivery: the last writes, threads that end.
@@ -96,70 +92,6 @@ std::vector<std::string> NodeAddresses() {
   freeifaddrs(interfaces);
   return addresses;
 }
-
-// A worker with its threads, loop and transport.
-class WorkerThread {
- public:
-  WorkerThread() : hash_(HashKey::Random()) {}
-  ~WorkerThread() { End(); }
-  // Its thread runs no more. Others may still post to its loop, until it is destroyed.
-  void End() {
-    if (!thread_.joinable()) return;
-    loop_.Stop();
-    thread_.join();
-  }
-
-  // `log`: null to keep samples in memory.
-  Status Start(PosixFileSystem& files, Logger& logger, const DiskLogOptions* log,
-               WorkerOptions options) {
-    if (log != nullptr) {
-      auto opened = DiskLog::Open({loop_, files, io_, logger, &slow_io_}, *log);
-      if (!opened) return Fail(opened.error().message);
-      options.disk = std::move(*opened);
-      options.dead_letters.disk = &files;
-      options.dead_letters.work = &slow_io_;
-    }
-    worker_.emplace(loop_, transport_, files, logger, hash_, std::move(options));
-    thread_ = std::thread([this] { loop_.Run(); });
-    return {};
-  }
-
-  // On the loop.
-  void Receive(std::vector<Receiver::Peer> peers, std::shared_ptr<VisitorReturns> returns,
-               PasswordCheck* passwords) {
-    Receiver& receiver = worker_->receiver();
-    receiver.SetPeers(std::move(peers));
-    receiver.TurnOn();
-    writes_.emplace(loop_, WriteServerOptions{},
-                    WriteServer::Seams{[&receiver](IncomingWrite request, WriteDone done) {
-                                         receiver.Take(request, std::move(done));
-                                       },
-                                       [&receiver] { return receiver.body_bytes_max(); },
-                                       std::move(returns), passwords});
-  }
-
-  // On the loop, by one of the workers: writes down who is elected.
-  void SaveReplicas(Disk& disk, const ReplicaElection& election, const std::string& path) {
-    if (!replica_file_) replica_file_.emplace(disk, slow_io_, election, path);
-    replica_file_->Save();
-  }
-
-  SystemEventLoop& loop() { return loop_; }
-  Worker& worker() { return *worker_; }
-  // Null: nothing is received.
-  WriteServer* writes() { return writes_ ? &*writes_ : nullptr; }
-  uint64_t replica_file_failures() const { return replica_file_ ? replica_file_->failures() : 0; }
-
- private:
-  const HashKey hash_;
-  SystemEventLoop loop_;
-  IoThread io_{loop_}, slow_io_{loop_};
-  SystemTransport transport_{loop_, CurlTransportOptions{.connections_max = kConnectionsMax}};
-  std::optional<Worker> worker_;
-  std::optional<WriteServer> writes_;
-  std::optional<ReplicaFile> replica_file_;
-  std::thread thread_;
-};
 
 class Daemon {
  public:
@@ -382,12 +314,7 @@ Result<std::string> Daemon::MetricsPage() {
   CollectProcess(*page);
   for (const auto& one : workers_) {
     const auto answered = Ask(one->loop(), kAnswerMax, [page, worker = one.get()] {
-      worker->worker().Collect(*page);
-      if (worker->writes() == nullptr) return true;
-      worker->writes()->Collect(*page);
-      page->AddCounter("tributary_receive_replica_file_failures_total",
-                       "Times that who is elected could not be written down.", {},
-                       static_cast<double>(worker->replica_file_failures()));
+      worker->Collect(*page);
       return true;
     });
     if (!answered) return Fail("a worker does not answer");
@@ -534,7 +461,7 @@ void Daemon::StartReceiving(WebHandlers& handlers) {
   handlers.write = [this](WriteVisitor visitor) {
     WorkerThread& worker = *workers_[next_receiver_++ % workers_.size()];
     auto shared = std::make_shared<WriteVisitor>(std::move(visitor));
-    worker.loop().Post([&worker, shared] { worker.writes()->Adopt(std::move(*shared)); });
+    worker.loop().Post([&worker, shared] { worker.Adopt(std::move(*shared)); });
   };
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "agent/discovery/target_file.h"
+#include "common/base/trim.h"
 #include "common/base/version.h"
 
 namespace tributary {
@@ -17,21 +18,18 @@ constexpr int kStatusOk = 200;
 // Reasons quote what the server sent.
 constexpr size_t kReasonBytesMax = 500;
 
-std::string_view TrimLeft(std::string_view text) {
-  return text.substr(std::min(text.find_first_not_of(" \t\n\v\f\r"), text.size()));
-}
+constexpr std::string_view kBlanks = " \t\n\v\f\r";
 
 // "application/json", with charset=utf-8 or without; in any case.
 bool IsJson(std::string_view content_type) {
-  std::string lower(TrimLeft(content_type));
-  lower.erase(lower.find_last_not_of(" \t\n\v\f\r") + 1);
+  std::string lower(Trim(content_type, kBlanks));
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   constexpr std::string_view kType = "application/json";
   if (!lower.starts_with(kType)) return false;
   std::string_view rest = std::string_view(lower).substr(kType.size());
   if (rest.empty()) return true;
   if (!rest.starts_with(';')) return false;
-  rest = TrimLeft(rest.substr(1));
+  rest = TrimLeft(rest.substr(1), kBlanks);
   return rest == "charset=utf-8" || rest == "charset=\"utf-8\"";
 }
 

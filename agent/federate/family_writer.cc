@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "common/base/assert.h"
 #include "common/exposition/float_text.h"
 #include "common/wire/histogram.h"
 #include "common/wire/protobuf_writer.h"
@@ -122,7 +123,7 @@ FamilyWriter::FamilyWriter(FederateForm form, Labels external_labels)
 void FamilyWriter::Write(const SortedSeries& series, std::string& out) {
   Kind kind = Kind::kUntyped;
   if (series.histogram != nullptr) {
-    if (!DecodeHistogram(series.histogram->encoded, histogram_)) return;
+    CHECK(DecodeHistogram(series.histogram->encoded, histogram_));  // we have encoded it
     const bool custom = histogram_.schema == kCustomBucketsSchema;
     if (!custom && form_.format == FederateFormat::kText) return;
     kind = histogram_.reset_hint == NativeHistogram::ResetHint::kGauge ? Kind::kGaugeHistogram

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/trim.h"
 #include "common/base/unicode.h"
 
 namespace tributary {
@@ -27,10 +28,7 @@ struct Clause {
   }
 };
 
-std::string_view TrimSpaces(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-  return text.substr(0, text.find_last_not_of(' ') + 1);
-}
+std::string_view TrimSpaces(std::string_view text) { return Trim(text, " "); }
 
 // Up to the separator, which is taken too.
 std::string_view TakeUntil(std::string_view& text, char separator) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/base/assert.h"
+#include "common/file/replace_file.h"
 
 namespace tributary {
 
@@ -41,14 +42,7 @@ namespace {
 
 // Once, and synced however the rest is: without it the whole log could not be used.
 Status WriteFormat(Disk& disk, const std::string& folder) {
-  const std::string path = folder + "/format", fresh = path + ".new";
-  static_cast<void>(disk.Remove(fresh));  // what an earlier try has left
-  auto file = disk.Open(fresh, FileMode::kCreate);
-  if (!file) return Fail(file.error().message);
-  if (auto written = (*file)->WriteAt(0, FormatText()); !written) return written;
-  if (auto synced = (*file)->Sync(); !synced) return synced;
-  if (auto renamed = disk.Rename(fresh, path); !renamed) return renamed;
-  return disk.SyncDirectory(folder);
+  return ReplaceFile(disk, folder + "/format", FormatText());
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ struct ReceiveStats {
   std::array<uint64_t, kReceiveRefusals> refused{};  // samples and histograms
   uint64_t exemplars_out_of_order = 0, exemplars_invalid = 0;
   uint64_t without_metadata = 0;  // samples and histograms of 2.0
+  uint64_t families_dropped = 0;  // metadata of 1.0: without a name, or over its limit of memory
+  uint64_t replica_names_over_limit = 0;  // series that are kept with the label of their replica
   uint64_t body_bytes = 0, decoded_bytes = 0;
   std::map<int, uint64_t> answers;  // by status
 };

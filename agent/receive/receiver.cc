@@ -1,13 +1,15 @@
 #include "agent/receive/receiver.h"
 
 #include <snappy.h>
-#include <strings.h>
 
 #include <array>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "common/base/trim.h"
+#include "common/http/transport.h"
 
 namespace tributary {
 
@@ -23,22 +25,12 @@ constexpr uint32_t kRetryAfterSeconds = 5;
 // What is kept between requests.
 constexpr size_t kScratchKept = 4 << 20;
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-bool IsSame(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 // As client_golang's exp/api/remote, ParseProtoMsg: what says nothing is 1.0.
 std::optional<WriteVersion> VersionOf(std::string_view content_type) {
   content_type = Trim(content_type);
   if (content_type.empty()) return WriteVersion::kV1;
   const size_t end = content_type.find(';');
-  if (!IsSame(Trim(content_type.substr(0, end)), kMediaType)) return std::nullopt;
+  if (!SameHeaderName(Trim(content_type.substr(0, end)), kMediaType)) return std::nullopt;
   std::string_view rest = end == std::string_view::npos ? "" : content_type.substr(end + 1);
   while (!rest.empty()) {
     const size_t next = rest.find(';');
@@ -46,7 +38,7 @@ std::optional<WriteVersion> VersionOf(std::string_view content_type) {
     rest = next == std::string_view::npos ? "" : rest.substr(next + 1);
     const size_t equals = parameter.find('=');
     if (equals == std::string_view::npos) return std::nullopt;
-    if (!IsSame(parameter.substr(0, equals), "proto")) continue;
+    if (!SameHeaderName(parameter.substr(0, equals), "proto")) continue;
     std::string_view message = parameter.substr(equals + 1);
     if (message.size() >= 2 && message.front() == '"' && message.back() == '"') {
       message = message.substr(1, message.size() - 2);
@@ -122,7 +114,7 @@ bool Receiver::Decode(const IncomingWrite& request, Decoded& decoded, WriteAnswe
     return refuse(415, fmt::format("the content type has to be {} with proto={} or proto={}",
                                    kMediaType, kV1, kV2));
   }
-  if (!request.content_encoding.empty() && !IsSame(request.content_encoding, "snappy")) {
+  if (!request.content_encoding.empty() && !SameHeaderName(request.content_encoding, "snappy")) {
     return refuse(415, "the content encoding has to be snappy");
   }
   const std::string& body = request.body;
@@ -312,6 +304,14 @@ void Receiver::Collect(MetricSink& sink) const {
             "Samples and histograms received that could not be taken.", stats_.refused[i],
             {{"reason", ReceiveRefusalName(static_cast<ReceiveRefusal>(i))}});
   }
+  counter("tributary_receive_families_dropped_total",
+          "Families whose metadata in remote write 1.0 was not kept: without a name, or "
+          "more than 16 MiB in 5 minutes.",
+          stats_.families_dropped);
+  counter("tributary_receive_replica_names_over_limit_total",
+          "Series received first from a replica beyond the 65,535 names that are known; they keep "
+          "its label.",
+          stats_.replica_names_over_limit);
   const auto refused = [&](ReceiveRefusal refusal) {
     return stats_.refused[static_cast<size_t>(refusal)];
   };

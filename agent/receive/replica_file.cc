@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/file/replace_file.h"
+
 namespace tributary {
 
 namespace {
@@ -11,18 +13,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-
-Status Write(Disk& disk, const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".new";
-  static_cast<void>(disk.Remove(temporary));  // what a process that died has left
-  {
-    auto file = disk.Open(temporary, FileMode::kCreate);
-    if (!file) return tl::unexpected(file.error());
-    if (Status written = (*file)->WriteAt(0, text); !written) return written;
-    if (Status synced = (*file)->Sync(); !synced) return synced;
-  }
-  return disk.Rename(temporary, path);
-}
 
 }  // namespace
 
@@ -59,7 +49,7 @@ void ReplicaFile::Save() {
   saving_ = true;
   auto outcome = std::make_shared<Status>();
   work_.Run([disk = &disk_, path = path_, text = ReplicaFileText(election_.All()),
-             outcome] { *outcome = Write(*disk, path, text); },
+             outcome] { *outcome = ReplaceFile(*disk, path, text); },
             [self = self_, outcome] {
               ReplicaFile* file = *self;
               if (file == nullptr) return;

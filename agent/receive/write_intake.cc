@@ -208,7 +208,10 @@ void WriteIntake::TakeMetadata(const WriteRequestReader& request, WriteOutcome& 
     family.help = ToValidUtf8(read.help.substr(0, kHelpBytesMax));
     family.unit = ToValidUtf8(read.unit.substr(0, kHelpBytesMax));
     const size_t bytes = family.family.size() + family.help.size() + family.unit.size();
-    if (family.family.empty() || family_bytes_ + bytes > kFamilyBytesMax) continue;
+    if (family.family.empty() || family_bytes_ + bytes > kFamilyBytesMax) {
+      stats_.families_dropped++;
+      continue;
+    }
     const uint64_t name = env_.hash(family.family);
     FamilyRef& kept = families_[name];
     if (kept == nullptr) family_bytes_ += bytes;
@@ -238,32 +241,37 @@ ReceivedBatch& WriteIntake::BatchOf(uint32_t number) {
   return *source.batch();
 }
 
+bool WriteIntake::Accept(ReceivedSource::Verdict verdict, uint64_t SampleCounts::*kind) {
+  switch (verdict) {
+    case ReceivedSource::Verdict::kTaken:
+      outcome_.written.*kind += 1;
+      stats_.taken.*kind += 1;
+      return true;
+    case ReceivedSource::Verdict::kRepeated:
+      outcome_.written.*kind += 1;
+      stats_.repeated.*kind += 1;
+      return false;
+    case ReceivedSource::Verdict::kConflict:
+      Refuse(ReceiveRefusal::kConflict, 1);
+      return false;
+    case ReceivedSource::Verdict::kOutOfOrder:
+      Refuse(ReceiveRefusal::kOutOfOrder, 1);
+      return false;
+  }
+  return false;
+}
+
 void WriteIntake::TakeSamples(ReceivedSource& source, ReceivedBatch& batch, uint32_t place) {
   for (const WriteSample& sample : read_.samples) {
     if (sample.timestamp > latest_allowed_) {
       Refuse(ReceiveRefusal::kTooFarAhead, 1);
       continue;
     }
-    switch (source.Judge(place, sample.timestamp, BitsOf(sample.value), window_ms_)) {
-      case ReceivedSource::Verdict::kTaken: {
-        batch.samples.push_back({place, sample.timestamp, sample.value});
-        const TimestampMs start = sample.start != 0 ? sample.start : read_.start;
-        if (start != 0 && keep_starts_) batch.starts.push_back({place, start});
-        outcome_.written.samples++;
-        stats_.taken.samples++;
-        break;
-      }
-      case ReceivedSource::Verdict::kRepeated:
-        outcome_.written.samples++;
-        stats_.repeated.samples++;
-        break;
-      case ReceivedSource::Verdict::kConflict:
-        Refuse(ReceiveRefusal::kConflict, 1);
-        break;
-      case ReceivedSource::Verdict::kOutOfOrder:
-        Refuse(ReceiveRefusal::kOutOfOrder, 1);
-        break;
-    }
+    const auto verdict = source.Judge(place, sample.timestamp, BitsOf(sample.value), window_ms_);
+    if (!Accept(verdict, &SampleCounts::samples)) continue;
+    batch.samples.push_back({place, sample.timestamp, sample.value});
+    const TimestampMs start = sample.start != 0 ? sample.start : read_.start;
+    if (start != 0 && keep_starts_) batch.starts.push_back({place, start});
   }
 }
 
@@ -283,33 +291,18 @@ void WriteIntake::TakeHistograms(ReceivedSource& source, ReceivedBatch& batch, u
       Refuse(ReceiveRefusal::kInvalidHistogram, 1, valid.error().message);
       continue;
     }
-    if (histogram_.timestamp > latest_allowed_) {
+    if (histogram_.times.timestamp > latest_allowed_) {
       Refuse(ReceiveRefusal::kTooFarAhead, 1);
       continue;
     }
     ScrapeBuffer::PlacedHistogram placed{place, {}};
-    placed.sample.timestamp = histogram_.timestamp;
-    placed.sample.start = histogram_.start != 0 ? histogram_.start : read_.start;
+    placed.sample.timestamp = histogram_.times.timestamp;
+    placed.sample.start = histogram_.times.start != 0 ? histogram_.times.start : read_.start;
     placed.sample.custom_buckets = histogram.schema == kCustomBucketsSchema;
     EncodeHistogram(histogram, placed.sample.encoded);
-    switch (
-        source.Judge(place, histogram_.timestamp, env_.hash(placed.sample.encoded), window_ms_)) {
-      case ReceivedSource::Verdict::kTaken:
-        batch.histograms.push_back(std::move(placed));
-        outcome_.written.histograms++;
-        stats_.taken.histograms++;
-        break;
-      case ReceivedSource::Verdict::kRepeated:
-        outcome_.written.histograms++;
-        stats_.repeated.histograms++;
-        break;
-      case ReceivedSource::Verdict::kConflict:
-        Refuse(ReceiveRefusal::kConflict, 1);
-        break;
-      case ReceivedSource::Verdict::kOutOfOrder:
-        Refuse(ReceiveRefusal::kOutOfOrder, 1);
-        break;
-    }
+    const auto verdict = source.Judge(place, histogram_.times.timestamp,
+                                      env_.hash(placed.sample.encoded), window_ms_);
+    if (Accept(verdict, &SampleCounts::histograms)) batch.histograms.push_back(std::move(placed));
   }
 }
 
@@ -439,7 +432,10 @@ uint16_t WriteIntake::TakeReplica(Labels& labels) {
   key += name;
   auto it = replica_numbers_.find(key);
   if (it == replica_numbers_.end()) {
-    if (replicas_.size() >= kReplicasMax) return ReceivedSource::kNoReplica;
+    if (replicas_.size() >= kReplicasMax) {
+      stats_.replica_names_over_limit++;
+      return ReceivedSource::kNoReplica;
+    }
     replicas_.push_back({cluster, name});
     it = replica_numbers_.emplace(std::move(key), static_cast<uint16_t>(replicas_.size())).first;
   }

@@ -100,6 +100,8 @@ class WriteIntake {
   bool IsElected(uint16_t replica);
   ReceivedBatch& BatchOf(uint32_t source);
   bool TakeFamily(ReceivedSource& source, uint32_t line);
+  // Counts what the verdict means for a sample or histogram. True: it is to be taken.
+  bool Accept(ReceivedSource::Verdict verdict, uint64_t SampleCounts::*kind);
   void TakeSamples(ReceivedSource& source, ReceivedBatch& batch, uint32_t place);
   void TakeHistograms(ReceivedSource& source, ReceivedBatch& batch, uint32_t place);
   void TakeExemplars(ReceivedSource& source, ReceivedBatch& batch, uint32_t place);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/trim.h"
+
 namespace tributary {
 namespace {
 
@@ -34,8 +36,7 @@ std::string_view HeaderOf(std::string_view head, std::string_view name) {
     if (key.size() != name.size() || strncasecmp(key.data(), name.data(), name.size()) != 0) {
       continue;
     }
-    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
-    return value.substr(0, value.find_last_not_of(" \t") + 1);
+    return Trim(value);
   }
   return {};
 }

@@ -258,6 +258,7 @@ class WriteServer::Connection : public std::enable_shared_from_this<Connection> 
   }
 
   bool Refuse(int status, std::string text) {
+    server_.refused_++;
     WriteAnswer answer;
     answer.status = status;
     answer.text = std::move(text);
@@ -388,6 +389,13 @@ void WriteServer::Collect(MetricSink& sink) const {
   };
   counter("tributary_receive_connections_total", "Connections taken over from the web server.",
           accepted_);
+  counter("tributary_receive_connections_returned_total",
+          "Connections given back to the web server, to look at who sends or for another request.",
+          returned_);
+  counter("tributary_receive_heads_refused_total",
+          "Requests refused for their head: too long, malformed, without a length, or with one "
+          "over the limit. Their connections are closed.",
+          refused_);
   counter("tributary_receive_connections_crowded_total",
           "Connections closed as there were too many.", crowded_);
   counter("tributary_receive_connections_late_total",

@@ -74,7 +74,7 @@ class WriteServer {
   std::list<std::shared_ptr<Connection>> connections_;  // the longest idle first
   std::deque<std::weak_ptr<Connection>> waiting_;       // for room
   size_t pending_bytes_ = 0;
-  uint64_t accepted_ = 0, timed_out_ = 0, crowded_ = 0, returned_ = 0, waited_ = 0;
+  uint64_t accepted_ = 0, timed_out_ = 0, crowded_ = 0, returned_ = 0, waited_ = 0, refused_ = 0;
   std::string buffer_;
 };
 

@@ -6,18 +6,14 @@
 #include <string_view>
 #include <utility>
 
+#include "common/base/trim.h"
+
 namespace tributary {
 
 namespace {
 
 constexpr size_t kFileBytesMax = 1 << 20;
 constexpr std::string_view kBlank = " \t\r";
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kBlank) + 1 - begin);
-}
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -28,12 +24,12 @@ std::string Lower(std::string_view text) {
 
 // "" unless the line opens a section. Words of the name are one space apart.
 std::string SectionName(std::string_view line) {
-  line = Trim(line.substr(0, line.find_first_of("#;")));
+  line = Trim(line.substr(0, line.find_first_of("#;")), kBlank);
   if (!line.starts_with('[') || !line.ends_with(']') || line.size() < 2) return "";
-  line = Trim(line.substr(1, line.size() - 2));
+  line = Trim(line.substr(1, line.size() - 2), kBlank);
   const size_t space = std::min(line.find_first_of(kBlank), line.size());
   std::string name(line.substr(0, space));
-  if (space < line.size()) name.append(" ").append(Trim(line.substr(space)));
+  if (space < line.size()) name.append(" ").append(Trim(line.substr(space), kBlank));
   return name;
 }
 
@@ -62,9 +58,9 @@ void ReadOption(std::string_view line, std::string* last_name, AwsProfileOptions
   if (!indented) line = WithoutComment(line);
   const size_t equals = line.find_first_of("=:");
   if (equals == std::string_view::npos) return;
-  *last_name = Lower(Trim(line.substr(0, equals)));
-  const std::string value = Unquoted(Trim(line.substr(equals + 1)));
-  (*options)[*last_name] = indented ? std::string(Trim(WithoutComment(value))) : value;
+  *last_name = Lower(Trim(line.substr(0, equals), kBlank));
+  const std::string value = Unquoted(Trim(line.substr(equals + 1), kBlank));
+  (*options)[*last_name] = indented ? std::string(Trim(WithoutComment(value), kBlank)) : value;
 }
 
 // Of sections, those that are profiles, by the profiles' names.
@@ -202,7 +198,7 @@ AwsProfiles ParseAwsProfiles(const std::string& text, bool credentials_file) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    const std::string_view trimmed = Trim(line);
+    const std::string_view trimmed = Trim(line, kBlank);
     if (trimmed.empty() || trimmed.front() == '#' || trimmed.front() == ';') continue;
     if (const std::string section = SectionName(line); !section.empty()) {
       options = &sections[section];

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "common/base/trim.h"
+
 namespace tributary {
 
 namespace {
@@ -12,13 +14,8 @@ constexpr size_t kHeadBytesMax = 64 << 10;
 constexpr size_t kChunkLineMax = 4 << 10;
 constexpr std::string_view kProtocol = "HTTP/1.";
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return text;
-}
+// What may be around the value of a field, the ends of its lines included.
+constexpr std::string_view kBlanks = " \t\r\n";
 
 template <typename T>
 std::optional<T> Number(std::string_view text, int base) {
@@ -32,7 +29,7 @@ std::optional<T> Number(std::string_view text, int base) {
 bool HasToken(std::string_view list, std::string_view token) {
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
-    if (SameHeaderName(Trim(list.substr(0, comma)), token)) return true;
+    if (SameHeaderName(Trim(list.substr(0, comma), kBlanks), token)) return true;
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return false;
@@ -43,13 +40,13 @@ bool HasToken(std::string_view list, std::string_view token) {
 void AddHeaderLine(std::string_view line, std::vector<HttpHeader>& headers) {
   if (line.empty()) return;
   if (line.front() == ' ' || line.front() == '\t') {  // folded, RFC 9112 5.2
-    if (!headers.empty()) headers.back().value.append(" ").append(Trim(line));
+    if (!headers.empty()) headers.back().value.append(" ").append(Trim(line, kBlanks));
     return;
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  headers.push_back(
-      {std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
+  headers.push_back({std::string(Trim(line.substr(0, colon), kBlanks)),
+                     std::string(Trim(line.substr(colon + 1), kBlanks))});
 }
 
 ResponseReader::Progress ResponseReader::Read(std::string_view& bytes, HttpHandler& handler) {
@@ -211,7 +208,7 @@ std::optional<ResponseReader::State> ResponseReader::BodyByFields() {
 }
 
 void ResponseReader::OnChunkSize(std::string_view line) {
-  const std::string_view digits = Trim(line.substr(0, line.find(';')));
+  const std::string_view digits = Trim(line.substr(0, line.find(';')), kBlanks);
   const std::optional<uint64_t> size = Number<uint64_t>(digits, 16);
   if (!size) {
     state_ = Bad("a chunk's size is no number");

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/time.h"
 #include "common/histogram/native_histogram.h"
 
 namespace tributary {
@@ -15,8 +16,14 @@ namespace tributary {
 // protocols.
 void EncodeHistogram(const NativeHistogram& histogram, std::string& out);
 
-// The other way; other fields are passed over. False: it is no such message. What the numbers say
-// is not checked.
-bool DecodeHistogram(std::string_view encoded, NativeHistogram& histogram);
+struct HistogramTimes {
+  TimestampMs timestamp = 0;
+  TimestampMs start = 0;  // 0: unknown; of 2.0
+};
+
+// The other way, times included where `times` is given; other fields are passed over. False: it is
+// no such message. What the numbers say is not checked.
+bool DecodeHistogram(std::string_view encoded, NativeHistogram& histogram,
+                     HistogramTimes* times = nullptr);
 
 }  // namespace tributary

@@ -4,80 +4,115 @@
 namespace tributary {
 namespace {
 
-bool ReadSpan(ProtobufCursor& in, const ProtobufField& field, const char*& problem,
+void ReadSpan(ProtobufCursor& in, const ProtobufField& field, const char*& problem,
               std::vector<BucketSpan>& spans) {
   std::string_view bytes;
-  if (!in.Read(field, bytes)) return false;
-  BucketSpan span;
+  if (!in.Read(field, bytes)) return;
+  BucketSpan& out = spans.emplace_back();
   ProtobufCursor inner(bytes, problem);
-  for (ProtobufField part; inner.Next(part);) {
-    const bool read = part.number == 1   ? inner.ReadZigZag(part, span.offset)
-                      : part.number == 2 ? inner.Read(part, span.length)
-                                         : inner.Skip(part);
-    if (!read) return false;
+  for (ProtobufField f; inner.Next(f);) {
+    switch (f.number) {
+      case 1:
+        inner.ReadZigZag(f, out.offset);
+        break;
+      case 2:
+        inner.Read(f, out.length);
+        break;
+      default:
+        inner.Skip(f);
+    }
   }
-  spans.push_back(span);
-  return inner.ok();
 }
 
-bool ReadField(ProtobufCursor& in, const ProtobufField& field, const char*& problem,
-               NativeHistogram& h) {
-  const auto deltas = [](std::vector<int64_t>& list) {
-    return [&list](int64_t delta) { list.push_back(delta); };
-  };
-  const auto doubles = [](std::vector<double>& list) {
-    return [&list](double value) { list.push_back(value); };
-  };
-  uint64_t hint = 0;
-  switch (field.number) {
-    case 1:
-      return in.Read(field, h.count);
-    case 2:
-      h.is_float = true;
-      return in.Read(field, h.count_float);
-    case 3:
-      return in.Read(field, h.sum);
-    case 4:
-      return in.ReadZigZag(field, h.schema);
-    case 5:
-      return in.Read(field, h.zero_threshold);
-    case 6:
-      return in.Read(field, h.zero_count);
-    case 7:
-      return in.Read(field, h.zero_count_float);
-    case 8:
-      return ReadSpan(in, field, problem, h.negative_spans);
-    case 9:
-      return in.ReadZigZags(field, deltas(h.negative_deltas));
-    case 10:
-      return in.ReadDoubles(field, doubles(h.negative_counts));
-    case 11:
-      return ReadSpan(in, field, problem, h.positive_spans);
-    case 12:
-      return in.ReadZigZags(field, deltas(h.positive_deltas));
-    case 13:
-      return in.ReadDoubles(field, doubles(h.positive_counts));
-    case 14:
-      if (!in.Read(field, hint)) return false;
-      h.reset_hint = hint <= 3 ? static_cast<NativeHistogram::ResetHint>(hint)
-                               : NativeHistogram::ResetHint::kUnknown;
-      return true;
-    case 16:
-      return in.ReadDoubles(field, doubles(h.custom_values));
-    default:
-      return in.Skip(field);
+// Only what belongs to its kind counts, as in prompb's ToIntHistogram and ToFloatHistogram.
+void DropOtherKind(NativeHistogram& h) {
+  if (h.is_float) {
+    h.count = h.zero_count = 0;
+    h.positive_deltas.clear();
+    h.negative_deltas.clear();
+  } else {
+    h.count_float = h.zero_count_float = 0;
+    h.positive_counts.clear();
+    h.negative_counts.clear();
   }
 }
 
 }  // namespace
 
-bool DecodeHistogram(std::string_view encoded, NativeHistogram& histogram) {
-  histogram.Clear();
+bool DecodeHistogram(std::string_view encoded, NativeHistogram& h, HistogramTimes* times) {
+  h.Clear();
+  HistogramTimes read;
+  int32_t hint = 0;
   const char* problem = nullptr;
+  auto add_to = [](auto& list) { return [&list](auto number) { list.push_back(number); }; };
   ProtobufCursor in(encoded, problem);
   for (ProtobufField field; in.Next(field);) {
-    if (!ReadField(in, field, problem, histogram)) return false;
+    switch (field.number) {
+      case 1:
+        h.is_float = false;
+        h.count_float = 0;
+        in.Read(field, h.count);
+        break;
+      case 2:
+        h.is_float = true;
+        h.count = 0;
+        in.Read(field, h.count_float);
+        break;
+      case 3:
+        in.Read(field, h.sum);
+        break;
+      case 4:
+        in.ReadZigZag(field, h.schema);
+        break;
+      case 5:
+        in.Read(field, h.zero_threshold);
+        break;
+      case 6:
+        h.zero_count_float = 0;
+        in.Read(field, h.zero_count);
+        break;
+      case 7:
+        h.zero_count = 0;
+        in.Read(field, h.zero_count_float);
+        break;
+      case 8:
+        ReadSpan(in, field, problem, h.negative_spans);
+        break;
+      case 9:
+        in.ReadZigZags(field, add_to(h.negative_deltas));
+        break;
+      case 10:
+        in.ReadDoubles(field, add_to(h.negative_counts));
+        break;
+      case 11:
+        ReadSpan(in, field, problem, h.positive_spans);
+        break;
+      case 12:
+        in.ReadZigZags(field, add_to(h.positive_deltas));
+        break;
+      case 13:
+        in.ReadDoubles(field, add_to(h.positive_counts));
+        break;
+      case 14:
+        in.Read(field, hint);
+        break;
+      case 15:
+        in.Read(field, read.timestamp);
+        break;
+      case 16:
+        in.ReadDoubles(field, add_to(h.custom_values));
+        break;
+      case 17:
+        in.Read(field, read.start);
+        break;
+      default:
+        in.Skip(field);
+    }
   }
+  // Of an enum that has grown the new values are unknown.
+  if (hint >= 0 && hint <= 3) h.reset_hint = static_cast<NativeHistogram::ResetHint>(hint);
+  DropOtherKind(h);
+  if (times != nullptr) *times = read;
   return in.ok();
 }
 

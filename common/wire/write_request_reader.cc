@@ -9,7 +9,9 @@ namespace {
 using Cursor = ProtobufCursor;
 using Field = ProtobufField;
 
-// Fields of one number, which mostly stand side by side, as one run of bytes.
+// Fields of one number, which mostly stand side by side, as one run of bytes. The reader of pages
+// (common/exposition/protobuf_metric.cc) has the same in its own state: taken from here it read
+// native histograms a twelfth slower.
 class FieldRun {
  public:
   explicit FieldRun(std::string& scratch) : scratch_(scratch) {}
@@ -79,26 +81,6 @@ bool ReadSeriesMetadata(std::string_view bytes, const char*& problem, WriteSerie
   }
   out.type = TypeOf(type);
   return in.ok();
-}
-
-void ReadSpan(Cursor& in, const Field& field, const char*& problem,
-              std::vector<BucketSpan>& spans) {
-  std::string_view bytes;
-  if (!in.Read(field, bytes)) return;
-  BucketSpan& out = spans.emplace_back();
-  Cursor inner(bytes, problem);
-  for (Field f; inner.Next(f);) {
-    switch (f.number) {
-      case 1:
-        inner.ReadZigZag(f, out.offset);
-        break;
-      case 2:
-        inner.Read(f, out.length);
-        break;
-      default:
-        inner.Skip(f);
-    }
-  }
 }
 
 }  // namespace
@@ -185,90 +167,7 @@ bool WriteRequestReader::ReadSeries(size_t index, WriteSeries& out) const {
 
 bool WriteRequestReader::ReadHistogram(std::string_view bytes, WriteHistogram& out) const {
   // Lists of numbers take eight times their bytes.
-  if (bytes.size() > kHistogramBytesMax) return false;
-  NativeHistogram& h = out.histogram;
-  h.Clear();
-  out.timestamp = out.start = 0;
-  int32_t hint = 0;
-  const char* problem = nullptr;
-  auto add_to = [](auto& list) { return [&list](auto number) { list.push_back(number); }; };
-  Cursor in(bytes, problem);
-  for (Field field; in.Next(field);) {
-    switch (field.number) {
-      case 1:
-        h.is_float = false;
-        h.count_float = 0;
-        in.Read(field, h.count);
-        break;
-      case 2:
-        h.is_float = true;
-        h.count = 0;
-        in.Read(field, h.count_float);
-        break;
-      case 3:
-        in.Read(field, h.sum);
-        break;
-      case 4:
-        in.ReadZigZag(field, h.schema);
-        break;
-      case 5:
-        in.Read(field, h.zero_threshold);
-        break;
-      case 6:
-        h.zero_count_float = 0;
-        in.Read(field, h.zero_count);
-        break;
-      case 7:
-        h.zero_count = 0;
-        in.Read(field, h.zero_count_float);
-        break;
-      case 8:
-        ReadSpan(in, field, problem, h.negative_spans);
-        break;
-      case 9:
-        in.ReadZigZags(field, add_to(h.negative_deltas));
-        break;
-      case 10:
-        in.ReadDoubles(field, add_to(h.negative_counts));
-        break;
-      case 11:
-        ReadSpan(in, field, problem, h.positive_spans);
-        break;
-      case 12:
-        in.ReadZigZags(field, add_to(h.positive_deltas));
-        break;
-      case 13:
-        in.ReadDoubles(field, add_to(h.positive_counts));
-        break;
-      case 14:
-        in.Read(field, hint);
-        break;
-      case 15:
-        in.Read(field, out.timestamp);
-        break;
-      case 16:
-        in.ReadDoubles(field, add_to(h.custom_values));
-        break;
-      case 17:
-        in.Read(field, out.start);
-        break;
-      default:
-        in.Skip(field);
-    }
-  }
-  // Of an enum that has grown the new values are unknown.
-  if (hint >= 0 && hint <= 3) h.reset_hint = static_cast<NativeHistogram::ResetHint>(hint);
-  // Only what belongs to its kind counts, as in prompb's ToIntHistogram and ToFloatHistogram.
-  if (h.is_float) {
-    h.count = h.zero_count = 0;
-    h.positive_deltas.clear();
-    h.negative_deltas.clear();
-  } else {
-    h.count_float = h.zero_count_float = 0;
-    h.positive_counts.clear();
-    h.negative_counts.clear();
-  }
-  return in.ok();
+  return bytes.size() <= kHistogramBytesMax && DecodeHistogram(bytes, out.histogram, &out.times);
 }
 
 bool WriteRequestReader::ReadExemplar(std::string_view bytes, WriteExemplar& out) const {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "common/base/time.h"
-#include "common/histogram/native_histogram.h"
+#include "common/wire/histogram.h"
 #include "common/wire/remote_write.h"
 
 namespace tributary {
@@ -53,7 +53,7 @@ struct WriteSeries {
 
 struct WriteHistogram {
   NativeHistogram histogram;  // not checked
-  TimestampMs timestamp = 0, start = 0;
+  HistogramTimes times;
 };
 
 struct WriteExemplar {

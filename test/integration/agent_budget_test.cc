@@ -138,6 +138,7 @@ std::map<std::string, uint64_t> Sleeps(pid_t pid) {
 }
 
 TEST_CASE("agent wake-ups: a sidecar's threads wake a few times a scrape, and not in between") {
+  if (kSlowdown != 1) return;  // a sanitizer's own threads wake too
   constexpr uint64_t kScrapes = 2;
   RemoteReceiver receiver;
   const RawServer target([scrape = 0](const ServedRequest&) mutable {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include "common/exposition/protobuf_metric.h"
 #include "common/histogram/native_histogram.h"
@@ -164,7 +165,7 @@ std::optional<std::string> FastWriteRequestText(WriteVersion version, std::strin
     }
     for (const std::string_view part : series.histograms) {
       if (!reader.ReadHistogram(part, histogram)) return std::nullopt;
-      text += fmt::format("  {} {}\n", TextOf(histogram.histogram), histogram.timestamp);
+      text += fmt::format("  {} {}\n", TextOf(histogram.histogram), histogram.times.timestamp);
     }
     for (const std::string_view part : series.exemplars) {
       if (!reader.ReadExemplar(part, exemplar)) return std::nullopt;
@@ -188,6 +189,7 @@ std::optional<std::string> FastWriteRequestText(WriteVersion version, std::strin
 }
 
 std::optional<std::string> SlowWriteRequestText(WriteVersion version, std::string_view bytes) {
+  const google::protobuf::LogSilencer quiet;  // it tells of each text that is not UTF-8
   if (version == WriteVersion::kV1) {
     test::remote::WriteRequest request;
     if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/base/trim.h"
 #include "common/base/unicode.h"
 #include "common/exposition/text_parser.h"
 #include "common/relabel/relabel.h"
@@ -12,12 +13,7 @@
 namespace tributary {
 namespace {
 
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
-}
+constexpr std::string_view kBlanks = " \t\r\n";
 
 // {name="value", "quoted name"="value"}: like a series without a metric's name, which the format
 // of pages does not have.
@@ -39,14 +35,14 @@ class LabelSetParser {
       labels.push_back(std::move(label));
       if (!Take(',') && !Peek('}')) return Expected("',' or '}'");
     }
-    if (!Trim(rest_).empty()) return Expected("nothing after '}'");
+    if (!Trim(rest_, kBlanks).empty()) return Expected("nothing after '}'");
     input.labels = Labels(std::move(labels));
     return input;
   }
 
  private:
   bool Peek(char c) {
-    rest_ = Trim(rest_);
+    rest_ = Trim(rest_, kBlanks);
     return rest_.starts_with(c);
   }
   bool Take(char c) {
@@ -55,7 +51,7 @@ class LabelSetParser {
     return true;
   }
   tl::unexpected<Error> Expected(const std::string& what) {
-    rest_ = Trim(rest_);
+    rest_ = Trim(rest_, kBlanks);
     return Fail("expected " + what + (rest_.empty() ? " at the end" : " at " + Quoted(rest_, 40)));
   }
 
@@ -147,7 +143,7 @@ bool IsComment(std::string_view line, std::string& type) {
 }  // namespace
 
 Result<LabelInput> ParseLabelInput(std::string_view text, std::string_view type) {
-  text = Trim(text);
+  text = Trim(text, kBlanks);
   Result<LabelInput> input = Parse(text, type);
   if (input) input->text = text;
   return input;
@@ -162,7 +158,7 @@ void ReadInputs(std::FILE* file, const std::function<void(Result<LabelInput>)>& 
     each(Fail("line " + std::to_string(number) + ": " + message));
   };
   const auto finish = [&] {
-    const std::string_view text = Trim(line);
+    const std::string_view text = Trim(line, kBlanks);
     if (too_long) {
       fail("longer than " + std::to_string(kInputLineBytesMax) + " bytes");
     } else if (!IsComment(text, type)) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "common/wire/histogram.h"
 #include "tools/agentctl/label_input.h"
 #include "tools/agentctl/time_text.h"
 #include "tools/agentctl/value_text.h"
@@ -128,8 +129,9 @@ class Dumper {
     });
   }
   static std::string HistogramLine(const HistogramSample& sample) {
-    auto histogram = DecodeHistogram(sample.encoded);
-    return histogram && IsStaleNan(histogram->sum) ? "stale" : HistogramText(sample.encoded);
+    NativeHistogram histogram;
+    const bool read = DecodeHistogram(sample.encoded, histogram);
+    return read && IsStaleNan(histogram.sum) ? "stale" : HistogramText(sample.encoded);
   }
   void AddFloat(uint32_t index, double value, TimestampMs timestamp) {
     Add(index, timestamp, IsStaleNan(value) ? "stale" : FormatValue(value));

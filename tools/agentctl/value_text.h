@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "common/base/status.h"
 #include "common/histogram/native_histogram.h"
 
 namespace tributary {
@@ -15,10 +14,6 @@ std::string FormatValue(double value);
 
 // "512 B", "4.0 KiB", "1.5 GiB": for people.
 std::string FormatBytes(uint64_t bytes);
-
-// Reads prompb.Histogram as HistogramSample::encoded has it (its times are skipped). An error if
-// it is none.
-Result<NativeHistogram> DecodeHistogram(std::string_view encoded);
 
 // As Prometheus prints one: {count:5, sum:18.4, [-1,-0.5):2, [-0.001,0.001]:1, (0.5,1]:2}, only
 // buckets that have something.

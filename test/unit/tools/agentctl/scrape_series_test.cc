@@ -240,18 +240,17 @@ TEST_CASE("agentctl scrape: random histograms are read back as the agent encoded
     const NativeHistogram histogram = RandomHistogram(random);
     std::string encoded;
     EncodeHistogram(histogram, encoded);
-    const Result<NativeHistogram> read = DecodeHistogram(encoded);
-    REQUIRE(read.has_value());
-    REQUIRE(*read == histogram);
+    NativeHistogram read;
+    REQUIRE(DecodeHistogram(encoded, read));
+    REQUIRE(read == histogram);
   }
 }
 
 TEST_CASE("agentctl scrape: bytes that are no histogram are said to be none") {
   for (const std::string& bytes :
        {std::string("\x08"), std::string("\x5a\x05\x08"), std::string("\x07\x01")}) {
-    CHECK_FALSE(DecodeHistogram(bytes).has_value());
+    CHECK(HistogramText(bytes) == "{not a native histogram}");
   }
-  CHECK(HistogramText(std::string_view("\x08")) == "{not a native histogram}");
 }
 
 }  // namespace
