@@ -10,7 +10,6 @@ namespace tributary {
 void Join(IntervalAggregate& aggregate, const IntervalAggregate& part) {
   aggregate.increase_count += part.increase_count;
   aggregate.increase += part.increase;
-  aggregate.rate_sum += part.rate_sum;
   if (part.count == 0) return;
   bool first = aggregate.count == 0;
   aggregate.count += part.count;
@@ -26,7 +25,12 @@ void Join(IntervalAggregate& aggregate, const IntervalAggregate& part) {
 }
 
 IntervalAggregator::IntervalAggregator(const IntervalOptions& options, TimestampMs now)
-    : options_(options), now_(now), closed_(ClosedAt(now)) {}
+    : options_(options), now_(now), closed_(ClosedAt(now)), silent_until_(EndOf(now)) {}
+
+void IntervalAggregator::Resume(TimestampMs closed) {
+  closed_ = std::max(closed_, closed);
+  silent_until_ = closed_;
+}
 
 TimestampMs IntervalAggregator::EndOf(TimestampMs time) const {
   TimestampMs past = time % options_.interval_ms;
@@ -41,26 +45,55 @@ TimestampMs IntervalAggregator::ClosedAt(TimestampMs now) const {
 }
 
 uint32_t IntervalAggregator::AddOutput() {
-  outputs_.emplace_back();
-  return static_cast<uint32_t>(outputs_.size() - 1);
+  if (free_outputs_.empty()) {
+    outputs_.emplace_back();
+    return static_cast<uint32_t>(outputs_.size() - 1);
+  }
+  const uint32_t number = free_outputs_.back();
+  free_outputs_.pop_back();
+  return number;
 }
 
-uint32_t IntervalAggregator::AddInput(uint32_t output) {
-  Input input;
-  input.output = output;
+void IntervalAggregator::RemoveOutput(uint32_t output) {
+  outputs_[output] = {};
+  free_outputs_.push_back(output);
+}
+
+uint32_t IntervalAggregator::AddInput(uint32_t output, const IntervalInput& known) {
+  Input input{known, output, true};
+  if (known.next_end != 0) {
+    input.known.next_end = std::max(known.next_end, closed_ + options_.interval_ms);
+  }
   if (free_inputs_.empty()) {
     inputs_.push_back(input);
     return static_cast<uint32_t>(inputs_.size() - 1);
   }
-  uint32_t number = free_inputs_.back();
+  const uint32_t number = free_inputs_.back();
   free_inputs_.pop_back();
   inputs_[number] = input;
   return number;
 }
 
-void IntervalAggregator::RemoveInput(uint32_t input) {
-  Fold(inputs_[input]);
-  free_inputs_.push_back(input);
+void IntervalAggregator::RemoveInput(uint32_t number) {
+  Input& input = inputs_[number];
+  if (input.known.next_end != 0) Give(input, input.known.next_end);
+  input = {};
+  free_inputs_.push_back(number);
+}
+
+void IntervalAggregator::AddOpen(uint32_t output, IntervalAggregate open) {
+  if (open.end > closed_) return Join(OpenAt(output, open.end), open);
+  // Its time has passed, but what was gained is not lost.
+  if (open.increase_count == 0) return;
+  IntervalAggregate increase;
+  increase.increase_count = open.increase_count;
+  increase.increase = open.increase;
+  Join(OpenAt(output, closed_ + options_.interval_ms), increase);
+}
+
+bool IntervalAggregator::MayCount(uint32_t number) const {
+  const IntervalInput& input = inputs_[number].known;
+  return input.has_increase || (input.has_value && input.value_time > closed_ - options_.stale_ms);
 }
 
 IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampMs time,
@@ -74,29 +107,24 @@ IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampM
     stats_.ahead++;
     return Outcome::kAhead;
   }
-  Input& input = inputs_[number];
+  IntervalInput& input = inputs_[number].known;
   if (input.seen && time <= input.newest) {
     stats_.out_of_order++;
     return Outcome::kOutOfOrder;
   }
   stats_.taken++;
-  TimestampMs end = EndOf(time);
-  if (input.interval_end != end) {
-    Fold(input);
-    input.interval_end = end;
-    input.rate_from = input.value_time;
-  }
+  const TimestampMs end = EndOf(time);
+  if (input.next_end == 0) input.next_end = end;
+  if (input.next_end != end) GiveUpTo(inputs_[number], end);
   input.seen = true;
   input.newest = time;
   if (IsStaleNan(value)) {
     input.live = false;
     return Outcome::kTaken;
   }
-  if (input.has_value && time - input.value_time <= options_.gap_ms) {
+  if (input.has_value && time - input.value_time <= options_.stale_ms) {
     input.increase += value < input.value ? value : value - input.value;
     input.has_increase = true;
-  } else if (!input.has_increase) {
-    input.rate_from = time;
   }
   input.has_value = true;
   input.live = true;
@@ -105,51 +133,65 @@ IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampM
   return Outcome::kTaken;
 }
 
-void IntervalAggregator::Fold(Input& input) {
-  if (input.interval_end == 0) return;
-  TimestampMs end = input.interval_end;
-  if (input.live || input.has_increase) {
-    Open& open = outputs_[input.output];
-    auto it = std::ranges::lower_bound(open, end, {}, &IntervalAggregate::end);
-    if (it == open.end() || it->end != end) {
-      it = open.insert(it, IntervalAggregate{});
-      it->end = end;
-    }
-    IntervalAggregate part;
-    part.end = end;
-    if (input.live) {
-      part.count = 1;
-      part.sum = part.min = part.max = part.last = input.value;
-      part.last_time = input.value_time;
-    }
-    if (input.has_increase) {
-      auto span_ms = static_cast<double>(input.value_time - input.rate_from);
-      part.increase_count = 1;
-      part.increase = input.increase;
-      part.rate_sum = input.increase * 1000 / span_ms;
-    }
-    Join(*it, part);
+IntervalAggregate& IntervalAggregator::OpenAt(uint32_t output, TimestampMs end) {
+  Open& open = outputs_[output];
+  auto it = std::ranges::lower_bound(open, end, {}, &IntervalAggregate::end);
+  if (it == open.end() || it->end != end) {
+    it = open.insert(it, IntervalAggregate{});
+    it->end = end;
   }
-  input.interval_end = 0;
-  input.live = false;
-  input.has_increase = false;
-  input.increase = 0;
+  return *it;
+}
+
+bool IntervalAggregator::Give(Input& input, TimestampMs end) {
+  IntervalInput& known = input.known;
+  const bool counts = known.live && known.value_time > end - options_.stale_ms;
+  if (!counts && !known.has_increase) return false;
+  IntervalAggregate part;
+  if (counts) {
+    part.count = 1;
+    part.sum = part.min = part.max = part.last = known.value;
+    part.last_time = known.value_time;
+  }
+  if (known.has_increase) {
+    part.increase_count = 1;
+    part.increase = known.increase;
+    known.has_increase = false;
+    known.increase = 0;
+  }
+  Join(OpenAt(input.output, end), part);
+  return true;
+}
+
+void IntervalAggregator::GiveUpTo(Input& input, TimestampMs end) {
+  TimestampMs& next = input.known.next_end;
+  while (next < end && Give(input, next)) next += options_.interval_ms;
+  next = std::max(next, end);
 }
 
 void IntervalAggregator::Close(TimestampMs now, const Emit& emit) {
   now_ = now;
-  TimestampMs up_to = ClosedAt(now);
+  const TimestampMs up_to = ClosedAt(now);
   if (up_to <= closed_) return;
   closed_ = up_to;
   for (Input& input : inputs_) {
-    if (input.interval_end <= up_to) Fold(input);
+    if (!input.in_use || input.known.next_end == 0) continue;
+    if (input.known.next_end <= up_to) GiveUpTo(input, up_to + options_.interval_ms);
   }
   for (size_t output = 0; output < outputs_.size(); output++) {
     Open& open = outputs_[output];
     auto end = std::ranges::upper_bound(open, up_to, {}, &IntervalAggregate::end);
-    for (auto it = open.begin(); it != end; ++it) emit(static_cast<uint32_t>(output), *it);
+    for (auto it = open.begin(); it != end; ++it) {
+      if (it->end > silent_until_) emit(static_cast<uint32_t>(output), *it);
+    }
     open.erase(open.begin(), end);
   }
+}
+
+size_t IntervalAggregator::memory_bytes() const {
+  size_t bytes = inputs_.capacity() * sizeof(Input) + outputs_.capacity() * sizeof(Open);
+  for (const Open& open : outputs_) bytes += open.capacity() * sizeof(IntervalAggregate);
+  return bytes;
 }
 
 }  // namespace tributary

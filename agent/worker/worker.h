@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/aggregate/aggregates.h"
 #include "agent/latest/latest_samples.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
@@ -56,6 +57,7 @@ class Worker {
   void StopScraping() {
     scrapes_.Stop();
     receiver_.Stop();
+    aggregates_.Stop();
   }
   // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
   // what is left of the traces has been exported or has had its time.
@@ -70,6 +72,7 @@ class Worker {
   // The latest samples of all series; none if they are not kept.
   std::vector<LatestOfGroup> Latest() const;
 
+  Aggregates& aggregates() { return aggregates_; }
   Receiver& receiver() { return receiver_; }
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
@@ -94,6 +97,7 @@ class Worker {
   MetadataPool series_families_;           // those of series that are gone included
   std::unique_ptr<LatestSamples> latest_;  // null: they are not kept
   SampleLog log_;
+  Aggregates aggregates_;
   Tracer tracer_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;

@@ -1,0 +1,319 @@
+#include "agent/aggregate/aggregates.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/assert.h"
+#include "common/base/hash.h"
+#include "common/labels/pack_labels.h"
+
+namespace tributary {
+
+namespace {
+
+// The wall clock may be set while a timer runs.
+constexpr nanoseconds kTimerMax = seconds(10);
+constexpr size_t kEarlyMax = 64;
+
+}  // namespace
+
+Aggregates::Aggregates(EventLoop& loop, SampleLog& log)
+    : loop_(loop), log_(log), timer_(loop), peers_{{&loop, this}} {}
+
+void Aggregates::SetPeers(std::vector<Peer> peers) {
+  peers_ = std::move(peers);
+  const auto self = std::find_if(peers_.begin(), peers_.end(),
+                                 [this](const Peer& peer) { return peer.aggregates == this; });
+  CHECK(self != peers_.end());
+  worker_ = static_cast<uint32_t>(self - peers_.begin());
+}
+
+void Aggregates::ApplyConfig(const Config& config) {
+  const auto workers = static_cast<uint32_t>(peers_.size());
+  std::vector<Rule> old = std::exchange(rules_, {});
+  for (const AggregateConfig& rule : config.aggregate) {
+    const auto known = std::find_if(old.begin(), old.end(), [&](const Rule& one) {
+      return one.inputs != nullptr && one.inputs->rule().config() == rule;
+    });
+    if (known != old.end()) {
+      rules_.push_back(std::move(*known));
+      continue;
+    }
+    auto shared = std::make_shared<const AggregateRule>(rule);
+    rules_.push_back({std::make_unique<RuleInputs>(shared, loop_.WallMs()),
+                      std::make_unique<RuleOutputs>(shared, workers, sources_)});
+  }
+  // Numbers of rules have changed.
+  ForgetGroups(true);
+  for (Rule& rule : old) {
+    if (rule.inputs != nullptr) RemoveRule(rule);
+  }
+  AppendOutputs();
+  old.clear();
+  downsampling_.clear();
+  for (const DownsampleConfig& one : config.downsample) {
+    downsampling_.push_back({AnySelector(one.match), static_cast<uint32_t>(one.interval.count())});
+  }
+  if (rules_.empty() && downsampling_.empty()) {
+    log_.set_before_append(nullptr);
+  } else {
+    log_.set_before_append([this](Commit& commit) { Take(commit); });
+  }
+  for (const auto& parts : std::exchange(early_, {})) TakeParts(parts);
+  Schedule();
+}
+
+void Aggregates::RemoveRule(Rule& rule) {
+  rule.outputs->End(loop_.WallMs());
+  AddCounts(rule, of_removed_);
+}
+
+void Aggregates::Stop() {
+  stopped_ = true;
+  timer_.Cancel();
+}
+
+Aggregates::Rule* Aggregates::Find(uint64_t id) {
+  for (Rule& rule : rules_) {
+    if (rule.inputs->rule().id() == id) return &rule;
+  }
+  return nullptr;
+}
+
+Aggregates::Group& Aggregates::GroupOf(const GroupRef& definition) {
+  const auto [it, is_new] = groups_.try_emplace(definition->id());
+  if (!is_new) return it->second;
+  it->second = {definition, LookAt(*definition)};
+  if (groups_.size() <= 2 * groups_after_sweep_ + 64) return it->second;
+  ForgetGroups(false);
+  return groups_.at(definition->id());
+}
+
+std::unique_ptr<GroupInputs> Aggregates::LookAt(const GroupDefinition& definition) {
+  auto found = std::make_unique<GroupInputs>();
+  PackedCursor cursor;
+  cursor.Begin(definition);
+  std::vector<LabelView> labels;
+  std::string key;
+  std::string_view packed;
+  for (uint32_t index = 0; cursor.Next(packed); index++) {
+    UnpackLabels(packed, labels);
+    bool drop = false;
+    for (uint32_t i = 0; i < rules_.size(); i++) {
+      RuleInputs& inputs = *rules_[i].inputs;
+      if (!inputs.rule().Selects(labels)) continue;
+      inputs.rule().KeyOf(labels, key);
+      found->inputs.push_back({index, i, inputs.Use(StableHash(packed), key)});
+      drop |= inputs.rule().config().drop_inputs;
+    }
+    if (drop) {
+      found->dropped.resize((definition.series() + 63) / 64);
+      found->dropped[index / 64] |= uint64_t{1} << (index % 64);
+      continue;
+    }
+    for (const Downsampling& one : downsampling_) {
+      if (!one.match.Selects(labels)) continue;
+      found->downsampled.push_back({index, one.interval_ms});
+      break;
+    }
+  }
+  if (found->empty()) return nullptr;
+  found->inputs.shrink_to_fit();
+  found->downsampled.shrink_to_fit();
+  return found;
+}
+
+void Aggregates::Take(Commit& commit) {
+  if (OutputSource::IsKey(commit.target_key)) return;
+  const TimestampMs now = loop_.WallMs();
+  for (Rule& rule : rules_) rule.inputs->aggregator().SetNow(now);
+  bool cut = false;
+  for (GroupSamples& record : commit.groups) {
+    Group& group = GroupOf(record.group);
+    if (group.inputs == nullptr) continue;
+    TakeInputs(*group.inputs, record);
+    CutRecord(*group.inputs, record, cut_);
+    cut |= record.empty();
+  }
+  if (cut) std::erase_if(commit.groups, [](const GroupSamples& record) { return record.empty(); });
+}
+
+void Aggregates::TakeInputs(GroupInputs& inputs, const GroupSamples& record) {
+  GroupInputs::ForEachValue(
+      inputs.inputs, record, [&](const GroupInputs::Input& input, double value) {
+        rules_[input.rule].inputs->aggregator().Take(input.input, record.timestamp, value);
+      });
+  for (const OwnSample& sample : record.own) {
+    GroupInputs::ForEachOf(inputs.inputs, sample.index, [&](const GroupInputs::Input& input) {
+      rules_[input.rule].inputs->aggregator().Take(input.input, sample.timestamp, sample.value);
+    });
+  }
+}
+
+void Aggregates::Release(const GroupInputs& inputs) {
+  for (const GroupInputs::Input& input : inputs.inputs) {
+    rules_[input.rule].inputs->Release(input.input);
+  }
+}
+
+void Aggregates::ForgetGroups(bool all) {
+  boost::unordered::erase_if(groups_, [&](auto& entry) {
+    Group& group = entry.second;
+    if (!all && !group.definition.expired()) return false;
+    if (!all && group.inputs != nullptr) Release(*group.inputs);
+    return true;
+  });
+  groups_after_sweep_ = groups_.size();
+  for (Rule& rule : rules_) {
+    if (all) rule.inputs->ReleaseAll();
+    rule.inputs->Sweep();
+  }
+}
+
+void Aggregates::Schedule() {
+  timer_.Cancel();
+  if (rules_.empty() || stopped_) return;
+  TimestampMs next = INT64_MAX;
+  for (const Rule& rule : rules_) {
+    next = std::min(next, rule.inputs->aggregator().NextCloseMs());
+  }
+  const auto wait = milliseconds(std::max<TimestampMs>(next - loop_.WallMs(), 1));
+  timer_.SetAfter(std::min<nanoseconds>(wait, kTimerMax), [this] { Close(); });
+}
+
+void Aggregates::Close() {
+  const TimestampMs now = loop_.WallMs();
+  std::vector<std::shared_ptr<Parts>> parts(peers_.size());
+  for (auto& one : parts) {
+    one = std::make_shared<Parts>();
+    one->worker = worker_;
+  }
+  for (Rule& rule : rules_) {
+    RuleInputs& inputs = *rule.inputs;
+    IntervalAggregator& aggregator = inputs.aggregator();
+    if (aggregator.NextCloseMs() > now) continue;
+    std::vector<Parts::OfRule> of_rule(peers_.size());
+    aggregator.Close(now, [&](uint32_t output, const IntervalAggregate& aggregate) {
+      const std::string& key = inputs.KeyOf(output);
+      const uint32_t partition = RuleOutputs::PartitionOf(inputs.rule(), key);
+      of_rule[partition % peers_.size()].parts.push_back({key, aggregate});
+    });
+    for (size_t i = 0; i < peers_.size(); i++) {
+      of_rule[i].rule = inputs.rule().id();
+      of_rule[i].silent_until = aggregator.silent_until();
+      of_rule[i].closed = aggregator.closed();
+      parts[i]->rules.push_back(std::move(of_rule[i]));
+    }
+  }
+  if (!parts.front()->rules.empty()) {
+    ForgetGroups(false);
+    for (size_t i = 0; i < peers_.size(); i++) {
+      Aggregates* const owner = peers_[i].aggregates;
+      if (owner == this) {
+        TakeParts(parts[i]);
+      } else {
+        peers_[i].loop->Post(
+            [owner, of_owner = std::move(parts[i])] { owner->TakeParts(of_owner); });
+      }
+    }
+  }
+  Schedule();
+}
+
+void Aggregates::TakeParts(const std::shared_ptr<Parts>& parts) {
+  Parts unknown;
+  unknown.worker = parts->worker;
+  for (Parts::OfRule& of_rule : parts->rules) {
+    Rule* const rule = Find(of_rule.rule);
+    if (rule == nullptr) {
+      unknown.rules.push_back(std::move(of_rule));
+      continue;
+    }
+    rule->outputs->Take(parts->worker, of_rule.silent_until, of_rule.closed,
+                        std::move(of_rule.parts));
+  }
+  if (!unknown.rules.empty() && early_.size() < kEarlyMax) {
+    early_.push_back(std::make_shared<Parts>(std::move(unknown)));
+  }
+  AppendOutputs();
+}
+
+void Aggregates::AppendOutputs() {
+  for (uint32_t partition = 0; partition < kLogPartitions; partition++) {
+    OutputSource* const source = sources_.Find(partition);
+    if (source == nullptr) continue;
+    for (Commit& commit : source->TakeCommits()) log_.Append(std::move(commit));
+  }
+}
+
+void Aggregates::AddCounts(const Rule& rule, Counts& counts) const {
+  const IntervalAggregator::Stats& taken = rule.inputs->aggregator().stats();
+  counts.taken += taken.taken;
+  counts.out_of_order += taken.out_of_order;
+  counts.late += taken.late;
+  counts.ahead += taken.ahead;
+  counts.samples += rule.outputs->stats().samples;
+  counts.conflicts += rule.outputs->stats().conflicts;
+}
+
+size_t Aggregates::memory_bytes() const {
+  size_t bytes = sources_.memory_bytes() + groups_.bucket_count() * 33;
+  for (const Rule& rule : rules_) {
+    bytes += rule.inputs->memory_bytes() + rule.outputs->memory_bytes();
+  }
+  for (const auto& [id, group] : groups_) {
+    if (group.inputs != nullptr) bytes += group.inputs->memory_bytes();
+  }
+  return bytes;
+}
+
+void Aggregates::Collect(MetricSink& sink) const {
+  Counts counts = of_removed_;
+  size_t inputs = 0, aggregates = 0;
+  for (const Rule& rule : rules_) {
+    AddCounts(rule, counts);
+    inputs += rule.inputs->inputs();
+    aggregates += rule.outputs->aggregates();
+  }
+  const bool none = rules_.empty() && downsampling_.empty();
+  if (none && counts.taken == 0 && cut_.downsampled == 0) return;
+  const auto counter = [&](const char* name, const char* help, uint64_t value) {
+    sink.AddCounter(name, help, {}, static_cast<double>(value));
+  };
+  const auto gauge = [&](const char* name, const char* help, size_t value) {
+    sink.AddGauge(name, help, {}, static_cast<double>(value));
+  };
+  counter("tributary_aggregate_taken_samples_total", "Samples that count in an aggregate.",
+          counts.taken);
+  const auto refused = [&](const char* reason, uint64_t value) {
+    sink.AddCounter(
+        "tributary_aggregate_refused_samples_total",
+        "Samples that count in no aggregate: later than the rule waits for them (late), "
+        "more than a minute ahead of the clock (ahead), or not after their series' last "
+        "(out_of_order).",
+        {{"reason", reason}}, static_cast<double>(value));
+  };
+  refused("late", counts.late);
+  refused("ahead", counts.ahead);
+  refused("out_of_order", counts.out_of_order);
+  counter("tributary_aggregate_dropped_samples_total",
+          "Samples of inputs that were not appended to the log, as a rule says.", cut_.dropped);
+  counter("tributary_aggregate_downsampled_samples_total",
+          "Samples that were not appended to the log, as their interval had one.",
+          cut_.downsampled);
+  counter("tributary_aggregate_output_samples_total",
+          "Samples and markers of aggregates that were appended to the log.", counts.samples);
+  counter("tributary_aggregate_conflicts_total",
+          "Samples of aggregates that were left out, as the series of another rule has the same "
+          "labels.",
+          counts.conflicts);
+  gauge("tributary_aggregate_rules", "Rules in force.", worker_ == 0 ? rules_.size() : 0);
+  gauge("tributary_aggregate_inputs", "Series that are inputs of rules, once for each rule.",
+        inputs);
+  gauge("tributary_aggregate_aggregates", "Aggregates, of all rules.", aggregates);
+  gauge("tributary_aggregate_output_series", "Series of aggregates.", sources_.series());
+  sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "aggregates"}},
+                static_cast<double>(memory_bytes()));
+}
+
+}  // namespace tributary

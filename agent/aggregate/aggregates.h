@@ -1,0 +1,114 @@
+// Aggregates at the edge on one worker: takes the samples of commits before they come into the log,
+// cuts away what is not to be sent, and appends the aggregates' own samples.
+//
+// Inputs of one aggregate may be on several workers. When an interval closes, each worker posts
+// what it has of each aggregate to the one whose partition of the log the aggregate is in; that one
+// joins the parts and appends the result once all workers have closed the interval.
+//
+// Without rules it is not in the way of commits, and has nothing. With rules a group's series are
+// looked at once; then a record costs a look-up and each input a few operations, and nothing is
+// allocated. Memory: rule_inputs.h, rule_outputs.h, group_inputs.h. One thread (the worker's loop).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "agent/aggregate/group_inputs.h"
+#include "agent/aggregate/rule_inputs.h"
+#include "agent/aggregate/rule_outputs.h"
+#include "agent/log/sample_log.h"
+#include "agent/telemetry/metric_sink.h"
+#include "common/config/model.h"
+#include "common/event/event_loop.h"
+
+namespace tributary {
+
+class Aggregates {
+ public:
+  // A worker, and its loop. In the order of the workers, the one itself among them.
+  struct Peer {
+    EventLoop* loop = nullptr;
+    Aggregates* aggregates = nullptr;
+  };
+
+  // Loop and log outlive it.
+  Aggregates(EventLoop& loop, SampleLog& log);
+  Aggregates(const Aggregates&) = delete;
+  Aggregates& operator=(const Aggregates&) = delete;
+
+  // Once, before the first configuration; without it there is one worker. Peers must live as long
+  // as anybody posts to their loops.
+  void SetPeers(std::vector<Peer> peers);
+  // Rules that were there before go on with what they know.
+  void ApplyConfig(const Config& config);
+  // Nothing is closed any more.
+  void Stop();
+
+  void Collect(MetricSink& sink) const;
+
+ private:
+  // What a worker has for another.
+  struct Parts {
+    struct OfRule {
+      uint64_t rule = 0;
+      TimestampMs silent_until = 0, closed = 0;
+      std::vector<AggregatePart> parts;
+    };
+    uint32_t worker = 0;
+    std::vector<OfRule> rules;
+  };
+  struct Rule {
+    std::unique_ptr<RuleInputs> inputs;
+    std::unique_ptr<RuleOutputs> outputs;
+  };
+  struct Downsampling {
+    AnySelector match;
+    uint32_t interval_ms = 0;
+  };
+  struct Group {
+    std::weak_ptr<const GroupDefinition> definition;
+    std::unique_ptr<GroupInputs> inputs;  // null: rules say nothing of its series
+  };
+  struct Counts {
+    uint64_t taken = 0, out_of_order = 0, late = 0, ahead = 0;
+    uint64_t samples = 0, conflicts = 0;
+  };
+
+  void Take(Commit& commit);
+  Group& GroupOf(const GroupRef& definition);
+  std::unique_ptr<GroupInputs> LookAt(const GroupDefinition& definition);
+  void TakeInputs(GroupInputs& inputs, const GroupSamples& record);
+  void Release(const GroupInputs& inputs);
+  void ForgetGroups(bool all);
+
+  void Schedule();
+  void Close();
+  void TakeParts(const std::shared_ptr<Parts>& parts);
+  void AppendOutputs();
+  void RemoveRule(Rule& rule);
+  Rule* Find(uint64_t rule);
+  void AddCounts(const Rule& rule, Counts& counts) const;
+  size_t memory_bytes() const;
+
+  EventLoop& loop_;
+  SampleLog& log_;
+  Timer timer_;
+  std::vector<Peer> peers_;
+  uint32_t worker_ = 0;
+  bool stopped_ = false;
+  OutputSources sources_;
+  std::vector<Rule> rules_;
+  std::vector<Downsampling> downsampling_;
+  boost::unordered_flat_map<uint64_t, Group> groups_;  // by id
+  size_t groups_after_sweep_ = 0;
+  // Of rules that this worker does not know yet, until it hears of the next configuration.
+  std::vector<std::shared_ptr<Parts>> early_;
+  Counts of_removed_;
+  CutCounts cut_;
+};
+
+}  // namespace tributary

@@ -1,0 +1,211 @@
+#include "agent/aggregate/rule_outputs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/aggregate/bucket_quantile.h"
+#include "common/base/hash.h"
+#include "common/exposition/float_text.h"
+#include "common/labels/pack_labels.h"
+
+namespace tributary {
+
+namespace {
+
+constexpr TimestampMs kNever = LastTimes::kNever;
+
+bool IsOfRises(AggregateOutput output) {
+  return output == AggregateOutput::kIncrease || output == AggregateOutput::kRateSum ||
+         output == AggregateOutput::kHistogramQuantile;
+}
+
+// Of a bucket's series; nullopt: it has none.
+std::optional<double> UpperBoundOf(std::string_view key) {
+  std::vector<LabelView> labels;
+  UnpackLabels(key, labels);
+  for (const LabelView& label : labels) {
+    if (label.name == "le") return ParseGoFloat(label.value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+size_t OutputSources::series() const {
+  size_t count = 0;
+  for (const auto& source : sources_) count += source == nullptr ? 0 : source->series();
+  return count;
+}
+
+size_t OutputSources::memory_bytes() const {
+  size_t bytes = 0;
+  for (const auto& source : sources_) bytes += source == nullptr ? 0 : source->memory_bytes();
+  return bytes;
+}
+
+RuleOutputs::RuleOutputs(std::shared_ptr<const AggregateRule> rule, uint32_t workers,
+                         OutputSources& sources)
+    : rule_(std::move(rule)),
+      sources_(sources),
+      closed_(workers, kNever),
+      silent_until_(kNever),
+      given_out_(kNever) {
+  const auto& outputs = rule_->config().outputs;
+  keeps_rises_ = std::any_of(outputs.begin(), outputs.end(),
+                             [](const auto& output) { return IsOfRises(output.output); });
+}
+
+RuleOutputs::~RuleOutputs() {
+  for (auto& [key, aggregate] : aggregates_) RemoveSeries(*aggregate);
+}
+
+void RuleOutputs::RemoveSeries(Aggregate& aggregate) {
+  for (const uint32_t series : aggregate.series) {
+    sources_.Of(aggregate.partition).Remove(series);
+  }
+}
+
+uint32_t RuleOutputs::PartitionOf(const AggregateRule& rule, std::string_view key) {
+  return static_cast<uint32_t>(StableHash(rule.PlaceKey(key)) % kLogPartitions);
+}
+
+void RuleOutputs::Take(uint32_t worker, TimestampMs silent_until, TimestampMs closed,
+                       std::vector<AggregatePart> parts) {
+  silent_until_ = std::max(silent_until_, silent_until);
+  closed_[worker] = std::max(closed_[worker], closed);
+  for (AggregatePart& part : parts) {
+    if (part.aggregate.end <= given_out_) continue;
+    const auto [it, is_new] =
+        joined_[part.aggregate.end].try_emplace(std::move(part.key), part.aggregate);
+    if (!is_new) Join(it->second, part.aggregate);
+  }
+  const TimestampMs all = *std::min_element(closed_.begin(), closed_.end());
+  if (all == kNever) return;
+  const TimestampMs interval = rule_->config().interval.count();
+  if (given_out_ == kNever) given_out_ = all - interval;
+  // What nothing was said of has to be marked as ended, once.
+  while (given_out_ < all) {
+    const bool quiet = joined_.empty() || joined_.begin()->first > given_out_ + interval;
+    if (quiet && aggregates_.empty()) {
+      given_out_ = joined_.empty() ? all : std::min(all, joined_.begin()->first - interval);
+      continue;
+    }
+    given_out_ += interval;
+    GiveOut(given_out_);
+  }
+}
+
+RuleOutputs::Aggregate& RuleOutputs::AggregateOf(std::string_view key) {
+  std::string place = rule_->PlaceKey(key);
+  auto& aggregate = aggregates_[place];
+  if (aggregate != nullptr) return *aggregate;
+  aggregate = std::make_unique<Aggregate>();
+  aggregate->partition = static_cast<uint32_t>(StableHash(place) % kLogPartitions);
+  const size_t outputs = rule_->config().outputs.size();
+  for (size_t i = 0; i < outputs; i++) {
+    aggregate->series.push_back(sources_.Of(aggregate->partition).Add(rule_->SeriesOf(place, i)));
+  }
+  aggregate->has_value.resize(outputs);
+  return *aggregate;
+}
+
+void RuleOutputs::Note(const std::string& key, const IntervalAggregate& part) {
+  Aggregate& aggregate = AggregateOf(key);
+  if (!rule_->makes_quantile()) aggregate.now = part;
+  if (!keeps_rises_ || part.increase_count == 0) return;
+  if (!rule_->makes_quantile()) return aggregate.window.Add(part.end, part.increase);
+  if (const auto bound = UpperBoundOf(key)) aggregate.buckets[*bound].Add(part.end, part.increase);
+}
+
+std::optional<double> RuleOutputs::ValueOf(Aggregate& aggregate, AggregateOutput output,
+                                           TimestampMs end) {
+  const auto window = static_cast<double>(rule_->config().window.count());
+  const IntervalAggregate& now = aggregate.now;
+  if (output == AggregateOutput::kHistogramQuantile) {
+    std::vector<ClassicBucket> buckets;
+    for (const auto& [bound, rises] : aggregate.buckets) {
+      buckets.push_back({bound, rises.Increase()});
+    }
+    if (buckets.empty()) return std::nullopt;
+    return BucketQuantile(rule_->config().quantile, buckets);
+  }
+  if (IsOfRises(output)) {
+    if (aggregate.window.empty()) return std::nullopt;
+    const double increase = aggregate.window.Increase();
+    return output == AggregateOutput::kIncrease ? increase : increase * 1000 / window;
+  }
+  if (now.end != end || now.count == 0) return std::nullopt;
+  switch (output) {
+    case AggregateOutput::kSum:
+      return now.sum;
+    case AggregateOutput::kAvg:
+      return now.sum / static_cast<double>(now.count);
+    case AggregateOutput::kMin:
+      return now.min;
+    case AggregateOutput::kMax:
+      return now.max;
+    case AggregateOutput::kCount:
+      return static_cast<double>(now.count);
+    default:
+      return now.last;
+  }
+}
+
+void RuleOutputs::Put(Aggregate& aggregate, size_t output, TimestampMs end,
+                      std::optional<double> value) {
+  const bool had = aggregate.has_value[output];
+  aggregate.has_value[output] = value.has_value();
+  if (!value && !had) return;
+  const bool taken = sources_.Of(aggregate.partition)
+                         .Put(aggregate.series[output], end, value.value_or(StaleNan()));
+  (taken ? stats_.samples : stats_.conflicts)++;
+}
+
+void RuleOutputs::GiveOut(TimestampMs end) {
+  // The markers of what is idle have left the source since.
+  boost::unordered::erase_if(aggregates_, [this](auto& entry) {
+    if (!entry.second->idle) return false;
+    RemoveSeries(*entry.second);
+    return true;
+  });
+  if (const auto parts = joined_.find(end); parts != joined_.end()) {
+    for (const auto& [key, part] : parts->second) Note(key, part);
+  }
+  joined_.erase(joined_.begin(), joined_.upper_bound(end));
+  const auto& outputs = rule_->config().outputs;
+  const TimestampMs window_begin = end - rule_->config().window.count();
+  for (auto& [key, aggregate] : aggregates_) {
+    aggregate->window.Forget(window_begin);
+    for (auto& [bound, rises] : aggregate->buckets) rises.Forget(window_begin);
+    std::erase_if(aggregate->buckets, [](const auto& bucket) { return bucket.second.empty(); });
+    if (end <= silent_until_) continue;
+    bool any = false;
+    for (size_t i = 0; i < outputs.size(); i++) {
+      const auto value = ValueOf(*aggregate, outputs[i].output, end);
+      any |= value.has_value();
+      Put(*aggregate, i, end, value);
+    }
+    aggregate->idle = !any;
+  }
+}
+
+void RuleOutputs::End(TimestampMs now) {
+  for (auto& [key, aggregate] : aggregates_) {
+    for (size_t i = 0; i < aggregate->series.size(); i++) Put(*aggregate, i, now, std::nullopt);
+  }
+}
+
+size_t RuleOutputs::memory_bytes() const {
+  size_t bytes = aggregates_.bucket_count() * 41;
+  for (const auto& [key, aggregate] : aggregates_) {
+    bytes += key.capacity() + sizeof(Aggregate) + aggregate->series.capacity() * 4 +
+             aggregate->window.memory_bytes();
+    for (const auto& [bound, window] : aggregate->buckets) bytes += 64 + window.memory_bytes();
+  }
+  for (const auto& [end, parts] : joined_) {
+    bytes += parts.bucket_count() * (sizeof(std::string) + sizeof(IntervalAggregate));
+  }
+  return bytes;
+}
+
+}  // namespace tributary
