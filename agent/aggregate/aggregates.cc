@@ -1,10 +1,13 @@
 #include "agent/aggregate/aggregates.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "common/base/assert.h"
 #include "common/base/hash.h"
+#include "common/file/replace_file.h"
 #include "common/labels/pack_labels.h"
 
 namespace tributary {
@@ -14,11 +17,31 @@ namespace {
 // The wall clock may be set while a timer runs.
 constexpr nanoseconds kTimerMax = seconds(10);
 constexpr size_t kEarlyMax = 64;
+// How long what is made waits for a disk.
+constexpr nanoseconds kSaveMax = seconds(5);
+constexpr nanoseconds kWhileSaving = milliseconds(100);
+
+// Workers may have been more before.
+void RemoveOthers(Disk& disk, const std::string& folder, uint32_t workers) {
+  const auto names = disk.List(folder);
+  if (!names) return;
+  std::set<std::string> ours;
+  for (uint32_t i = 0; i < workers; i++) ours.insert(StatePath(folder, i));
+  for (const std::string& name : *names) {
+    const std::string path = folder + "/" + name;
+    if (name.ends_with(".state") && !ours.contains(path)) static_cast<void>(disk.Remove(path));
+  }
+}
 
 }  // namespace
 
-Aggregates::Aggregates(EventLoop& loop, SampleLog& log)
-    : loop_(loop), log_(log), timer_(loop), peers_{{&loop, this}} {}
+Aggregates::Aggregates(EventLoop& loop, SampleLog& log, AggregateOptions options)
+    : loop_(loop),
+      log_(log),
+      options_(std::move(options)),
+      timer_(loop),
+      stall_timer_(loop),
+      peers_{{&loop, this}} {}
 
 void Aggregates::SetPeers(std::vector<Peer> peers) {
   peers_ = std::move(peers);
@@ -42,7 +65,9 @@ void Aggregates::ApplyConfig(const Config& config) {
     auto shared = std::make_shared<const AggregateRule>(rule);
     rules_.push_back({std::make_unique<RuleInputs>(shared, loop_.WallMs()),
                       std::make_unique<RuleOutputs>(shared, workers, sources_)});
+    if (options_.restored != nullptr) RestoreRule(rules_.back());
   }
+  options_.restored = nullptr;
   // Numbers of rules have changed.
   ForgetGroups(true);
   for (Rule& rule : old) {
@@ -96,6 +121,7 @@ std::unique_ptr<GroupInputs> Aggregates::LookAt(const GroupDefinition& definitio
   std::vector<LabelView> labels;
   std::string key;
   std::string_view packed;
+  const auto partition = static_cast<uint32_t>(definition.target_key() % kLogPartitions);
   for (uint32_t index = 0; cursor.Next(packed); index++) {
     UnpackLabels(packed, labels);
     bool drop = false;
@@ -103,7 +129,7 @@ std::unique_ptr<GroupInputs> Aggregates::LookAt(const GroupDefinition& definitio
       RuleInputs& inputs = *rules_[i].inputs;
       if (!inputs.rule().Selects(labels)) continue;
       inputs.rule().KeyOf(labels, key);
-      found->inputs.push_back({index, i, inputs.Use(StableHash(packed), key)});
+      found->inputs.push_back({index, i, inputs.Use(StableHash(packed), partition, key)});
       drop |= inputs.rule().config().drop_inputs;
     }
     if (drop) {
@@ -181,8 +207,7 @@ void Aggregates::Schedule() {
   timer_.SetAfter(std::min<nanoseconds>(wait, kTimerMax), [this] { Close(); });
 }
 
-void Aggregates::Close() {
-  const TimestampMs now = loop_.WallMs();
+std::vector<std::shared_ptr<Aggregates::Parts>> Aggregates::CloseRules(TimestampMs now) {
   std::vector<std::shared_ptr<Parts>> parts(peers_.size());
   for (auto& one : parts) {
     one = std::make_shared<Parts>();
@@ -205,22 +230,101 @@ void Aggregates::Close() {
       parts[i]->rules.push_back(std::move(of_rule[i]));
     }
   }
+  return parts;
+}
+
+void Aggregates::Close() {
+  if (saving_ && !stalled_) {
+    timer_.SetAfter(kWhileSaving, [this] { Close(); });
+    return;
+  }
+  std::vector<std::shared_ptr<Parts>> parts = CloseRules(loop_.WallMs());
   if (!parts.front()->rules.empty()) {
     ForgetGroups(false);
-    for (size_t i = 0; i < peers_.size(); i++) {
-      Aggregates* const owner = peers_[i].aggregates;
-      if (owner == this) {
-        TakeParts(parts[i]);
-      } else {
-        peers_[i].loop->Post(
-            [owner, of_owner = std::move(parts[i])] { owner->TakeParts(of_owner); });
-      }
+    // Where there is nobody else, what comes of it is saved with it.
+    if (peers_.size() == 1) {
+      JoinParts(parts.front());
+    } else {
+      undelivered_ = std::move(parts);
+    }
+    if (!options_.place.exists()) {
+      Deliver();
+    } else if (saving_) {
+      save_failures_++;
+      Deliver();
+    } else {
+      Save();
     }
   }
   Schedule();
 }
 
+void Aggregates::Save() {
+  saving_ = true;
+  SavedState state;
+  for (const Rule& rule : rules_) {
+    SavedRule& saved = state.emplace_back();
+    saved.id = rule.inputs->rule().id();
+    rule.inputs->Save(saved);
+    rule.outputs->Save(saved);
+  }
+  std::string bytes = EncodeState(state);
+  saved_bytes_ = bytes.size();
+  const bool first = worker_ == 0 && !std::exchange(saved_once_, true);
+  auto good = std::make_shared<bool>(false);
+  stall_timer_.SetAfter(kSaveMax, [this] {
+    stalled_ = true;
+    Deliver();
+  });
+  const AggregatePlace& place = options_.place;
+  place.work->Run(
+      [disk = place.disk, folder = place.folder, path = StatePath(place.folder, worker_),
+       bytes = std::move(bytes), good, workers = first ? peers_.size() : 0] {
+        *good = disk->CreateDirectories(folder) && ReplaceFile(*disk, path, bytes);
+        if (*good && workers > 0) RemoveOthers(*disk, folder, static_cast<uint32_t>(workers));
+      },
+      [self = self_, good] {
+        if (*self != nullptr) (*self)->Saved(*good);
+      });
+}
+
+void Aggregates::Saved(bool good) {
+  saving_ = stalled_ = false;
+  stall_timer_.Cancel();
+  if (!good) save_failures_++;
+  Deliver();
+  if (flushed_ == nullptr) return;
+  if (std::exchange(save_again_, false)) return Save();
+  std::exchange(flushed_, nullptr)();
+}
+
+void Aggregates::Flush(std::function<void()> done) {
+  Deliver();
+  if (!options_.place.exists() || rules_.empty()) return done();
+  flushed_ = std::move(done);
+  save_again_ = saving_;
+  if (!saving_) Save();
+}
+
+void Aggregates::Deliver() {
+  std::vector<std::shared_ptr<Parts>> parts = std::exchange(undelivered_, {});
+  for (size_t i = 0; i < parts.size(); i++) {
+    Aggregates* const owner = peers_[i].aggregates;
+    if (owner == this) {
+      JoinParts(parts[i]);
+    } else {
+      peers_[i].loop->Post([owner, of_owner = std::move(parts[i])] { owner->TakeParts(of_owner); });
+    }
+  }
+  AppendOutputs();
+}
+
 void Aggregates::TakeParts(const std::shared_ptr<Parts>& parts) {
+  JoinParts(parts);
+  AppendOutputs();
+}
+
+void Aggregates::JoinParts(const std::shared_ptr<Parts>& parts) {
   Parts unknown;
   unknown.worker = parts->worker;
   for (Parts::OfRule& of_rule : parts->rules) {
@@ -235,7 +339,51 @@ void Aggregates::TakeParts(const std::shared_ptr<Parts>& parts) {
   if (!unknown.rules.empty() && early_.size() < kEarlyMax) {
     early_.push_back(std::make_shared<Parts>(std::move(unknown)));
   }
-  AppendOutputs();
+}
+
+void Aggregates::RestoreRule(Rule& rule) const {
+  RuleInputs& inputs = *rule.inputs;
+  const auto workers = static_cast<uint32_t>(peers_.size());
+  const auto is_mine = [&](uint32_t partition) { return partition % workers == worker_; };
+  std::vector<std::pair<const SavedRule*, uint32_t>> found;  // and which file
+  for (uint32_t file = 0; file < options_.restored->size(); file++) {
+    for (const SavedRule& saved : (*options_.restored)[file]) {
+      if (saved.id == inputs.rule().id()) found.emplace_back(&saved, file);
+    }
+  }
+  if (found.empty()) return;
+  // A file may be one that its worker could not replace in the end: what is newer counts.
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first->given_out < b.first->given_out; });
+  TimestampMs closed = INT64_MIN;
+  boost::unordered_flat_map<uint64_t, std::pair<const std::string*, const SavedInput*>> newest;
+  for (const auto& [saved, file] : found) {
+    closed = std::max(closed, saved->closed);
+    rule.outputs->RestoreGivenOut(saved->given_out);
+    for (const SavedOutput& output : saved->outputs) {
+      if (is_mine(RuleOutputs::PartitionOf(inputs.rule(), output.place_key))) {
+        rule.outputs->Restore(output);
+      }
+    }
+    for (const SavedAggregate& aggregate : saved->aggregates) {
+      for (const SavedInput& input : aggregate.inputs) {
+        if (!is_mine(input.partition)) continue;
+        auto& best = newest[input.series];
+        if (best.second == nullptr || best.second->known.newest < input.known.newest) {
+          best = {&aggregate.key, &input};
+        }
+      }
+    }
+  }
+  const TimestampMs oldest = loop_.WallMs() - inputs.rule().config().staleness_interval.count();
+  if (closed >= oldest) inputs.aggregator().Resume(closed);
+  for (const auto& [series, best] : newest) inputs.Restore(*best.first, *best.second);
+  for (const auto& [saved, file] : found) {
+    if (!is_mine(file)) continue;
+    for (const SavedAggregate& aggregate : saved->aggregates) {
+      for (const IntervalAggregate& open : aggregate.open) inputs.Restore(aggregate.key, open);
+    }
+  }
 }
 
 void Aggregates::AppendOutputs() {
@@ -307,6 +455,12 @@ void Aggregates::Collect(MetricSink& sink) const {
           "Samples of aggregates that were left out, as the series of another rule has the same "
           "labels.",
           counts.conflicts);
+  if (options_.place.exists()) {
+    counter("tributary_aggregate_save_failures_total",
+            "Times that what is known of aggregates could not be written down.", save_failures_);
+    gauge("tributary_aggregate_saved_bytes", "Size of what was last written down of aggregates.",
+          saved_bytes_);
+  }
   gauge("tributary_aggregate_rules", "Rules in force.", worker_ == 0 ? rules_.size() : 0);
   gauge("tributary_aggregate_inputs", "Series that are inputs of rules, once for each rule.",
         inputs);

@@ -5,12 +5,17 @@
 // what it has of each aggregate to the one whose partition of the log the aggregate is in; that one
 // joins the parts and appends the result once all workers have closed the interval.
 //
+// What is known is saved (saved_state.h) at each close, before what is made of it leaves the
+// worker: so whatever ends the process, no increase is in two intervals' samples, and no sample
+// comes twice. A disk that stalls or fails holds up nothing for longer than 5 s.
+//
 // Without rules it is not in the way of commits, and has nothing. With rules a group's series are
 // looked at once; then a record costs a look-up and each input a few operations, and nothing is
 // allocated. Memory: rule_inputs.h, rule_outputs.h, group_inputs.h. One thread (the worker's loop).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,12 +25,19 @@
 #include "agent/aggregate/group_inputs.h"
 #include "agent/aggregate/rule_inputs.h"
 #include "agent/aggregate/rule_outputs.h"
+#include "agent/aggregate/saved_state.h"
 #include "agent/log/sample_log.h"
 #include "agent/telemetry/metric_sink.h"
 #include "common/config/model.h"
 #include "common/event/event_loop.h"
 
 namespace tributary {
+
+struct AggregateOptions {
+  AggregatePlace place;  // none: a restart begins anew
+  // Of the process before, shared by the workers.
+  std::shared_ptr<const std::vector<SavedState>> restored = nullptr;
+};
 
 class Aggregates {
  public:
@@ -35,8 +47,9 @@ class Aggregates {
     Aggregates* aggregates = nullptr;
   };
 
-  // Loop and log outlive it.
-  Aggregates(EventLoop& loop, SampleLog& log);
+  // Loop and log outlive it, and so do disk and work of the options.
+  Aggregates(EventLoop& loop, SampleLog& log, AggregateOptions options = {});
+  ~Aggregates() { *self_ = nullptr; }
   Aggregates(const Aggregates&) = delete;
   Aggregates& operator=(const Aggregates&) = delete;
 
@@ -47,6 +60,8 @@ class Aggregates {
   void ApplyConfig(const Config& config);
   // Nothing is closed any more.
   void Stop();
+  // After Stop: runs `done` when what is known has been saved, or cannot be.
+  void Flush(std::function<void()> done);
 
   void Collect(MetricSink& sink) const;
 
@@ -85,9 +100,16 @@ class Aggregates {
   void Release(const GroupInputs& inputs);
   void ForgetGroups(bool all);
 
+  void RestoreRule(Rule& rule) const;
   void Schedule();
   void Close();
+  std::vector<std::shared_ptr<Parts>> CloseRules(TimestampMs now);
+  void Save();
+  void Saved(bool good);
+  // What has waited for being saved: parts to their owners, outputs into the log.
+  void Deliver();
   void TakeParts(const std::shared_ptr<Parts>& parts);
+  void JoinParts(const std::shared_ptr<Parts>& parts);
   void AppendOutputs();
   void RemoveRule(Rule& rule);
   Rule* Find(uint64_t rule);
@@ -96,7 +118,15 @@ class Aggregates {
 
   EventLoop& loop_;
   SampleLog& log_;
+  AggregateOptions options_;
   Timer timer_;
+  Timer stall_timer_;
+  bool saving_ = false, stalled_ = false;
+  bool saved_once_ = false, save_again_ = false;
+  uint64_t save_failures_ = 0;
+  size_t saved_bytes_ = 0;
+  std::vector<std::shared_ptr<Parts>> undelivered_;  // by worker
+  std::function<void()> flushed_;                    // null: nobody waits
   std::vector<Peer> peers_;
   uint32_t worker_ = 0;
   bool stopped_ = false;
@@ -109,6 +139,8 @@ class Aggregates {
   std::vector<std::shared_ptr<Parts>> early_;
   Counts of_removed_;
   CutCounts cut_;
+  // What the work queue has done finds out by it whether this is still there.
+  std::shared_ptr<Aggregates*> self_ = std::make_shared<Aggregates*>(this);
 };
 
 }  // namespace tributary

@@ -29,17 +29,45 @@ uint32_t RuleInputs::OutputOf(const std::string& key) {
   return number;
 }
 
-uint32_t RuleInputs::Use(uint64_t series, const std::string& key) {
-  const auto [it, is_new] = numbers_.try_emplace(series, 0);
-  if (is_new) {
-    const uint32_t output = OutputOf(key);
-    it->second = aggregator_.AddInput(output);
-    outputs_[output].inputs++;
-    if (it->second >= inputs_.size()) inputs_.resize(it->second + 1);
-    inputs_[it->second] = {series, 0};
+uint32_t RuleInputs::Add(uint64_t series, uint32_t partition, const std::string& key,
+                         const IntervalInput& known) {
+  const uint32_t output = OutputOf(key);
+  const uint32_t input = aggregator_.AddInput(output, known);
+  outputs_[output].inputs++;
+  if (input >= inputs_.size()) inputs_.resize(input + 1);
+  inputs_[input] = {series, partition, 0};
+  numbers_.emplace(series, input);
+  return input;
+}
+
+uint32_t RuleInputs::Use(uint64_t series, uint32_t partition, const std::string& key) {
+  const auto known = numbers_.find(series);
+  const uint32_t input =
+      known != numbers_.end() ? known->second : Add(series, partition, key, IntervalInput{});
+  inputs_[input].groups++;
+  return input;
+}
+
+void RuleInputs::Save(SavedRule& saved) const {
+  saved.closed = aggregator_.closed();
+  saved.aggregates.resize(outputs_.size());
+  for (uint32_t output = 0; output < outputs_.size(); output++) {
+    saved.aggregates[output].key = outputs_[output].key;
+    saved.aggregates[output].open = aggregator_.open(output);
+    saved.aggregates[output].inputs.reserve(outputs_[output].inputs);
   }
-  inputs_[it->second].groups++;
-  return it->second;
+  for (const auto& [series, input] : numbers_) {
+    if (!aggregator_.MayCount(input)) continue;
+    saved.aggregates[aggregator_.output_of(input)].inputs.push_back(
+        {series, inputs_[input].partition, aggregator_.input(input)});
+  }
+  std::erase_if(saved.aggregates, [](const SavedAggregate& aggregate) {
+    return aggregate.open.empty() && aggregate.inputs.empty();
+  });
+}
+
+void RuleInputs::Restore(const std::string& key, const SavedInput& input) {
+  if (!numbers_.contains(input.series)) Add(input.series, input.partition, key, input.known);
 }
 
 void RuleInputs::Release(uint32_t input) { inputs_[input].groups--; }

@@ -16,6 +16,7 @@
 
 #include "agent/aggregate/aggregate_rule.h"
 #include "agent/aggregate/interval_aggregator.h"
+#include "agent/aggregate/saved_state.h"
 
 namespace tributary {
 
@@ -24,13 +25,12 @@ class RuleInputs {
   RuleInputs(std::shared_ptr<const AggregateRule> rule, TimestampMs now);
 
   const AggregateRule& rule() const { return *rule_; }
-  const std::shared_ptr<const AggregateRule>& shared_rule() const { return rule_; }
   IntervalAggregator& aggregator() { return aggregator_; }
   const IntervalAggregator& aggregator() const { return aggregator_; }
 
-  // The number of a series, for a group that has it. `series`: the hash of its labels; `key`: of
-  // its aggregate.
-  uint32_t Use(uint64_t series, const std::string& key);
+  // The number of a series, for a group that has it. `series`: the hash of its labels; `partition`:
+  // of its group; `key`: of its aggregate.
+  uint32_t Use(uint64_t series, uint32_t partition, const std::string& key);
   // The group has gone.
   void Release(uint32_t input);
   // All groups have.
@@ -38,8 +38,15 @@ class RuleInputs {
   // Gives up what nobody has and cannot count any more.
   void Sweep();
 
-  // The aggregator's output for an aggregate.
-  uint32_t OutputOf(const std::string& key);
+  // What is known of the inputs: into `saved.closed` and `saved.aggregates`.
+  void Save(SavedRule& saved) const;
+  // Before any is used: goes on with an input of an earlier process, or with what waited for its
+  // interval's end.
+  void Restore(const std::string& key, const SavedInput& input);
+  void Restore(const std::string& key, const IntervalAggregate& open) {
+    aggregator_.AddOpen(OutputOf(key), open);
+  }
+
   const std::string& KeyOf(uint32_t output) const { return outputs_[output].key; }
 
   size_t inputs() const { return numbers_.size(); }
@@ -49,12 +56,18 @@ class RuleInputs {
  private:
   struct Input {
     uint64_t series = 0;
+    uint32_t partition = 0;
     uint32_t groups = 0;
   };
   struct Output {
     std::string key;
     uint32_t inputs = 0;
   };
+
+  // The aggregator's output for an aggregate.
+  uint32_t OutputOf(const std::string& key);
+  uint32_t Add(uint64_t series, uint32_t partition, const std::string& key,
+               const IntervalInput& known);
 
   const std::shared_ptr<const AggregateRule> rule_;
   IntervalAggregator aggregator_;

@@ -82,7 +82,8 @@ void RuleOutputs::Take(uint32_t worker, TimestampMs silent_until, TimestampMs cl
   const TimestampMs all = *std::min_element(closed_.begin(), closed_.end());
   if (all == kNever) return;
   const TimestampMs interval = rule_->config().interval.count();
-  if (given_out_ == kNever) given_out_ = all - interval;
+  // Nothing can be said of what ended while there was no process.
+  given_out_ = std::max(given_out_, std::min(all, silent_until_) - interval);
   // What nothing was said of has to be marked as ended, once.
   while (given_out_ < all) {
     const bool quiet = joined_.empty() || joined_.begin()->first > given_out_ + interval;
@@ -95,8 +96,7 @@ void RuleOutputs::Take(uint32_t worker, TimestampMs silent_until, TimestampMs cl
   }
 }
 
-RuleOutputs::Aggregate& RuleOutputs::AggregateOf(std::string_view key) {
-  std::string place = rule_->PlaceKey(key);
+RuleOutputs::Aggregate& RuleOutputs::AggregateAt(const std::string& place) {
   auto& aggregate = aggregates_[place];
   if (aggregate != nullptr) return *aggregate;
   aggregate = std::make_unique<Aggregate>();
@@ -109,8 +109,28 @@ RuleOutputs::Aggregate& RuleOutputs::AggregateOf(std::string_view key) {
   return *aggregate;
 }
 
+void RuleOutputs::Save(SavedRule& saved) const {
+  saved.given_out = given_out_;
+  for (const auto& [place, aggregate] : aggregates_) {
+    if (aggregate->idle) continue;
+    SavedOutput& output = saved.outputs.emplace_back();
+    output.place_key = place;
+    output.has_value = aggregate->has_value;
+    if (!aggregate->window.empty()) output.windows.push_back({0, aggregate->window});
+    for (const auto& [bound, rises] : aggregate->buckets) output.windows.push_back({bound, rises});
+  }
+}
+
+void RuleOutputs::Restore(const SavedOutput& output) {
+  Aggregate& aggregate = AggregateAt(output.place_key);
+  if (output.has_value.size() == aggregate.has_value.size()) aggregate.has_value = output.has_value;
+  for (const SavedOutput::Window& window : output.windows) {
+    (rule_->makes_quantile() ? aggregate.buckets[window.bound] : aggregate.window) = window.rises;
+  }
+}
+
 void RuleOutputs::Note(const std::string& key, const IntervalAggregate& part) {
-  Aggregate& aggregate = AggregateOf(key);
+  Aggregate& aggregate = AggregateAt(rule_->PlaceKey(key));
   if (!rule_->makes_quantile()) aggregate.now = part;
   if (!keeps_rises_ || part.increase_count == 0) return;
   if (!rule_->makes_quantile()) return aggregate.window.Add(part.end, part.increase);

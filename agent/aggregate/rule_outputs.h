@@ -22,6 +22,7 @@
 #include "agent/aggregate/interval_aggregator.h"
 #include "agent/aggregate/output_source.h"
 #include "agent/aggregate/rise_window.h"
+#include "agent/aggregate/saved_state.h"
 
 namespace tributary {
 
@@ -68,6 +69,11 @@ class RuleOutputs {
   // `silent_until`.
   void Take(uint32_t worker, TimestampMs silent_until, TimestampMs closed,
             std::vector<AggregatePart> parts);
+  // What is known of the aggregates: into `saved.given_out` and `saved.outputs`.
+  void Save(SavedRule& saved) const;
+  // Before the first Take: what another one knew, that had given out all up to a time.
+  void Restore(const SavedOutput& output);
+  void RestoreGivenOut(TimestampMs given_out) { given_out_ = std::max(given_out_, given_out); }
   // Markers for all that has a value: the rule is no more.
   void End(TimestampMs now);
 
@@ -87,7 +93,7 @@ class RuleOutputs {
     bool idle = false;
   };
 
-  Aggregate& AggregateOf(std::string_view key);
+  Aggregate& AggregateAt(const std::string& place);
   void Note(const std::string& key, const IntervalAggregate& part);
   void GiveOut(TimestampMs end);
   std::optional<double> ValueOf(Aggregate& aggregate, AggregateOutput output, TimestampMs end);

@@ -15,7 +15,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       dead_letters_(std::move(options.dead_letters)),
       workers_(options.workers),
       log_(loop, options.log, std::move(options.disk)),
-      aggregates_(loop, log_),
+      aggregates_(loop, log_, std::move(options.aggregates)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
       environment_{loop, transport, files,   log_, metadata_, logger,  hash,
@@ -114,7 +114,7 @@ void Worker::Drain(std::function<void()> drained) {
 
 void Worker::Flush(std::function<void()> done) {
   for (const auto& remote : remotes_) remote->Stop();
-  log_.Flush(std::move(done));
+  aggregates_.Flush([this, done = std::move(done)]() mutable { log_.Flush(std::move(done)); });
 }
 
 RemoteWriteStatus Worker::RemoteWrite() const {

@@ -34,6 +34,7 @@ struct WorkerOptions {
   // Of the process; outlives the worker. Null: one of its own.
   ReplicaElection* election = nullptr;
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
+  AggregateOptions aggregates = {};
   // For how long the latest sample of each series is kept for whoever asks; 0: not at all.
   TimestampMs look_back_ms = 0;
 };

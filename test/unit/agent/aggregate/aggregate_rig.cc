@@ -29,7 +29,12 @@ GroupRef MakeGroup(uint64_t target_key, const std::vector<std::string>& series) 
       target_key, 1, std::vector<std::string_view>(packed.begin(), packed.end()));
 }
 
-AggregateRig::One::One(SimLoop& loop, AggregateRig& rig) : log(loop, {}), aggregates(loop, log) {
+AggregateRig::One::One(SimLoop& loop, AggregateRig& rig, AggregateOptions options)
+    : work(loop), log(loop, {}), aggregates(loop, log, [&] {
+        options.place.work = &work;
+        return options;
+      }()) {
+  work.set_latency(nanoseconds(0));
   log.set_on_append([&rig](const std::shared_ptr<const GroupSamples>& record) {
     const bool is_output = OutputSource::IsKey(record->group->target_key());
     Logged& to = is_output ? rig.outputs : rig.logged;
@@ -53,18 +58,35 @@ AggregateRig::One::One(SimLoop& loop, AggregateRig& rig) : log(loop, {}), aggreg
   });
 }
 
-AggregateRig::AggregateRig(SimLoop& world_loop, size_t count) : loop(world_loop) {
+AggregateRig::AggregateRig(SimLoop& world_loop, size_t count) : loop(world_loop) { Start(count); }
+
+void AggregateRig::Start(size_t count) {
+  AggregateOptions options;
+  options.place = {&disk, nullptr, "/data/aggregates"};
+  options.restored = std::make_shared<const std::vector<SavedState>>(
+      ReadStates(disk, options.place.folder,
+                 [this](const std::string& problem) { problems.push_back(problem); }));
   std::vector<Aggregates::Peer> peers;
   for (size_t i = 0; i < count; i++) {
-    workers.push_back(std::make_unique<One>(loop, *this));
+    workers.push_back(std::make_unique<One>(loop, *this, options));
     peers.push_back({&loop, &workers.back()->aggregates});
   }
-  for (const auto& worker : workers) worker->aggregates.SetPeers(peers);
+  for (const auto& worker : workers) {
+    worker->aggregates.SetPeers(peers);
+    worker->aggregates.ApplyConfig(config);
+  }
+}
+
+void AggregateRig::Stop() {
+  size_t left = workers.size();
+  for (const auto& worker : workers) worker->aggregates.Stop();
+  for (const auto& worker : workers) worker->aggregates.Flush([&] { left--; });
+  REQUIRE(loop.RunUntil([&] { return left == 0; }, seconds(1)));
+  workers.clear();
 }
 
 void AggregateRig::Apply(std::vector<AggregateConfig> rules,
                          std::vector<DownsampleConfig> downsample) {
-  Config config;
   config.aggregate = std::move(rules);
   config.downsample = std::move(downsample);
   for (const auto& worker : workers) worker->aggregates.ApplyConfig(config);

@@ -1,4 +1,5 @@
-// Workers' aggregates with logs in memory, on virtual time, and what has come into the logs.
+// Workers' aggregates with logs in memory and a disk for their state, on virtual time, and what has
+// come into the logs.
 #pragma once
 
 #include <map>
@@ -9,7 +10,9 @@
 
 #include "agent/aggregate/aggregates.h"
 #include "agent/series/samples.h"
+#include "test/support/sim/sim_disk.h"
 #include "test/support/sim/sim_loop.h"
+#include "test/support/sim/sim_work_queue.h"
 
 namespace tributary {
 
@@ -23,6 +26,11 @@ GroupRef MakeGroup(uint64_t target_key, const std::vector<std::string>& series);
 
 struct AggregateRig {
   explicit AggregateRig(SimLoop& world_loop, size_t workers = 1);
+  // The process ends, in good order or by kill -9, and another one begins, with the rules that were
+  // applied last.
+  void Stop();
+  void Kill() { workers.clear(); }
+  void Start(size_t workers = 1);
 
   void Apply(std::vector<AggregateConfig> rules, std::vector<DownsampleConfig> downsample = {});
   // One record of the group, on the worker that has its partition; NaN (not the marker): absent.
@@ -33,12 +41,16 @@ struct AggregateRig {
   double Metric(const std::string& series) const;
 
   struct One {
-    One(SimLoop& loop, AggregateRig& rig);
+    One(SimLoop& loop, AggregateRig& rig, AggregateOptions options);
+    SimWorkQueue work;
     SampleLog log;
     Aggregates aggregates;
   };
 
   SimLoop& loop;
+  SimDisk disk;
+  std::vector<std::string> problems;  // of files that were left out
+  Config config;
   Logged logged;  // what is no aggregate
   Logged outputs;
   std::vector<std::unique_ptr<One>> workers;
