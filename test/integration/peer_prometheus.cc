@@ -28,21 +28,24 @@ std::optional<std::string> PeerProgram() {
   return std::nullopt;
 }
 
-PeerPrometheus::PeerPrometheus(const std::string& program, const std::string& config)
+PeerPrometheus::PeerPrometheus(const std::string& program, const std::string& config,
+                               const std::vector<std::string>& arguments,
+                               const std::map<std::string, std::string>& files)
     : port_(UnusedPort()) {
-  process_ = std::make_unique<Process>(
-      ProcessOptions{program,
-                     {"--config.file=" + folder_.Write("prometheus.yml", config),
-                      "--storage.tsdb.path=" + folder_ / "data",
-                      "--web.listen-address=127.0.0.1:" + std::to_string(port_)},
-                     {},
-                     folder_.path()});
+  for (const auto& [name, content] : files) folder_.Write(name, content);
+  std::vector<std::string> all{"--config.file=" + folder_.Write("prometheus.yml", config),
+                               "--storage.tsdb.path=" + folder_ / "data",
+                               "--web.listen-address=127.0.0.1:" + std::to_string(port_)};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  process_ = std::make_unique<Process>(ProcessOptions{program, all, {}, folder_.path()});
   INFO(process_->Err());
   REQUIRE(Eventually(seconds(20), [this] { return Get("/-/ready").status == 200; }));
 }
 
-json PeerPrometheus::Query(const std::string& expression) const {
-  const HttpReply reply = Get("/api/v1/query?query=" + EscapeQuery(expression));
+json PeerPrometheus::Query(const std::string& expression, std::optional<double> at) const {
+  std::string target = "/api/v1/query?query=" + EscapeQuery(expression);
+  if (at) target += "&time=" + std::to_string(*at);
+  const HttpReply reply = Get(target);
   INFO(reply.body);
   REQUIRE(reply.status == 200);
   // Chunked or not: the document is between the braces.

@@ -2,9 +2,11 @@
 // other. Looked for where tools/bench does: $TRIBUTARY_PEERS, ~/.cache/tributary-peers, the PATH.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -18,13 +20,16 @@ std::optional<std::string> PeerProgram();
 
 class PeerPrometheus {
  public:
-  // Started in a folder of its own, and listening.
-  PeerPrometheus(const std::string& program, const std::string& config);
+  // Started in a folder of its own, and listening. `files`: of the folder, by name, for the
+  // configuration to name.
+  PeerPrometheus(const std::string& program, const std::string& config,
+                 const std::vector<std::string>& arguments = {},
+                 const std::map<std::string, std::string>& files = {});
 
   uint16_t port() const { return port_; }
   HttpReply Get(const std::string& target) const { return HttpAsk(port_, "GET", target); }
-  // The result of an instant query.
-  nlohmann::json Query(const std::string& expression) const;
+  // The result of an instant query, now or at a time in seconds.
+  nlohmann::json Query(const std::string& expression, std::optional<double> at = {}) const;
 
  private:
   TemporaryFolder folder_;
