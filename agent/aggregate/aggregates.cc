@@ -9,6 +9,7 @@
 #include "common/base/hash.h"
 #include "common/file/replace_file.h"
 #include "common/labels/pack_labels.h"
+#include "common/wire/histogram.h"
 
 namespace tributary {
 
@@ -158,6 +159,7 @@ void Aggregates::Take(Commit& commit) {
     Group& group = GroupOf(record.group);
     if (group.inputs == nullptr) continue;
     TakeInputs(*group.inputs, record);
+    if (record.irregular != nullptr) TakeHistograms(*group.inputs, record);
     CutRecord(*group.inputs, record, cut_);
     cut |= record.empty();
   }
@@ -172,6 +174,27 @@ void Aggregates::TakeInputs(GroupInputs& inputs, const GroupSamples& record) {
   for (const OwnSample& sample : record.own) {
     GroupInputs::ForEachOf(inputs.inputs, sample.index, [&](const GroupInputs::Input& input) {
       rules_[input.rule].inputs->aggregator().Take(input.input, sample.timestamp, sample.value);
+    });
+  }
+}
+
+void Aggregates::TakeHistograms(GroupInputs& inputs, const GroupSamples& record) {
+  for (const HistogramSample& sample : record.irregular->histograms) {
+    HistogramRef counts;
+    bool decoded = false;
+    GroupInputs::ForEachOf(inputs.inputs, sample.index, [&](const GroupInputs::Input& input) {
+      if (!std::exchange(decoded, true) && DecodeHistogram(sample.encoded, histogram_) &&
+          !IsStaleNan(histogram_.sum)) {
+        if (auto found = CountsOf(histogram_)) {
+          counts = std::make_shared<const HistogramCounts>(*std::move(found));
+        }
+      }
+      IntervalAggregator& aggregator = rules_[input.rule].inputs->aggregator();
+      if (counts == nullptr) {
+        aggregator.Take(input.input, sample.timestamp, StaleNan());
+      } else {
+        aggregator.Take(input.input, sample.timestamp, counts, histogram_.reset_hint);
+      }
     });
   }
 }
@@ -402,6 +425,7 @@ void Aggregates::AddCounts(const Rule& rule, Counts& counts) const {
   counts.ahead += taken.ahead;
   counts.samples += rule.outputs->stats().samples;
   counts.conflicts += rule.outputs->stats().conflicts;
+  counts.mixed += rule.outputs->stats().mixed;
 }
 
 size_t Aggregates::memory_bytes() const {
@@ -455,6 +479,11 @@ void Aggregates::Collect(MetricSink& sink) const {
           "Samples of aggregates that were left out, as the series of another rule has the same "
           "labels.",
           counts.conflicts);
+  counter(
+      "tributary_aggregate_mixed_total",
+      "Values that were left out, as inputs are floats and native histograms, or histograms that "
+      "cannot be added up.",
+      counts.mixed);
   if (options_.place.exists()) {
     counter("tributary_aggregate_save_failures_total",
             "Times that what is known of aggregates could not be written down.", save_failures_);

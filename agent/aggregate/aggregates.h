@@ -90,13 +90,14 @@ class Aggregates {
   };
   struct Counts {
     uint64_t taken = 0, out_of_order = 0, late = 0, ahead = 0;
-    uint64_t samples = 0, conflicts = 0;
+    uint64_t samples = 0, conflicts = 0, mixed = 0;
   };
 
   void Take(Commit& commit);
   Group& GroupOf(const GroupRef& definition);
   std::unique_ptr<GroupInputs> LookAt(const GroupDefinition& definition);
   void TakeInputs(GroupInputs& inputs, const GroupSamples& record);
+  void TakeHistograms(GroupInputs& inputs, const GroupSamples& record);
   void Release(const GroupInputs& inputs);
   void ForgetGroups(bool all);
 
@@ -139,6 +140,7 @@ class Aggregates {
   std::vector<std::shared_ptr<Parts>> early_;
   Counts of_removed_;
   CutCounts cut_;
+  NativeHistogram histogram_;  // scratch
   // What the work queue has done finds out by it whether this is still there.
   std::shared_ptr<Aggregates*> self_ = std::make_shared<Aggregates*>(this);
 };

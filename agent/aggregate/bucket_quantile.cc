@@ -24,7 +24,8 @@ void MakeRise(std::vector<ClassicBucket>& buckets) {
 
 double BucketQuantile(double quantile, std::vector<ClassicBucket>& buckets) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-  if (buckets.size() < 2 || !std::isinf(buckets.back().upper_bound)) return kNan;
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  if (buckets.size() < 2 || buckets.back().upper_bound != kInf) return kNan;
   MakeRise(buckets);
   const double all = buckets.back().count;
   if (all == 0) return kNan;

@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "common/wire/histogram.h"
+
 namespace tributary {
 
 namespace {
@@ -28,20 +30,26 @@ uint64_t CutValues(const std::vector<uint64_t>& cut, GroupSamples& record) {
 
 // Of what few series have: a copy without what is to be cut.
 template <typename IsCut>
-uint64_t CutHistograms(GroupSamples& record, bool exemplars_too, IsCut is_cut) {
-  if (record.irregular == nullptr) return 0;
+uint64_t CutHistograms(GroupSamples& record, IsCut is_cut) {
   auto rest = std::make_shared<IrregularSamples>(*record.irregular);
   const uint64_t cut = std::erase_if(rest->histograms, is_cut);
-  if (exemplars_too) std::erase_if(rest->exemplars, is_cut);
   record.irregular = rest->histograms.empty() && rest->exemplars.empty() ? nullptr : rest;
   return cut;
+}
+
+template <typename IsCut>
+void CutExemplars(GroupSamples& record, IsCut is_cut) {
+  auto rest = std::make_shared<IrregularSamples>(*record.irregular);
+  std::erase_if(rest->exemplars, is_cut);
+  record.irregular = rest->histograms.empty() && rest->exemplars.empty() ? nullptr : rest;
 }
 
 void CutDropped(const std::vector<uint64_t>& dropped, GroupSamples& record, CutCounts& counts) {
   counts.dropped += CutValues(dropped, record);
   const auto is_dropped = [&](const auto& sample) { return Has(dropped, sample.index); };
   counts.dropped += std::erase_if(record.own, is_dropped);
-  counts.dropped += CutHistograms(record, true, is_dropped);
+  if (record.irregular != nullptr) counts.dropped += CutHistograms(record, is_dropped);
+  if (record.irregular != nullptr) CutExemplars(record, is_dropped);
 }
 
 // Whether the sample is the first of its interval; then it is noted.
@@ -71,6 +79,12 @@ void Downsample(GroupInputs& inputs, GroupSamples& record, CutCounts& counts) {
   };
   counts.downsampled += std::erase_if(record.own, [&](const OwnSample& sample) {
     return !IsStaleNan(sample.value) && is_cut(sample.index, sample.timestamp);
+  });
+  if (record.irregular == nullptr || record.irregular->histograms.empty()) return;
+  NativeHistogram histogram;
+  counts.downsampled += CutHistograms(record, [&](const HistogramSample& sample) {
+    const bool marker = DecodeHistogram(sample.encoded, histogram) && IsStaleNan(histogram.sum);
+    return !marker && is_cut(sample.index, sample.timestamp);
   });
 }
 

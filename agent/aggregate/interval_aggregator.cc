@@ -2,14 +2,35 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "agent/series/samples.h"
 
 namespace tributary {
 
+namespace {
+
+// False: they cannot be put together.
+bool Add(HistogramRef& sum, const HistogramRef& part) {
+  if (part == nullptr) return true;
+  if (sum == nullptr) {
+    sum = part;
+    return true;
+  }
+  auto both = std::make_shared<HistogramCounts>(*sum);
+  if (!AddCounts(*both, *part)) return false;
+  sum = std::move(both);
+  return true;
+}
+
+}  // namespace
+
 void Join(IntervalAggregate& aggregate, const IntervalAggregate& part) {
   aggregate.increase_count += part.increase_count;
   aggregate.increase += part.increase;
+  aggregate.histograms += part.histograms;
+  aggregate.mixed |= part.mixed || !Add(aggregate.histogram_sum, part.histogram_sum) ||
+                     !Add(aggregate.histogram_increase, part.histogram_increase);
   if (part.count == 0) return;
   bool first = aggregate.count == 0;
   aggregate.count += part.count;
@@ -84,10 +105,11 @@ void IntervalAggregator::RemoveInput(uint32_t number) {
 void IntervalAggregator::AddOpen(uint32_t output, IntervalAggregate open) {
   if (open.end > closed_) return Join(OpenAt(output, open.end), open);
   // Its time has passed, but what was gained is not lost.
-  if (open.increase_count == 0) return;
+  if (open.increase_count == 0 && open.histogram_increase == nullptr) return;
   IntervalAggregate increase;
   increase.increase_count = open.increase_count;
   increase.increase = open.increase;
+  increase.histogram_increase = std::move(open.histogram_increase);
   Join(OpenAt(output, closed_ + options_.interval_ms), increase);
 }
 
@@ -96,8 +118,7 @@ bool IntervalAggregator::MayCount(uint32_t number) const {
   return input.has_increase || (input.has_value && input.value_time > closed_ - options_.stale_ms);
 }
 
-IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampMs time,
-                                                     double value) {
+IntervalAggregator::Outcome IntervalAggregator::Judge(uint32_t number, TimestampMs time) {
   // Before anything is computed from it: a time may be any number.
   if (time <= closed_) {
     stats_.late++;
@@ -118,9 +139,20 @@ IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampM
   if (input.next_end != end) GiveUpTo(inputs_[number], end);
   input.seen = true;
   input.newest = time;
+  return Outcome::kTaken;
+}
+
+IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampMs time,
+                                                     double value) {
+  if (const Outcome outcome = Judge(number, time); outcome != Outcome::kTaken) return outcome;
+  IntervalInput& input = inputs_[number].known;
   if (IsStaleNan(value)) {
     input.live = false;
     return Outcome::kTaken;
+  }
+  if (input.histogram != nullptr) {
+    input.histogram = input.histogram_increase = nullptr;
+    input.has_value = input.has_increase = false;
   }
   if (input.has_value && time - input.value_time <= options_.stale_ms) {
     input.increase += value < input.value ? value : value - input.value;
@@ -129,6 +161,34 @@ IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampM
   input.has_value = true;
   input.live = true;
   input.value = value;
+  input.value_time = time;
+  return Outcome::kTaken;
+}
+
+IntervalAggregator::Outcome IntervalAggregator::Take(uint32_t number, TimestampMs time,
+                                                     HistogramRef histogram,
+                                                     NativeHistogram::ResetHint hint) {
+  if (const Outcome outcome = Judge(number, time); outcome != Outcome::kTaken) return outcome;
+  IntervalInput& input = inputs_[number].known;
+  if (input.histogram == nullptr) {
+    input.has_value = input.has_increase = false;
+    input.increase = 0;
+  }
+  if (input.has_value && time - input.value_time <= options_.stale_ms) {
+    const bool known =
+        hint == NativeHistogram::ResetHint::kYes || hint == NativeHistogram::ResetHint::kNo;
+    const bool reset =
+        known ? hint == NativeHistogram::ResetHint::kYes : IsReset(*histogram, *input.histogram);
+    auto rise = std::make_shared<HistogramCounts>(*histogram);
+    // What cannot be compared is another one.
+    if (!reset) AddCounts(*rise, *input.histogram, -1);
+    // Where bounds have changed within an interval, what was gained since counts.
+    if (!Add(input.histogram_increase, rise)) input.histogram_increase = rise;
+    input.has_increase = true;
+  }
+  input.has_value = true;
+  input.live = true;
+  input.histogram = std::move(histogram);
   input.value_time = time;
   return Outcome::kTaken;
 }
@@ -148,17 +208,21 @@ bool IntervalAggregator::Give(Input& input, TimestampMs end) {
   const bool counts = known.live && known.value_time > end - options_.stale_ms;
   if (!counts && !known.has_increase) return false;
   IntervalAggregate part;
-  if (counts) {
+  if (counts && known.histogram != nullptr) {
+    part.histograms = 1;
+    part.histogram_sum = known.histogram;
+  } else if (counts) {
     part.count = 1;
     part.sum = part.min = part.max = part.last = known.value;
     part.last_time = known.value_time;
   }
-  if (known.has_increase) {
+  if (known.has_increase && known.histogram != nullptr) {
+    part.histogram_increase = std::exchange(known.histogram_increase, nullptr);
+  } else if (known.has_increase) {
     part.increase_count = 1;
-    part.increase = known.increase;
-    known.has_increase = false;
-    known.increase = 0;
+    part.increase = std::exchange(known.increase, 0);
   }
+  known.has_increase = false;
   Join(OpenAt(input.output, end), part);
   return true;
 }

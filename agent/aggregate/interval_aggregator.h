@@ -1,5 +1,6 @@
-// Aggregates of float series over intervals of their samples' own times. Inputs and outputs are
-// numbers: whose labels they stand for was worked out before, so a sample costs array look-ups.
+// Aggregates of series, of floats or native histograms, over intervals of their samples' own times.
+// Inputs and outputs are numbers: whose labels they stand for was worked out before, so a sample
+// costs array look-ups.
 //
 // A sample at t belongs to the interval that ends at the first multiple of the interval's length
 // not before t. An interval is closed once the clock is `late_ms` past its end. What comes for it
@@ -18,17 +19,21 @@
 // What an aggregator knows can be taken out and given to another one, in another process: an
 // increase that was not given out yet is then in the first interval that is.
 //
-// One thread. Memory: some 64 bytes an input, 72 an open interval of an output. Closing costs a
-// look at each input.
+// One thread. Memory: some 100 bytes an input, 120 an open interval of an output, and histograms.
+// Closing costs a look at each input.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/histogram/histogram_counts.h"
 
 namespace tributary {
+
+using HistogramRef = std::shared_ptr<const HistogramCounts>;
 
 struct IntervalOptions {
   TimestampMs interval_ms = 60'000;  // above 0
@@ -48,6 +53,12 @@ struct IntervalAggregate {
   TimestampMs last_time = 0;
   uint64_t increase_count = 0;  // of inputs with an increase; 0: the next one means nothing
   double increase = 0;
+  // Of native histograms, which are no part of the above. Null: there are none, or they could not
+  // be put together.
+  uint64_t histograms = 0;
+  HistogramRef histogram_sum;
+  HistogramRef histogram_increase;
+  bool mixed = false;  // they could not be put together
 };
 
 // Adds what other inputs have of the same interval, in any order: sums up to rounding, all else
@@ -66,6 +77,8 @@ struct IntervalInput {
   TimestampMs next_end =
       0;  // of the first interval for which it has not given its part; 0: of none
   double increase = 0;
+  // Of one that is a native histogram: in place of value and increase.
+  HistogramRef histogram, histogram_increase;
 };
 
 class IntervalAggregator {
@@ -103,6 +116,10 @@ class IntervalAggregator {
   // What time it is for `ahead_ms`.
   void SetNow(TimestampMs now) { now_ = now; }
   Outcome Take(uint32_t input, TimestampMs time, double value);
+  // The marker that a native histogram has ended is one for the above. `hint`: what the source says
+  // of resets.
+  Outcome Take(uint32_t input, TimestampMs time, HistogramRef histogram,
+               NativeHistogram::ResetHint hint);
   // When the next interval can be closed.
   TimestampMs NextCloseMs() const { return closed_ + options_.interval_ms + options_.late_ms; }
   // Closes what is to be closed at `now`; each output's intervals come in order, none twice, and
@@ -128,6 +145,8 @@ class IntervalAggregator {
   TimestampMs EndOf(TimestampMs time) const;
   TimestampMs ClosedAt(TimestampMs now) const;
   IntervalAggregate& OpenAt(uint32_t output, TimestampMs end);
+  // Whether a sample is taken; then the input is at its interval.
+  Outcome Judge(uint32_t number, TimestampMs time);
   // Its part of the interval that ends there; false: it has none, nor of later ones.
   bool Give(Input& input, TimestampMs end);
   // Its parts of all that end before `end`.

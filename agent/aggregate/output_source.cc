@@ -56,11 +56,11 @@ void OutputSource::ForgetLeaving() {
   leaving_.clear();
 }
 
-bool OutputSource::Put(uint32_t number, TimestampMs time, double value) {
+bool OutputSource::Put(uint32_t number, TimestampMs time, OutputValue value) {
   Series& series = all_[number];
   if (time <= series.last_time) return false;
   series.last_time = time;
-  samples_.push_back({time, number, value});
+  samples_.push_back({time, number, std::move(value)});
   return true;
 }
 
@@ -116,7 +116,13 @@ std::vector<Commit> OutputSource::TakeCommits() {
     size_t end = begin;
     for (; end < samples_.size() && samples_[end].time == samples_[begin].time; end++) {
       const uint32_t place = all_[samples_[end].series].place;
-      buffer_.values[place] = samples_[end].value;
+      const OutputValue& value = samples_[end].value;
+      if (value.histogram != nullptr) {
+        buffer_.histograms.push_back(
+            {place, {0, samples_[end].time, 0, value.custom_buckets, *value.histogram}});
+        continue;
+      }
+      buffer_.values[place] = value.number;
       buffer_.present.Set(place);
     }
     commits.push_back(SliceCommit(*layout_, samples_[begin].time, buffer_));

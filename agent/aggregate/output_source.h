@@ -22,6 +22,13 @@
 
 namespace tributary {
 
+// A float, or a native histogram as HistogramSample has it.
+struct OutputValue {
+  double number = 0;
+  std::shared_ptr<const std::string> histogram = nullptr;  // null: it is a float
+  bool custom_buckets = false;
+};
+
 class OutputSource {
  public:
   // By which the log, and who reads it, tells the source apart; `partition` of the log.
@@ -36,7 +43,7 @@ class OutputSource {
   void Remove(uint32_t series);
 
   // For the next Commit. False: the series has a sample of that time or a later one.
-  bool Put(uint32_t series, TimestampMs time, double value);
+  bool Put(uint32_t series, TimestampMs time, OutputValue value);
   // What was put, a commit for each time, by time.
   std::vector<Commit> TakeCommits();
 
@@ -53,7 +60,7 @@ class OutputSource {
   struct Sample {
     TimestampMs time;
     uint32_t series;
-    double value;
+    OutputValue value;
   };
 
   void PlaceNew();

@@ -1,12 +1,14 @@
 #include "agent/aggregate/rule_outputs.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "agent/aggregate/bucket_quantile.h"
 #include "common/base/hash.h"
 #include "common/exposition/float_text.h"
 #include "common/labels/pack_labels.h"
+#include "common/wire/histogram.h"
 
 namespace tributary {
 
@@ -24,9 +26,27 @@ std::optional<double> UpperBoundOf(std::string_view key) {
   std::vector<LabelView> labels;
   UnpackLabels(key, labels);
   for (const LabelView& label : labels) {
-    if (label.name == "le") return ParseGoFloat(label.value);
+    if (label.name != "le") continue;
+    const auto bound = ParseGoFloat(label.value);
+    if (bound && !std::isnan(*bound)) return bound;
   }
   return std::nullopt;
+}
+
+// Nullopt: they cannot be put together.
+std::optional<HistogramCounts> IncreaseOf(const HistogramWindow& window) {
+  HistogramCounts sum = *window.steps().front().increase;
+  for (size_t i = 1; i < window.steps().size(); i++) {
+    if (!AddCounts(sum, *window.steps()[i].increase)) return std::nullopt;
+  }
+  return sum;
+}
+
+OutputValue ValueOf(const HistogramCounts& counts) {
+  const NativeHistogram histogram = HistogramOf(counts);
+  auto encoded = std::make_shared<std::string>();
+  EncodeHistogram(histogram, *encoded);
+  return {0, std::move(encoded), counts.has_custom_buckets()};
 }
 
 }  // namespace
@@ -118,12 +138,14 @@ void RuleOutputs::Save(SavedRule& saved) const {
     output.has_value = aggregate->has_value;
     if (!aggregate->window.empty()) output.windows.push_back({0, aggregate->window});
     for (const auto& [bound, rises] : aggregate->buckets) output.windows.push_back({bound, rises});
+    output.histograms = aggregate->histograms;
   }
 }
 
 void RuleOutputs::Restore(const SavedOutput& output) {
   Aggregate& aggregate = AggregateAt(output.place_key);
   if (output.has_value.size() == aggregate.has_value.size()) aggregate.has_value = output.has_value;
+  aggregate.histograms = output.histograms;
   for (const SavedOutput::Window& window : output.windows) {
     (rule_->makes_quantile() ? aggregate.buckets[window.bound] : aggregate.window) = window.rises;
   }
@@ -131,53 +153,76 @@ void RuleOutputs::Restore(const SavedOutput& output) {
 
 void RuleOutputs::Note(const std::string& key, const IntervalAggregate& part) {
   Aggregate& aggregate = AggregateAt(rule_->PlaceKey(key));
+  if (part.mixed) stats_.mixed++;
   if (!rule_->makes_quantile()) aggregate.now = part;
-  if (!keeps_rises_ || part.increase_count == 0) return;
+  if (!keeps_rises_) return;
+  if (part.histogram_increase != nullptr && !part.mixed) {
+    aggregate.histograms.Add(part.end, part.histogram_increase);
+  }
+  if (part.increase_count == 0) return;
   if (!rule_->makes_quantile()) return aggregate.window.Add(part.end, part.increase);
   if (const auto bound = UpperBoundOf(key)) aggregate.buckets[*bound].Add(part.end, part.increase);
 }
 
-std::optional<double> RuleOutputs::ValueOf(Aggregate& aggregate, AggregateOutput output,
-                                           TimestampMs end) {
-  const auto window = static_cast<double>(rule_->config().window.count());
-  const IntervalAggregate& now = aggregate.now;
-  if (output == AggregateOutput::kHistogramQuantile) {
+std::optional<OutputValue> RuleOutputs::RiseOf(const Aggregate& aggregate, AggregateOutput output) {
+  const auto window_ms = static_cast<double>(rule_->config().window.count());
+  const bool quantile = output == AggregateOutput::kHistogramQuantile;
+  const bool floats = !aggregate.window.empty() || !aggregate.buckets.empty();
+  if (!aggregate.histograms.empty()) {
+    auto increase = IncreaseOf(aggregate.histograms);
+    // As in PromQL, of both kinds together nothing is said.
+    if (floats || !increase) {
+      stats_.mixed++;
+      return std::nullopt;
+    }
+    if (quantile) return OutputValue{HistogramQuantile(rule_->config().quantile, *increase)};
+    if (output == AggregateOutput::kRateSum) ScaleCounts(*increase, 1000 / window_ms);
+    return tributary::ValueOf(*increase);
+  }
+  if (!floats) return std::nullopt;
+  if (quantile) {
     std::vector<ClassicBucket> buckets;
     for (const auto& [bound, rises] : aggregate.buckets) {
-      buckets.push_back({bound, rises.Increase()});
+      buckets.push_back({bound, IncreaseOf(rises)});
     }
-    if (buckets.empty()) return std::nullopt;
-    return BucketQuantile(rule_->config().quantile, buckets);
+    return OutputValue{BucketQuantile(rule_->config().quantile, buckets)};
   }
-  if (IsOfRises(output)) {
-    if (aggregate.window.empty()) return std::nullopt;
-    const double increase = aggregate.window.Increase();
-    return output == AggregateOutput::kIncrease ? increase : increase * 1000 / window;
+  const double increase = IncreaseOf(aggregate.window);
+  return OutputValue{output == AggregateOutput::kIncrease ? increase : increase * 1000 / window_ms};
+}
+
+std::optional<OutputValue> RuleOutputs::ValueOf(Aggregate& aggregate, AggregateOutput output,
+                                                TimestampMs end) {
+  if (IsOfRises(output)) return RiseOf(aggregate, output);
+  const IntervalAggregate& now = aggregate.now;
+  if (now.end != end || now.count + now.histograms == 0) return std::nullopt;
+  if (output == AggregateOutput::kCount) {
+    return OutputValue{static_cast<double>(now.count + now.histograms)};
   }
-  if (now.end != end || now.count == 0) return std::nullopt;
-  switch (output) {
-    case AggregateOutput::kSum:
-      return now.sum;
-    case AggregateOutput::kAvg:
-      return now.sum / static_cast<double>(now.count);
-    case AggregateOutput::kMin:
-      return now.min;
-    case AggregateOutput::kMax:
-      return now.max;
-    case AggregateOutput::kCount:
-      return static_cast<double>(now.count);
-    default:
-      return now.last;
+  if (output == AggregateOutput::kSum || output == AggregateOutput::kAvg) {
+    if (now.mixed || (now.count > 0 && now.histograms > 0)) return std::nullopt;
+    const bool avg = output == AggregateOutput::kAvg;
+    if (now.histograms == 0) {
+      return OutputValue{avg ? now.sum / static_cast<double>(now.count) : now.sum};
+    }
+    HistogramCounts counts = *now.histogram_sum;
+    if (avg) ScaleCounts(counts, 1 / static_cast<double>(now.histograms));
+    return tributary::ValueOf(counts);
   }
+  if (now.count == 0) return std::nullopt;
+  return OutputValue{output == AggregateOutput::kMin   ? now.min
+                     : output == AggregateOutput::kMax ? now.max
+                                                       : now.last};
 }
 
 void RuleOutputs::Put(Aggregate& aggregate, size_t output, TimestampMs end,
-                      std::optional<double> value) {
+                      std::optional<OutputValue> value) {
   const bool had = aggregate.has_value[output];
   aggregate.has_value[output] = value.has_value();
   if (!value && !had) return;
-  const bool taken = sources_.Of(aggregate.partition)
-                         .Put(aggregate.series[output], end, value.value_or(StaleNan()));
+  if (!value) value = OutputValue{StaleNan()};
+  const bool taken =
+      sources_.Of(aggregate.partition).Put(aggregate.series[output], end, *std::move(value));
   (taken ? stats_.samples : stats_.conflicts)++;
 }
 
@@ -196,6 +241,7 @@ void RuleOutputs::GiveOut(TimestampMs end) {
   const TimestampMs window_begin = end - rule_->config().window.count();
   for (auto& [key, aggregate] : aggregates_) {
     aggregate->window.Forget(window_begin);
+    aggregate->histograms.Forget(window_begin);
     for (auto& [bound, rises] : aggregate->buckets) rises.Forget(window_begin);
     std::erase_if(aggregate->buckets, [](const auto& bucket) { return bucket.second.empty(); });
     if (end <= silent_until_) continue;

@@ -55,6 +55,7 @@ class RuleOutputs {
   struct Stats {
     uint64_t samples = 0;    // put into sources
     uint64_t conflicts = 0;  // not put: another rule's series has the same labels
+    uint64_t mixed = 0;      // intervals of aggregates whose inputs cannot be put together
   };
 
   // The sources outlive it.
@@ -89,6 +90,7 @@ class RuleOutputs {
     std::vector<bool> has_value;   // by output, at the last interval
     RiseWindow window;
     std::map<double, RiseWindow> buckets;  // of histogram_quantile, by upper bound
+    HistogramWindow histograms;
     IntervalAggregate now;
     bool idle = false;
   };
@@ -96,8 +98,9 @@ class RuleOutputs {
   Aggregate& AggregateAt(const std::string& place);
   void Note(const std::string& key, const IntervalAggregate& part);
   void GiveOut(TimestampMs end);
-  std::optional<double> ValueOf(Aggregate& aggregate, AggregateOutput output, TimestampMs end);
-  void Put(Aggregate& aggregate, size_t output, TimestampMs end, std::optional<double> value);
+  std::optional<OutputValue> ValueOf(Aggregate& aggregate, AggregateOutput output, TimestampMs end);
+  std::optional<OutputValue> RiseOf(const Aggregate& aggregate, AggregateOutput output);
+  void Put(Aggregate& aggregate, size_t output, TimestampMs end, std::optional<OutputValue> value);
   void RemoveSeries(Aggregate& aggregate);
 
   const std::shared_ptr<const AggregateRule> rule_;

@@ -6,6 +6,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/sized_text.h"
+#include "common/wire/histogram.h"
 
 namespace tributary {
 
@@ -33,6 +34,12 @@ class Writer {
     out_.append(bytes, sizeof(bits));
   }
   void Double(double value) { Fixed(std::bit_cast<uint64_t>(value)); }
+  // None is of size 0.
+  void Histogram(const std::shared_ptr<const HistogramCounts>& counts) {
+    std::string encoded;
+    if (counts != nullptr) EncodeHistogram(HistogramOf(*counts), encoded);
+    Text(encoded);
+  }
   std::string& out() { return out_; }
 
  private:
@@ -67,6 +74,17 @@ class Reader {
     in_.remove_prefix(sizeof(bits));
     return bits;
   }
+  std::shared_ptr<const HistogramCounts> Histogram() {
+    const std::string encoded = Text();
+    if (encoded.empty()) return nullptr;
+    NativeHistogram histogram;
+    auto counts = DecodeHistogram(encoded, histogram) ? CountsOf(histogram) : std::nullopt;
+    if (!counts) {
+      Fail();
+      return nullptr;
+    }
+    return std::make_shared<const HistogramCounts>(*std::move(counts));
+  }
   double Double() { return std::bit_cast<double>(Fixed()); }
   // Of things that take a byte each at least.
   size_t Count() {
@@ -96,6 +114,10 @@ void Put(const IntervalAggregate& open, Writer& out) {
   }
   out.Number(open.increase_count);
   if (open.increase_count > 0) out.Double(open.increase);
+  out.Number(open.histograms);
+  out.Number(open.mixed ? 1 : 0);
+  out.Histogram(open.histogram_sum);
+  out.Histogram(open.histogram_increase);
 }
 
 IntervalAggregate GetAggregate(Reader& in) {
@@ -108,18 +130,23 @@ IntervalAggregate GetAggregate(Reader& in) {
   }
   open.increase_count = in.Number();
   if (open.increase_count > 0) open.increase = in.Double();
+  open.histograms = in.Number();
+  open.mixed = in.Number() != 0;
+  open.histogram_sum = in.Histogram();
+  open.histogram_increase = in.Histogram();
   return open;
 }
 
 // What is true of an input.
-constexpr uint64_t kSeen = 1, kHasValue = 2, kLive = 4, kHasIncrease = 8;
+constexpr uint64_t kSeen = 1, kHasValue = 2, kLive = 4, kHasIncrease = 8, kHistogram = 16;
 
 void Put(const SavedInput& input, Writer& out) {
   const IntervalInput& known = input.known;
   out.Fixed(input.series);
   out.Number(input.partition);
   out.Number((known.seen ? kSeen : 0) | (known.has_value ? kHasValue : 0) |
-             (known.live ? kLive : 0) | (known.has_increase ? kHasIncrease : 0));
+             (known.live ? kLive : 0) | (known.has_increase ? kHasIncrease : 0) |
+             (known.histogram != nullptr ? kHistogram : 0));
   out.Time(known.next_end);
   if (known.seen) out.Time(known.newest);
   if (known.has_value) {
@@ -127,6 +154,9 @@ void Put(const SavedInput& input, Writer& out) {
     out.Double(known.value);
   }
   if (known.has_increase) out.Double(known.increase);
+  if (known.histogram == nullptr) return;
+  out.Histogram(known.histogram);
+  out.Histogram(known.histogram_increase);
 }
 
 SavedInput GetInput(Reader& in) {
@@ -146,6 +176,9 @@ SavedInput GetInput(Reader& in) {
     known.value = in.Double();
   }
   if (known.has_increase) known.increase = in.Double();
+  if ((flags & kHistogram) == 0) return input;
+  known.histogram = in.Histogram();
+  known.histogram_increase = in.Histogram();
   return input;
 }
 
@@ -162,6 +195,11 @@ void Put(const SavedOutput& output, Writer& out) {
       out.Double(step.increase);
     }
   }
+  out.Number(output.histograms.steps().size());
+  for (const HistogramWindow::Step& step : output.histograms.steps()) {
+    out.Time(step.end);
+    out.Histogram(step.increase);
+  }
 }
 
 SavedOutput GetOutput(Reader& in) {
@@ -175,6 +213,11 @@ SavedOutput GetOutput(Reader& in) {
       const TimestampMs end = in.Time();
       window.rises.Add(end, in.Double());
     }
+  }
+  for (size_t steps = in.Count(); steps > 0; steps--) {
+    const TimestampMs end = in.Time();
+    auto increase = in.Histogram();
+    if (increase != nullptr) output.histograms.Add(end, std::move(increase));
   }
   return output;
 }

@@ -3,8 +3,9 @@
 // as a whole (common/file/replace_file.h).
 //
 // [8 bytes "TRBAGG01"] [body] [8 bytes: XXH3 of what is before them], numbers as varints, doubles
-// and hashes as 8 bytes, little-endian; times of inputs are zigzag varints. A file that is anything
-// else is left out: what it had is lost, as if the rules were new.
+// and hashes as 8 bytes, little-endian; times are zigzag varints, native histograms as
+// EncodeHistogram (common/wire) writes them, after their size. A file that is anything else is left
+// out: what it had is lost, as if the rules were new.
 //
 // Plain values. Reading blocks; writing is the caller's matter.
 #pragma once
@@ -54,6 +55,7 @@ struct SavedOutput {
     RiseWindow rises;
   };
   std::vector<Window> windows;
+  HistogramWindow histograms;
 };
 
 struct SavedRule {

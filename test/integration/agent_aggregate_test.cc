@@ -262,10 +262,10 @@ remote_write:
         if (own == evaluated.end()) continue;
         double nearest = std::numeric_limits<double>::infinity();
         for (const auto& [moment, recorded_value] : own->second) {
-          if (std::abs(moment - time) > kIntervalSeconds * 1000) continue;
+          if (std::abs(moment - time) > kIntervalSeconds * 1000 + 1000) continue;
           nearest = std::min(nearest, Difference(sample->second, recorded_value));
         }
-        if (std::isinf(nearest)) continue;
+        if (std::isinf(nearest) || around_kill) continue;
         worst_recorded = std::max(worst_recorded, nearest);
         recorded++;
       }
