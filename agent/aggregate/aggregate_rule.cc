@@ -21,6 +21,7 @@ uint64_t IdOf(const AggregateConfig& config) {
     PutVarint(text, texts.size());
     for (const std::string& one : texts) PutText(text, one);
   };
+  PutText(text, config.name);
   put_all(config.match);
   put_all(config.labels);
   PutVarint(text, config.without ? 1 : 0);

@@ -72,7 +72,7 @@ void Aggregates::ApplyConfig(const Config& config) {
   // Numbers of rules have changed.
   ForgetGroups(true);
   for (Rule& rule : old) {
-    if (rule.inputs != nullptr) RemoveRule(rule);
+    if (rule.outputs != nullptr) rule.outputs->End(loop_.WallMs());
   }
   AppendOutputs();
   old.clear();
@@ -87,11 +87,6 @@ void Aggregates::ApplyConfig(const Config& config) {
   }
   for (const auto& parts : std::exchange(early_, {})) TakeParts(parts);
   Schedule();
-}
-
-void Aggregates::RemoveRule(Rule& rule) {
-  rule.outputs->End(loop_.WallMs());
-  AddCounts(rule, of_removed_);
 }
 
 void Aggregates::Stop() {
@@ -417,17 +412,6 @@ void Aggregates::AppendOutputs() {
   }
 }
 
-void Aggregates::AddCounts(const Rule& rule, Counts& counts) const {
-  const IntervalAggregator::Stats& taken = rule.inputs->aggregator().stats();
-  counts.taken += taken.taken;
-  counts.out_of_order += taken.out_of_order;
-  counts.late += taken.late;
-  counts.ahead += taken.ahead;
-  counts.samples += rule.outputs->stats().samples;
-  counts.conflicts += rule.outputs->stats().conflicts;
-  counts.mixed += rule.outputs->stats().mixed;
-}
-
 size_t Aggregates::memory_bytes() const {
   size_t bytes = sources_.memory_bytes() + groups_.bucket_count() * 33;
   for (const Rule& rule : rules_) {
@@ -439,64 +423,67 @@ size_t Aggregates::memory_bytes() const {
   return bytes;
 }
 
-void Aggregates::Collect(MetricSink& sink) const {
-  Counts counts = of_removed_;
-  size_t inputs = 0, aggregates = 0;
-  for (const Rule& rule : rules_) {
-    AddCounts(rule, counts);
-    inputs += rule.inputs->inputs();
-    aggregates += rule.outputs->aggregates();
-  }
-  const bool none = rules_.empty() && downsampling_.empty();
-  if (none && counts.taken == 0 && cut_.downsampled == 0) return;
+void Aggregates::CollectRule(const Rule& rule, TimestampMs now, MetricSink& sink) {
+  const MetricLabels labels{{"rule", rule.inputs->rule().config().name}};
   const auto counter = [&](const char* name, const char* help, uint64_t value) {
-    sink.AddCounter(name, help, {}, static_cast<double>(value));
+    sink.AddCounter(name, help, labels, static_cast<double>(value));
   };
   const auto gauge = [&](const char* name, const char* help, size_t value) {
-    sink.AddGauge(name, help, {}, static_cast<double>(value));
+    sink.AddGauge(name, help, labels, static_cast<double>(value));
   };
+  const IntervalAggregator& aggregator = rule.inputs->aggregator();
   counter("tributary_aggregate_taken_samples_total", "Samples that count in an aggregate.",
-          counts.taken);
+          aggregator.stats().taken);
   const auto refused = [&](const char* reason, uint64_t value) {
     sink.AddCounter(
         "tributary_aggregate_refused_samples_total",
-        "Samples that count in no aggregate: later than the rule waits for them (late), "
-        "more than a minute ahead of the clock (ahead), or not after their series' last "
-        "(out_of_order).",
-        {{"reason", reason}}, static_cast<double>(value));
+        "Samples that count in no aggregate: later than the rule waits for them (late), more than "
+        "a minute ahead of the clock (ahead), or not after their series' last (out_of_order).",
+        {labels.front(), {"reason", reason}}, static_cast<double>(value));
   };
-  refused("late", counts.late);
-  refused("ahead", counts.ahead);
-  refused("out_of_order", counts.out_of_order);
+  refused("late", aggregator.stats().late);
+  refused("ahead", aggregator.stats().ahead);
+  refused("out_of_order", aggregator.stats().out_of_order);
+  const RuleOutputs::Stats& outputs = rule.outputs->stats();
+  counter("tributary_aggregate_output_samples_total",
+          "Samples and markers of aggregates that were appended to the log.", outputs.samples);
+  counter("tributary_aggregate_conflicts_total",
+          "Samples of aggregates that were left out, as the series of another rule has the same "
+          "labels.",
+          outputs.conflicts);
+  counter("tributary_aggregate_mixed_total",
+          "Values that were left out, as inputs are floats and native histograms, or histograms "
+          "that cannot be added up.",
+          outputs.mixed);
+  gauge("tributary_aggregate_inputs", "Series that are inputs of the rule.", rule.inputs->inputs());
+  gauge("tributary_aggregate_aggregates", "Aggregates of the rule.", rule.outputs->aggregates());
+  // Of several workers the one that is behind.
+  sink.AddGreatest("tributary_aggregate_behind_seconds",
+                   "How far what is closed is behind the clock.", labels,
+                   static_cast<double>(now - aggregator.closed()) / 1000);
+}
+
+void Aggregates::Collect(MetricSink& sink) const {
+  if (rules_.empty() && downsampling_.empty()) return;
+  for (const Rule& rule : rules_) CollectRule(rule, loop_.WallMs(), sink);
+  const auto counter = [&](const char* name, const char* help, uint64_t value) {
+    sink.AddCounter(name, help, {}, static_cast<double>(value));
+  };
   counter("tributary_aggregate_dropped_samples_total",
           "Samples of inputs that were not appended to the log, as a rule says.", cut_.dropped);
   counter("tributary_aggregate_downsampled_samples_total",
           "Samples that were not appended to the log, as their interval had one.",
           cut_.downsampled);
-  counter("tributary_aggregate_output_samples_total",
-          "Samples and markers of aggregates that were appended to the log.", counts.samples);
-  counter("tributary_aggregate_conflicts_total",
-          "Samples of aggregates that were left out, as the series of another rule has the same "
-          "labels.",
-          counts.conflicts);
-  counter(
-      "tributary_aggregate_mixed_total",
-      "Values that were left out, as inputs are floats and native histograms, or histograms that "
-      "cannot be added up.",
-      counts.mixed);
-  if (options_.place.exists()) {
-    counter("tributary_aggregate_save_failures_total",
-            "Times that what is known of aggregates could not be written down.", save_failures_);
-    gauge("tributary_aggregate_saved_bytes", "Size of what was last written down of aggregates.",
-          saved_bytes_);
-  }
-  gauge("tributary_aggregate_rules", "Rules in force.", worker_ == 0 ? rules_.size() : 0);
-  gauge("tributary_aggregate_inputs", "Series that are inputs of rules, once for each rule.",
-        inputs);
-  gauge("tributary_aggregate_aggregates", "Aggregates, of all rules.", aggregates);
-  gauge("tributary_aggregate_output_series", "Series of aggregates.", sources_.series());
+  sink.AddGauge("tributary_aggregate_output_series", "Series of aggregates.", {},
+                static_cast<double>(sources_.series()));
   sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "aggregates"}},
                 static_cast<double>(memory_bytes()));
+  if (!options_.place.exists()) return;
+  counter("tributary_aggregate_save_failures_total",
+          "Times that what is known of aggregates could not be written down.", save_failures_);
+  sink.AddGauge("tributary_aggregate_saved_bytes",
+                "Size of what was last written down of aggregates.", {},
+                static_cast<double>(saved_bytes_));
 }
 
 }  // namespace tributary

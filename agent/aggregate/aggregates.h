@@ -88,10 +88,6 @@ class Aggregates {
     std::weak_ptr<const GroupDefinition> definition;
     std::unique_ptr<GroupInputs> inputs;  // null: rules say nothing of its series
   };
-  struct Counts {
-    uint64_t taken = 0, out_of_order = 0, late = 0, ahead = 0;
-    uint64_t samples = 0, conflicts = 0, mixed = 0;
-  };
 
   void Take(Commit& commit);
   Group& GroupOf(const GroupRef& definition);
@@ -112,9 +108,8 @@ class Aggregates {
   void TakeParts(const std::shared_ptr<Parts>& parts);
   void JoinParts(const std::shared_ptr<Parts>& parts);
   void AppendOutputs();
-  void RemoveRule(Rule& rule);
   Rule* Find(uint64_t rule);
-  void AddCounts(const Rule& rule, Counts& counts) const;
+  static void CollectRule(const Rule& rule, TimestampMs now, MetricSink& sink);
   size_t memory_bytes() const;
 
   EventLoop& loop_;
@@ -138,7 +133,6 @@ class Aggregates {
   size_t groups_after_sweep_ = 0;
   // Of rules that this worker does not know yet, until it hears of the next configuration.
   std::vector<std::shared_ptr<Parts>> early_;
-  Counts of_removed_;
   CutCounts cut_;
   NativeHistogram histogram_;  // scratch
   // What the work queue has done finds out by it whether this is still there.

@@ -9,9 +9,11 @@ const Section& AggregateSection() {
   static const Section section{
       "tributary.aggregate",
       "A rule: series that are its inputs, and what is said of them at the end of each interval, "
-      "by "
-      "their samples' own times. Described in [aggregation.md](aggregation.md).",
+      "by their samples' own times. Described in [aggregation.md](aggregation.md).",
       {
+          {.name = "name",
+           .doc = "How the agent's own metrics call the rule. Not given: a name of `record`, or "
+                  "the first selector."},
           {.name = "match",
            .type = OptionType::kStrings,
            .doc =

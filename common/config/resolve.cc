@@ -532,6 +532,7 @@ ReceiveConfig MakeReceive(const SectionValue& receive) {
 
 AggregateConfig MakeAggregate(const SectionValue& aggregate) {
   AggregateConfig config;
+  config.name = aggregate.Text("name");
   config.match = aggregate.Get("match").Texts();
   config.without = aggregate.Given("without");
   config.labels = aggregate.Get(config.without ? "without" : "by").Texts();
@@ -550,6 +551,8 @@ AggregateConfig MakeAggregate(const SectionValue& aggregate) {
   }
   // A rule is the same in whatever order it says them.
   std::sort(config.outputs.begin(), config.outputs.end());
+  if (config.name.empty()) config.name = config.outputs.front().record;
+  if (config.name.empty()) config.name = config.match.front();
   config.quantile = aggregate.Get("quantile").real;
   return config;
 }

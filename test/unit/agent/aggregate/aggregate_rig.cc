@@ -125,6 +125,7 @@ double AggregateRig::Metric(const std::string& series) const {
 AggregateConfig RuleOf(std::vector<std::string> match, std::vector<std::string> by,
                        std::vector<AggregateConfig::Output> outputs) {
   AggregateConfig rule;
+  rule.name = "r";
   rule.match = std::move(match);
   rule.labels = std::move(by);
   rule.outputs = std::move(outputs);

@@ -56,7 +56,7 @@ struct AggregateRig {
   std::vector<std::unique_ptr<One>> workers;
 };
 
-// A rule with names for its outputs: {sum, "a:sum"}, ...
+// A rule called r with names for its outputs: {sum, "a:sum"}, ...
 AggregateConfig RuleOf(std::vector<std::string> match, std::vector<std::string> by,
                        std::vector<AggregateConfig::Output> outputs);
 

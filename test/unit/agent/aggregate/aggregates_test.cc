@@ -25,7 +25,7 @@ TEST_CASE("aggregates: without rules commits are not looked at and nothing is to
   loop.RunFor(seconds(600));
   CHECK(rig.outputs.empty());
   CHECK(rig.logged["a"].size() == 1);
-  CHECK(rig.Metric("tributary_aggregate_taken_samples_total") == -1);
+  CHECK(rig.Metric("tributary_aggregate_taken_samples_total{rule=\"r\"}") == -1);
   CHECK(loop.pending() == 0);
 }
 
@@ -63,11 +63,11 @@ TEST_CASE("aggregates: series of several metrics and targets become one by their
                               {"z:ab:count", {{end, 1}}}});
   // Inputs are kept.
   CHECK(rig.logged.size() == 6);
-  CHECK(rig.Metric("tributary_aggregate_taken_samples_total") == 4);
-  CHECK(rig.Metric("tributary_aggregate_inputs") == 4);
-  CHECK(rig.Metric("tributary_aggregate_aggregates") == 3);
+  CHECK(rig.Metric("tributary_aggregate_taken_samples_total{rule=\"r\"}") == 4);
+  CHECK(rig.Metric("tributary_aggregate_inputs{rule=\"r\"}") == 4);
+  CHECK(rig.Metric("tributary_aggregate_aggregates{rule=\"r\"}") == 3);
   CHECK(rig.Metric("tributary_aggregate_output_series") == 15);
-  CHECK(rig.Metric("tributary_aggregate_output_samples_total") == 15);
+  CHECK(rig.Metric("tributary_aggregate_output_samples_total{rule=\"r\"}") == 15);
 }
 
 TEST_CASE("aggregates: names are made of the inputs', each metric apart") {
@@ -217,7 +217,7 @@ TEST_CASE("aggregates: a series goes on as the same input in another group") {
   loop.RunFor(seconds(10));
   CHECK(rig.outputs["sum"] == Samples{{kStart + kMinute, 20}, {kStart + 2 * kMinute, 1026}});
   CHECK(rig.outputs["inc"] == Samples{{kStart + kMinute, 10}, {kStart + 2 * kMinute, 6}});
-  CHECK(rig.Metric("tributary_aggregate_inputs") == 2);
+  CHECK(rig.Metric("tributary_aggregate_inputs{rule=\"r\"}") == 2);
 }
 
 TEST_CASE("aggregates: what is too late, ahead or out of order is counted, and kept in the log") {
@@ -229,10 +229,11 @@ TEST_CASE("aggregates: what is too late, ahead or out of order is counted, and k
   rig.Append(group, kStart + 90'001, {2});
   rig.Append(group, kStart + 20'000, {3});
   rig.Append(group, kStart + 10'000, {4});
-  CHECK(rig.Metric("tributary_aggregate_refused_samples_total{reason=\"late\"}") == 1);
-  CHECK(rig.Metric("tributary_aggregate_refused_samples_total{reason=\"ahead\"}") == 1);
-  CHECK(rig.Metric("tributary_aggregate_refused_samples_total{reason=\"out_of_order\"}") == 1);
-  CHECK(rig.Metric("tributary_aggregate_taken_samples_total") == 1);
+  CHECK(rig.Metric("tributary_aggregate_refused_samples_total{reason=\"late\",rule=\"r\"}") == 1);
+  CHECK(rig.Metric("tributary_aggregate_refused_samples_total{reason=\"ahead\",rule=\"r\"}") == 1);
+  CHECK(rig.Metric(
+            "tributary_aggregate_refused_samples_total{reason=\"out_of_order\",rule=\"r\"}") == 1);
+  CHECK(rig.Metric("tributary_aggregate_taken_samples_total{rule=\"r\"}") == 1);
   CHECK(rig.logged["a"].size() == 4);
 }
 
@@ -259,7 +260,7 @@ TEST_CASE("aggregates: a reload keeps what rules know that are still there") {
   loop.RunFor(seconds(60));
   CHECK(rig.outputs["max"] == Samples{{kStart + 3 * kMinute, 18}});
   CHECK(rig.outputs["sum"].size() == 2);
-  CHECK(rig.Metric("tributary_aggregate_taken_samples_total") == 2 + 2 + 2);
+  CHECK(rig.Metric("tributary_aggregate_taken_samples_total{rule=\"r\"}") == 3 + 1);
 }
 
 TEST_CASE("aggregates: classic buckets become a quantile") {
@@ -294,7 +295,7 @@ TEST_CASE("aggregates: two rules whose series have the same labels do not mix th
   rig.Append(group, rig.now() + 1000, {1, 2});
   loop.RunFor(seconds(70));
   CHECK(rig.outputs["a:1m_sum"] == Samples{{kStart + kMinute, 1}});
-  CHECK(rig.Metric("tributary_aggregate_conflicts_total") == 1);
+  CHECK(rig.Metric("tributary_aggregate_conflicts_total{rule=\"r\"}") == 1);
 }
 
 TEST_CASE("aggregates: down-sampling keeps the first of each interval, and markers") {

@@ -137,7 +137,7 @@ TEST_CASE(
   loop.RunFor(seconds(75));
   CHECK(rig.histograms.size() == 1);
   CHECK(rig.outputs == Logged{{"count", {{kStart + kMinute, 2}}}});
-  CHECK(rig.Metric("tributary_aggregate_mixed_total") >= 1);
+  CHECK(rig.Metric("tributary_aggregate_mixed_total{rule=\"r\"}") >= 1);
 }
 
 TEST_CASE("aggregates: native histograms are down-sampled") {

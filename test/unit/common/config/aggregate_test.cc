@@ -21,7 +21,8 @@ TEST_CASE("config: a rule of aggregates is read in full") {
       record:
         rate_sum: service:http_errors:rate5m
         count: service:http_errors:count
-    - match: [h_bucket]
+    - name: buckets
+      match: [h_bucket]
       without: []
       outputs: [histogram_quantile]
       quantile: 0.95
@@ -33,6 +34,7 @@ TEST_CASE("config: a rule of aggregates is read in full") {
   REQUIRE(config);
   REQUIRE(config->aggregate.size() == 2);
   AggregateConfig expected;
+  expected.name = "service:http_errors:count";
   expected.match = {R"(http_requests_total{status=~"5.."})", R"({job="a"})"};
   expected.labels = {"cluster", "service"};
   expected.interval = milliseconds(30'000);
@@ -44,6 +46,7 @@ TEST_CASE("config: a rule of aggregates is read in full") {
                       {AggregateOutput::kRateSum, "service:http_errors:rate5m"}};
   CHECK(config->aggregate[0] == expected);
   const AggregateConfig& second = config->aggregate[1];
+  CHECK(second.name == "buckets");
   CHECK(second.without);
   CHECK(second.labels.empty());
   CHECK(second.interval == milliseconds(60'000));
