@@ -87,7 +87,11 @@ class WriteIntake {
   void HashSymbols(const WriteRequestReader& request);
   // False: its numbers of symbols are not there.
   bool HashOf(const WriteSeries& series, uint64_t& hash);
-  bool TakeSeries();
+  // Reads the series if it is that line again with a sample: then its labels need not be looked at.
+  bool ReadExpected(size_t number, ReceivedSeries::Ref expected);
+  // The series that was read. A source of kNone: it is refused.
+  ReceivedSeries::Ref FindSeries(ReceivedSeries::Ref expected);
+  void TakeSeries(ReceivedSeries::Ref ref);
   ReceivedSeries::Ref Learn(uint64_t hash);
   // Labels as they stand in the request, or why they cannot be read.
   Result<std::vector<Label>> ReadLabels(std::string_view label_bytes,
