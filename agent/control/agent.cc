@@ -24,6 +24,7 @@ Agent::Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef>
       options_(std::move(options)),
       config_files_(seams_.files, options_.config_file, options_.load),
       auto_reload_timer_(loop_),
+      limits_(options_.limits != nullptr ? *options_.limits : own_limits_),
       shutdown_timer_(loop_) {}
 
 Agent::~Agent() = default;
@@ -120,6 +121,7 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
     for (const WorkerRef& ref : workers_) {
       ref.loop->Post([worker = ref.worker, name = name] { worker->RemoveJob(name); });
     }
+    RemoveLimits(name);
   }
   jobs_ = std::move(jobs);
   discovery_->Apply(*config_);
@@ -135,6 +137,11 @@ bool Agent::ReadNodeAddresses() {
   node_addresses_ = std::move(addresses);
   local_hosts_ = std::make_shared<const LocalHosts>(node_addresses_);
   return true;
+}
+
+void Agent::RemoveLimits(const std::string& job_name) {
+  limits_.Set(LimitScope::kTarget, job_name, 0);
+  limits_.Set(LimitScope::kJob, job_name, 0);
 }
 
 void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& groups) {
@@ -154,6 +161,9 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
 
   auto scrape_job = std::make_shared<ScrapeJob>(job.config, config_->out_of_order_time_window);
   scrape_job->identity_hosts = local_hosts_;
+  scrape_job->target_series_limit =
+      limits_.Set(LimitScope::kTarget, job_name, job.config.series_limit_per_target);
+  scrape_job->series_limit = limits_.Set(LimitScope::kJob, job_name, job.config.series_limit);
   if (job.config.target_limit > 0 && built.active.size() > job.config.target_limit) {
     over_target_limit_++;
     scrape_job->forced_error =

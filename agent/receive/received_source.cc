@@ -204,8 +204,8 @@ bool ReceivedSource::CountAbsences() {
         continue;
       }
       uint8_t& count = layout_.absences_[place];
-      if (count < LayoutBuilder::kAbsencesMax) count++;
-      gone += count >= LayoutBuilder::kAbsencesMax;
+      if (count < TargetLayout::kAbsencesMax) count++;
+      gone += count >= TargetLayout::kAbsencesMax;
     }
   }
   seen_.Clear(layout_.place_end_);

@@ -14,6 +14,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       random_(options.random_seed),
       dead_letters_(std::move(options.dead_letters)),
       workers_(options.workers),
+      limits_(options.limits != nullptr ? *options.limits : own_limits_),
       log_(loop, options.log, std::move(options.disk)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
@@ -24,6 +25,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
                 options.election != nullptr ? *options.election : own_election_,
                 options.memory != nullptr ? &options.memory->step() : nullptr),
       frames_(loop) {
+  environment_.limits = &limits_;
   if (options.look_back_ms > 0) {
     latest_ = std::make_unique<LatestSamples>(options.look_back_ms);
     log_.set_on_append([this](const std::shared_ptr<const GroupSamples>& record) {

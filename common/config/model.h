@@ -220,6 +220,9 @@ struct ScrapeConfig {
   uint64_t label_name_length_limit = 0;
   uint64_t label_value_length_limit = 0;
   uint64_t keep_dropped_targets = 0;
+  // Tributary's own: of active series, those above it are dropped.
+  uint64_t series_limit_per_target = 0;
+  uint64_t series_limit = 0;  // of all targets together
   NameValidation metric_name_validation_scheme = NameValidation::kUtf8;
   bool scrape_native_histograms = false;
   bool always_scrape_classic_histograms = false;

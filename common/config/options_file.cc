@@ -389,6 +389,12 @@ const Section& TributarySection() {
       "What Prometheus does not have. With such a section its file is no longer one that "
       "Prometheus reads.",
       {
+          {.name = "scrape",
+           .type = OptionType::kSection,
+           .doc = "Limits on the series of all jobs that do not say it themselves; each job's own "
+                  "limit is that high.",
+           .section = &ScrapeLimitsSection(),
+           .optional = true},
           {.name = "remote_write",
            .type = OptionType::kSection,
            .doc = "What becomes of errors of all remotes that do not say it themselves.",

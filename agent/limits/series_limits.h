@@ -1,0 +1,54 @@
+// All limits on series of the process, and which series are the agent's own: those are never
+// dropped for a limit.
+//
+// Any thread. Outlives who has limits of it; they outlive their removal.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/limits/series_limit.h"
+#include "agent/telemetry/metric_sink.h"
+
+namespace tributary {
+
+// Whether a series by that name tells of an agent: up and what else a scrape reports of itself, and
+// tributary_*.
+bool IsAgentMetric(std::string_view name);
+
+// The header by which a page of /metrics says of which process it is.
+inline constexpr std::string_view kProcessHeader = "X-Tributary-Process";
+
+class SeriesLimits {
+ public:
+  // `process`: what tells this process from all others; "": nothing does.
+  explicit SeriesLimits(std::string process = "") : process_(std::move(process)) {}
+  SeriesLimits(const SeriesLimits&) = delete;
+  SeriesLimits& operator=(const SeriesLimits&) = delete;
+
+  // The limit of that name, from now on so high. Null with `limit` 0: then there is none any more.
+  std::shared_ptr<SeriesLimit> Set(LimitScope scope, const std::string& name, uint64_t limit);
+
+  const std::string& process() const { return process_; }
+  // The series of this target (GroupDefinition::target_key) are the agent's own.
+  void NoteOwn(uint64_t target_key);
+  bool IsOwn(uint64_t target_key) const;
+
+  std::vector<SeriesLimitStatus> Status() const;
+  void Collect(MetricSink& sink) const;
+
+ private:
+  const std::string process_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<LimitScope, std::string>, std::shared_ptr<SeriesLimit>> limits_;
+  std::set<uint64_t> own_;
+};
+
+}  // namespace tributary

@@ -1,0 +1,139 @@
+// Limits on series: the real agent, targets that explode, and who is told of it.
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "test/integration/agent_process.h"
+#include "test/support/catch.h"
+#include "test/support/raw_server.h"
+
+namespace tributary {
+namespace {
+
+std::string Page(const std::string& name, int begin, int end) {
+  std::string page;
+  for (int i = begin; i < end; i++) {
+    page += fmt::format("{}{{request_id=\"{}\",code=\"{}\"}} {}\n", name, i, i % 3, i);
+  }
+  return page;
+}
+
+ScriptedReply TextPage(std::string page) {
+  return ScriptedReply::Text(200, std::move(page), {{"Content-Type", "text/plain; version=0.0.4"}});
+}
+
+// Waits for what it is a matter of time to be true.
+template <typename F>
+bool Comes(F condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20) * kSlowdown;
+  while (std::chrono::steady_clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return false;
+}
+
+TEST_CASE("agent limits: a target that explodes harms nobody, is named, and recovers") {
+  std::atomic<int> extra{0};
+  const RawServer explodes([&](const ServedRequest&) {
+    return TextPage(Page("requests_total", 1000, 1000 + extra) + Page("steady", 0, 100));
+  });
+  const RawServer healthy([&](const ServedRequest&) { return TextPage(Page("steady", 0, 300)); });
+  const auto config = [&](int limit, int port) {
+    return fmt::format(
+        "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\n"
+        "tributary:\n"
+        "  scrape: {{series_limit_per_target: {}}}\n"
+        "scrape_configs:\n"
+        "  - job_name: explodes\n"
+        "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n"
+        "  - job_name: healthy\n"
+        "    tributary: {{series_limit: 1000}}\n"
+        "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n"
+        "  - job_name: self\n"
+        "    tributary: {{series_limit_per_target: 1, series_limit: 1}}\n"
+        "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
+        limit, explodes.port(), healthy.port(), port);
+  };
+  AgentProcess agent(config(400, 1), AgentSetup{{"--web.enable-lifecycle"}, {}});
+  // Its own address is known now.
+  agent.WriteConfig(config(400, agent.port()));
+  REQUIRE(agent.Post("/-/reload").status == 200);
+  REQUIRE(Comes([&] { return agent.TargetOf("self")["health"] == "up"; }));
+  CHECK(agent.Metric("tributary_series_limit{name=\"explodes\",scope=\"target\"}") == 400);
+  const auto dropped = [&](const std::string& what) {
+    return agent.Metric(fmt::format(
+        "tributary_series_limit_dropped_{}_total{{name=\"explodes\",scope=\"target\"}}", what));
+  };
+  CHECK(dropped("series") == 0);
+  extra = 5000;
+  REQUIRE(Comes([&] { return dropped("series") >= 4700; }));
+  CHECK(dropped("series") == 4700);
+  REQUIRE(Comes([&] { return dropped("samples") >= 2 * 4700; }));
+  for (const char* job : {"explodes", "healthy", "self"}) {
+    INFO(job);
+    CHECK(agent.TargetOf(job)["health"] == "up");
+  }
+  // Of the agent's own and the healthy target's nothing is dropped.
+  for (const char* job : {"healthy", "self"}) {
+    for (const char* scope : {"job", "target"}) {
+      const double series = agent.Metric(fmt::format(
+          "tributary_series_limit_dropped_series_total{{name=\"{}\",scope=\"{}\"}}", job, scope));
+      INFO(job << " " << scope);
+      CHECK(series <= 0);
+    }
+  }
+  CHECK(agent.Metric("tributary_series_limit_active_series{name=\"healthy\",scope=\"job\"}") ==
+        300);
+  CHECK(agent.Metric("tributary_series_limit_active_series{name=\"self\",scope=\"job\"}") == 0);
+  CHECK(agent.Metric(fmt::format("tributary_series_limit_offender{{by=\"source\",name=\"explodes\","
+                                 "offender=\"127.0.0.1:{}\",scope=\"target\"}}",
+                                 explodes.port())) == 4700);
+  // What is wrong is named: not the label that all have, nor the metric that is as it was.
+  const auto limits = agent.Api("/api/v1/status/series_limits")["limits"];
+  REQUIRE(limits.size() == 5);
+  for (const auto& limit : limits) {
+    if (limit["name"] != "explodes") continue;
+    CHECK(limit["scope"] == "target");
+    CHECK(limit["limit"] == 400);
+    CHECK(limit["activeSeries"].is_null());
+    CHECK(limit["droppedSeries"] == 4700);
+    const auto& offenders = limit["offenders"];
+    CHECK(offenders["metrics"][0]["name"] == "requests_total");
+    CHECK(offenders["labels"][0]["name"] == "request_id");
+    CHECK(offenders["labels"][0]["values"].get<int>() > 3500);
+    CHECK(offenders["labels"][0]["values"].get<int>() < 6000);
+  }
+  const ProcessResult status =
+      RunProcess({AgentctlProgram(),
+                  {"status", fmt::format("--url=http://127.0.0.1:{}", agent.port())},
+                  {},
+                  ""},
+                 seconds(8));
+  INFO(status.out << status.err);
+  CHECK_THAT(status.out, Catch::Contains("a target of job explodes may have 400: 4700 new series"));
+  CHECK_THAT(status.out, Catch::Contains("label request_id: "));
+
+  // A higher limit takes what waits, at the next scrape.
+  agent.WriteConfig(config(6000, agent.port()));
+  REQUIRE(agent.Post("/-/reload").status == 200);
+  const auto samples = dropped("samples");
+  REQUIRE(Comes([&] { return agent.Metric("prometheus_agent_active_series") > 5000 + 300; }));
+  CHECK(dropped("series") == 4700);
+  CHECK(dropped("samples") <= samples + 4700);
+  // After the explosion all is as it was.
+  extra = 0;
+  agent.WriteConfig(config(400, agent.port()));
+  REQUIRE(agent.Post("/-/reload").status == 200);
+  REQUIRE(Comes([&] { return agent.Metric("prometheus_agent_active_series") < 2000; }));
+  extra = 200;
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  CHECK(dropped("series") == 4700);
+  CHECK(agent.TargetOf("explodes")["health"] == "up");
+}
+
+}  // namespace
+}  // namespace tributary
