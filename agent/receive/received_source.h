@@ -135,6 +135,8 @@ class ReceivedSource {
   template <typename Forget, typename Remember>
   void Regroup(Forget forget, Remember remember) {
     for (const uint64_t hash : hashes_) forget(hash);
+    // What has come since the last sweep lives, though it may not have been counted so yet.
+    seen_.ForEach([this](uint32_t place) { layout_.absences_.erase(place); });
     MoveToNewPlaces(LayoutBuilder::Regroup(layout_));
     for (uint32_t line = 0; line < lines(); line++) remember(hashes_[line], line);
   }
