@@ -78,6 +78,15 @@ std::shared_ptr<SeriesLimit> SeriesLimits::Set(LimitScope scope, const std::stri
   return kept;
 }
 
+std::shared_ptr<SeriesLimit> SeriesLimits::SenderRoom(const std::string& sender) {
+  const std::lock_guard lock(mutex_);
+  if (auto room = sender_rooms_[sender].lock()) return room;
+  std::erase_if(sender_rooms_, [](const auto& entry) { return entry.second.expired(); });
+  auto room = std::make_shared<SeriesLimit>(LimitScope::kSender, sender);
+  sender_rooms_[sender] = room;
+  return room;
+}
+
 void SeriesLimits::NoteOwn(uint64_t target_key) {
   const std::lock_guard lock(mutex_);
   if (own_.size() < kOwnMax) own_.insert(target_key);

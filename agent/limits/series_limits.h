@@ -36,6 +36,10 @@ class SeriesLimits {
   // The limit of that name, from now on so high. Null with `limit` 0: then there is none any more.
   std::shared_ptr<SeriesLimit> Set(LimitScope scope, const std::string& name, uint64_t limit);
 
+  // The room of a sender, the same for all workers as long as one has it. Its limit is that of
+  // (kSender, ""), which is told what is over it.
+  std::shared_ptr<SeriesLimit> SenderRoom(const std::string& sender);
+
   const std::string& process() const { return process_; }
   // The series of this target (GroupDefinition::target_key) are the agent's own.
   void NoteOwn(uint64_t target_key);
@@ -48,6 +52,7 @@ class SeriesLimits {
   const std::string process_;
   mutable std::mutex mutex_;
   std::map<std::pair<LimitScope, std::string>, std::shared_ptr<SeriesLimit>> limits_;
+  std::map<std::string, std::weak_ptr<SeriesLimit>> sender_rooms_;
   std::set<uint64_t> own_;
 };
 

@@ -23,7 +23,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       scrapes_(environment_),
       receiver_(loop, log_, metadata_, hash,
                 options.election != nullptr ? *options.election : own_election_,
-                options.memory != nullptr ? &options.memory->step() : nullptr),
+                options.memory != nullptr ? &options.memory->step() : nullptr, &limits_),
       frames_(loop) {
   environment_.limits = &limits_;
   if (options.look_back_ms > 0) {

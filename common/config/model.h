@@ -348,6 +348,7 @@ struct ReceiveConfig {
   uint64_t label_limit = 200;           // 0: none, as for the following
   uint64_t label_name_length_limit = 1024;
   uint64_t label_value_length_limit = 16384;
+  uint64_t series_limit_per_sender = 0;
   // Of the replicas that send the same series one for each cluster is elected; "": none is.
   std::string cluster_label = "cluster", replica_label = "__replica__";
   std::chrono::milliseconds failover_timeout{30000};

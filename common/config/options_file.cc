@@ -361,6 +361,13 @@ const Section& ReceiveSection() {
            .fallback = "16384",
            .doc = "How many bytes the value of a label may have. 0: no limit.",
            .shown = true},
+          {.name = "series_limit_per_sender",
+           .type = OptionType::kUint,
+           .fallback = "0",
+           .doc = "How many series a sender may have: a user of --web.config.file, else an "
+                  "address. New ones above it are refused, the rest of a request is taken. 0: no "
+                  "limit.",
+           .shown = true},
           {.name = "cluster_label",
            .fallback = "cluster",
            .doc = "Which label names the cluster of a replica.",

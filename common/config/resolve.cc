@@ -538,6 +538,7 @@ ReceiveConfig MakeReceive(const SectionValue& receive) {
   config.label_limit = receive.Get("label_limit").number;
   config.label_name_length_limit = receive.Get("label_name_length_limit").number;
   config.label_value_length_limit = receive.Get("label_value_length_limit").number;
+  config.series_limit_per_sender = receive.Get("series_limit_per_sender").number;
   config.cluster_label = receive.Text("cluster_label");
   config.replica_label = receive.Text("replica_label");
   config.failover_timeout = receive.Duration("failover_timeout");

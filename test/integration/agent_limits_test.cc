@@ -1,6 +1,7 @@
 // Limits on series: the real agent, targets that explode, and who is told of it.
 #include <atomic>
 #include <chrono>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -9,6 +10,7 @@
 #include "test/integration/agent_process.h"
 #include "test/support/catch.h"
 #include "test/support/raw_server.h"
+#include "test/support/remote_receiver.h"
 
 namespace tributary {
 namespace {
@@ -133,6 +135,80 @@ TEST_CASE("agent limits: a target that explodes harms nobody, is named, and reco
   std::this_thread::sleep_for(std::chrono::seconds(2));
   CHECK(dropped("series") == 4700);
   CHECK(agent.TargetOf("explodes")["health"] == "up");
+}
+
+TEST_CASE("agent limits: a sender that explodes has what it had, and is named") {
+  std::atomic<int> extra{0};
+  const RawServer target([&](const ServedRequest&) {
+    return TextPage(Page("steady", 0, 50) + Page("requests_total", 1000, 1000 + extra));
+  });
+  RemoteReceiver store;
+  TemporaryFolder folder;
+  // Of the password secret1.
+  const std::string users = folder.Write(
+      "web.yml",
+      "basic_auth_users: {ann: $2y$08$abcdefghijklmnopqrstuuG8NgT8Qjpn0EiI2f1ILYIyjvF9aZ2x6}\n");
+  const bool with_users = GENERATE(false, true);
+  std::vector<std::string> arguments{"--web.enable-remote-write-receiver"};
+  if (with_users) arguments.push_back("--web.config.file=" + users);
+  AgentProcess proxy(fmt::format("tributary:\n  receive: {{series_limit_per_sender: 100}}\n"
+                                 "remote_write:\n"
+                                 "  - url: {}\n"
+                                 "    queue_config: {{batch_send_deadline: 100ms}}\n",
+                                 store.Url()),
+                     {arguments, {}});
+  AgentProcess edge(
+      fmt::format("global: {{scrape_interval: 300ms}}\n"
+                  "scrape_configs:\n"
+                  "  - job_name: app\n"
+                  "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n"
+                  "remote_write:\n"
+                  "  - url: http://127.0.0.1:{}/api/v1/write\n"
+                  "    queue_config: {{batch_send_deadline: 100ms}}\n{}",
+                  target.port(), proxy.port(),
+                  with_users ? "    basic_auth: {username: ann, password: secret1}\n" : ""));
+  const std::string instance = fmt::format("127.0.0.1:{}", target.port());
+  const Labels up{{"__name__", "up"}, {"instance", instance}, {"job", "app"}};
+  const Labels steady{{"__name__", "steady"},
+                      {"code", "1"},
+                      {"instance", instance},
+                      {"job", "app"},
+                      {"request_id", "1"}};
+  REQUIRE(store.WaitForSample(steady, kSlowdown * seconds(10)));
+  extra = 200;
+  // The log of the sender's errors is what tells it there.
+  REQUIRE(Comes([&] {
+    return edge.process().Err().find("series_limit_per_sender exceeded") != std::string::npos;
+  }));
+  const size_t before_up = store.AcceptedOf(up).size();
+  const size_t before_steady = store.AcceptedOf(steady).size();
+  CHECK(Comes([&] {
+    return store.AcceptedOf(up).size() > before_up + 5 &&
+           store.AcceptedOf(steady).size() > before_steady + 5;
+  }));
+  std::set<Labels> series;
+  for (const auto& request : store.received()) {
+    for (const auto& sample : request.decoded.samples) {
+      if (sample.labels.Has("request_id")) series.insert(sample.labels);
+    }
+  }
+  CHECK(series.size() == 100);
+  const std::string url = fmt::format("http://127.0.0.1:{}", proxy.port());
+  const auto get = [&](const std::string& path) {
+    return RunProcess({"/usr/bin/curl", {"-s", "-u", "ann:secret1", url + path}, {}, ""},
+                      seconds(8))
+        .out;
+  };
+  CHECK_THAT(get("/metrics"),
+             Catch::Contains("tributary_series_limit_dropped_series_total{name=\"\","
+                             "scope=\"sender\"} 150\n"));
+  CHECK_THAT(get("/metrics"),
+             !Catch::Contains("tributary_receive_refused_total{reason=\"series_limit\"} 0\n"));
+  const auto limit =
+      nlohmann::json::parse(get("/api/v1/status/series_limits"))["data"]["limits"][0];
+  CHECK(limit["scope"] == "sender");
+  CHECK(limit["offenders"]["sources"][0]["name"] == (with_users ? "user ann" : "127.0.0.1"));
+  CHECK(limit["offenders"]["labels"][0]["name"] == "request_id");
 }
 
 }  // namespace
