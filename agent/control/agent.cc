@@ -1,6 +1,7 @@
 #include "agent/control/agent.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -95,6 +96,7 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
   const bool same_addresses = !ReadNodeAddresses();
   config_ = std::move(config);
   last_config_ms_ = loop_.WallMs();
+  ForgetLimits();
   const uint64_t seed = OffsetSeed(options_.hostname, config_->global.external_labels);
   for (const WorkerRef& ref : workers_) {
     ref.loop->Post(
@@ -121,7 +123,6 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
     for (const WorkerRef& ref : workers_) {
       ref.loop->Post([worker = ref.worker, name = name] { worker->RemoveJob(name); });
     }
-    RemoveLimits(name);
   }
   jobs_ = std::move(jobs);
   discovery_->Apply(*config_);
@@ -139,9 +140,13 @@ bool Agent::ReadNodeAddresses() {
   return true;
 }
 
-void Agent::RemoveLimits(const std::string& job_name) {
-  limits_.Set(LimitScope::kTarget, job_name, 0);
-  limits_.Set(LimitScope::kJob, job_name, 0);
+void Agent::ForgetLimits() {
+  std::set<std::string> jobs, remotes;
+  for (const ScrapeConfig& job : config_->scrape_configs) jobs.insert(job.job_name);
+  for (const RemoteWriteConfig& remote : config_->remote_write) remotes.insert(remote.name);
+  limits_.Keep(LimitScope::kTarget, jobs);
+  limits_.Keep(LimitScope::kJob, jobs);
+  limits_.Keep(LimitScope::kRemote, remotes);
 }
 
 void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& groups) {

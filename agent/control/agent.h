@@ -98,8 +98,8 @@ class Agent {
   void Apply(std::shared_ptr<const Config> config);
   // Whether they are others than before.
   bool ReadNodeAddresses();
-  // The limits of jobs that are gone are no more.
-  void RemoveLimits(const std::string& job_name);
+  // The limits on series of jobs and remotes that are gone are no more.
+  void ForgetLimits();
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
   Worker* WorkerOf(const TargetSpec& target) const;
   bool IsMine(const TargetSpec& target) const;

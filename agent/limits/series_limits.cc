@@ -78,6 +78,13 @@ std::shared_ptr<SeriesLimit> SeriesLimits::Set(LimitScope scope, const std::stri
   return kept;
 }
 
+void SeriesLimits::Keep(LimitScope scope, const std::set<std::string>& names) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(limits_, [&](const auto& entry) {
+    return entry.first.first == scope && !names.contains(entry.first.second);
+  });
+}
+
 std::shared_ptr<SeriesLimit> SeriesLimits::SenderRoom(const std::string& sender) {
   const std::lock_guard lock(mutex_);
   if (auto room = sender_rooms_[sender].lock()) return room;

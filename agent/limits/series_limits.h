@@ -36,6 +36,9 @@ class SeriesLimits {
   // The limit of that name, from now on so high. Null with `limit` 0: then there is none any more.
   std::shared_ptr<SeriesLimit> Set(LimitScope scope, const std::string& name, uint64_t limit);
 
+  // Only those of these names are left in the scope.
+  void Keep(LimitScope scope, const std::set<std::string>& names);
+
   // The room of a sender, the same for all workers as long as one has it. Its limit is that of
   // (kSender, ""), which is told what is over it.
   std::shared_ptr<SeriesLimit> SenderRoom(const std::string& sender);

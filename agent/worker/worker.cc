@@ -83,11 +83,14 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
                             [this] { return random_(); }, &tracer_, dead_letters_, workers_,
-                            &frames_},
+                            &frames_, &limits_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));
     }
+  }
+  for (size_t i = 0; i < count; i++) {
+    remotes_[i]->SetSeriesLimit(config->remote_write[i].series_limit);
   }
   for (const auto& queue : old) {
     if (queue != nullptr) queue->Forget();

@@ -323,6 +323,7 @@ struct RemoteWriteConfig {
   HttpClientConfig http;
   std::optional<Sigv4Config> sigv4;
   RemoteErrorsConfig errors;
+  uint64_t series_limit = 0;  // Tributary's own; 0: none
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 

@@ -525,7 +525,10 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
   config.http = MakeHttp(remote);
   if (const SectionValue* sigv4 = remote.Sub("sigv4")) config.sigv4 = MakeSigv4(*sigv4);
   if (const SectionValue* own = remote.Sub("tributary")) errors = own;
-  if (errors != nullptr) config.errors = MakeRemoteErrors(*errors);
+  if (errors != nullptr) {
+    config.errors = MakeRemoteErrors(*errors);
+    config.series_limit = errors->Number("series_limit");
+  }
   return config;
 }
 

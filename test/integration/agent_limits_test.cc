@@ -211,5 +211,54 @@ TEST_CASE("agent limits: a sender that explodes has what it had, and is named") 
   CHECK(limit["offenders"]["labels"][0]["name"] == "request_id");
 }
 
+TEST_CASE("agent limits: a remote at its limit has what it had, another one has all") {
+  std::atomic<int> extra{0};
+  const RawServer target([&](const ServedRequest&) {
+    return TextPage(Page("steady", 0, 50) + Page("requests_total", 1000, 1000 + extra));
+  });
+  RemoteReceiver small, large;
+  const auto config = [&](int limit) {
+    return fmt::format(
+        "global: {{scrape_interval: 300ms}}\n"
+        "scrape_configs:\n"
+        "  - job_name: app\n"
+        "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n"
+        "remote_write:\n"
+        "  - name: small\n"
+        "    url: {}\n"
+        "    queue_config: {{batch_send_deadline: 50ms}}\n"
+        "    tributary: {{series_limit: {}}}\n"
+        "  - name: large\n"
+        "    url: {}\n"
+        "    queue_config: {{batch_send_deadline: 50ms}}\n",
+        target.port(), small.Url(), limit, large.Url());
+  };
+  AgentProcess agent(config(100), AgentSetup{{"--web.enable-lifecycle", "--workers=2"}, {}});
+  const auto series = [](const RemoteReceiver& receiver) {
+    std::set<Labels> all;
+    for (const auto& request : receiver.received()) {
+      for (const auto& sample : request.decoded.samples) all.insert(sample.labels);
+    }
+    return all.size();
+  };
+  REQUIRE(Comes([&] { return series(small) == 55 && series(large) == 55; }));
+  extra = 100;
+  REQUIRE(Comes([&] { return series(large) == 155; }));
+  REQUIRE(Comes([&] {
+    return agent.Metric(
+               "prometheus_remote_storage_samples_dropped_total{reason=\"series_limit\","
+               "remote_name=\"small\",url=\"" +
+               small.Url() + "\"}") >= 3 * 55;
+  }));
+  CHECK(series(small) == 100);
+  CHECK(agent.Metric("tributary_series_limit_active_series{name=\"small\",scope=\"remote\"}") ==
+        100);
+  CHECK(agent.Metric(
+            "tributary_series_limit_dropped_series_total{name=\"small\",scope=\"remote\"}") == 55);
+  agent.WriteConfig(config(1000));
+  REQUIRE(agent.Post("/-/reload").status == 200);
+  CHECK(Comes([&] { return series(small) == 155; }));
+}
+
 }  // namespace
 }  // namespace tributary

@@ -108,6 +108,10 @@ TEST_CASE("series limits: one is the same until it is taken away") {
   CHECK(limits.Status().size() == 2);
   CHECK(limits.Set(LimitScope::kJob, "j", 0) == nullptr);
   CHECK(limits.Set(LimitScope::kJob, "j", 5) != limit);
+  limits.Set(LimitScope::kJob, "k", 5);
+  limits.Keep(LimitScope::kJob, {"k", "l"});
+  CHECK(limits.Status().size() == 2);
+  CHECK(limits.Status()[1].name == "k");
 }
 
 TEST_CASE("series limits: all that a scrape reports of itself is the agent's") {
