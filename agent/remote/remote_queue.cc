@@ -235,6 +235,17 @@ RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
   return *group;
 }
 
+void RemoteQueue::NoteOverLimit(uint64_t entries) {
+  // A reload may have taken the limit away while something of the group was under way.
+  if (quota_.limit() == nullptr) return;
+  quota_.CountDropped(entries);
+  uint64_t held_back = 0;
+  if (!series_limit_log_.Allow(env_.loop.Now(), held_back)) return;
+  env_.logger.Warn("series that are new to a remote are dropped: it is at its series_limit",
+                   {{"remote_name", spec_.config->name},
+                    {"series_limit", std::to_string(quota_.limit()->limit())}});
+}
+
 // Takes the record's own count in `unfinished`, and puts one there for each of its items.
 void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
   Group& group = GroupOf(samples->group);
@@ -259,7 +270,7 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
     Push(lane, {samples, record, of_chunk.total(), 0, record->read});
   }
   const SampleCounts over_limit = CountOverLimit(*samples, group.prepared);
-  if (over_limit.total() > 0 && quota_.limit() != nullptr) quota_.CountDropped(over_limit.total());
+  if (over_limit.total() > 0) NoteOverLimit(over_limit.total());
   stats_.dropped[DropReason::kSeriesLimit] += over_limit;
   stats_.dropped[DropReason::kSeries] += left - kept - over_limit;
   if (too_old) {

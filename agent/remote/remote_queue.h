@@ -258,6 +258,7 @@ class RemoteQueue {
   void Push(Lane& lane, Item item);
   void MakeReady(Lane& lane);
   Group& GroupOf(const GroupRef& definition);
+  void NoteOverLimit(uint64_t entries);
   // Whether series of the group that were over the limit may be looked at again.
   bool WantsPreparing(const Group& group) const;
 
@@ -380,6 +381,7 @@ class RemoteQueue {
   LogLimiter failure_log_{seconds(60)};
   LogLimiter eviction_log_{seconds(60)};
   LogLimiter custom_buckets_log_{seconds(60)};
+  LogLimiter series_limit_log_{seconds(600)};
   LogLimiter refusal_log_{seconds(60)};
   LogLimiter credentials_log_{seconds(60)};
   std::string last_error_;
