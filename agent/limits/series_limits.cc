@@ -67,15 +67,14 @@ bool IsAgentMetric(std::string_view name) {
 std::shared_ptr<SeriesLimit> SeriesLimits::Set(LimitScope scope, const std::string& name,
                                                uint64_t limit) {
   const std::lock_guard lock(mutex_);
-  const auto key = std::pair(scope, name);
-  if (limit == 0) {
-    limits_.erase(key);
-    return nullptr;
+  auto it = limits_.find({scope, name});
+  if (it == limits_.end()) {
+    if (limit == 0) return nullptr;
+    auto made = std::make_shared<SeriesLimit>(scope, name);
+    it = limits_.emplace(std::pair(scope, name), std::move(made)).first;
   }
-  std::shared_ptr<SeriesLimit>& kept = limits_[key];
-  if (kept == nullptr) kept = std::make_shared<SeriesLimit>(scope, name);
-  kept->SetLimit(limit);
-  return kept;
+  it->second->SetLimit(limit);
+  return limit == 0 ? nullptr : it->second;
 }
 
 void SeriesLimits::Keep(LimitScope scope, const std::set<std::string>& names) {
@@ -107,7 +106,9 @@ bool SeriesLimits::IsOwn(uint64_t target_key) const {
 std::vector<SeriesLimitStatus> SeriesLimits::Status() const {
   std::vector<SeriesLimitStatus> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, limit] : limits_) all.push_back(limit->status());
+  for (const auto& [key, limit] : limits_) {
+    if (limit->limit() > 0) all.push_back(limit->status());
+  }
   return all;
 }
 

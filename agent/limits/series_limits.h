@@ -1,7 +1,7 @@
 // All limits on series of the process, and which series are the agent's own: those are never
 // dropped for a limit.
 //
-// Any thread. Outlives who has limits of it; they outlive their removal.
+// Any thread. Outlives who has limits of it; a limit that is forgotten lives on with who has it.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +33,11 @@ class SeriesLimits {
   SeriesLimits(const SeriesLimits&) = delete;
   SeriesLimits& operator=(const SeriesLimits&) = delete;
 
-  // The limit of that name, from now on so high. Null with `limit` 0: then there is none any more.
+  // The limit of that name, from now on so high. With `limit` 0 null: there is none, until it is set
+  // again; then it is the same, so that workers which are not equally far agree.
   std::shared_ptr<SeriesLimit> Set(LimitScope scope, const std::string& name, uint64_t limit);
 
-  // Only those of these names are left in the scope.
+  // Forgets those of other names in the scope.
   void Keep(LimitScope scope, const std::set<std::string>& names);
 
   // The room of a sender, the same for all workers as long as one has it. Its limit is that of

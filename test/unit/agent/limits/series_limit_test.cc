@@ -99,7 +99,7 @@ TEST_CASE("series limit: ten offenders of a kind are told, however many there ar
                                    "scope=\"job\"} 1000"));
 }
 
-TEST_CASE("series limits: one is the same until it is taken away") {
+TEST_CASE("series limits: one is the same until it is forgotten") {
   SeriesLimits limits;
   const auto limit = limits.Set(LimitScope::kJob, "j", 5);
   CHECK(limits.Set(LimitScope::kTarget, "j", 5) != limit);
@@ -107,11 +107,13 @@ TEST_CASE("series limits: one is the same until it is taken away") {
   CHECK(limit->limit() == 9);
   CHECK(limits.Status().size() == 2);
   CHECK(limits.Set(LimitScope::kJob, "j", 0) == nullptr);
-  CHECK(limits.Set(LimitScope::kJob, "j", 5) != limit);
+  CHECK(limits.Status().size() == 1);
+  CHECK(limits.Set(LimitScope::kJob, "j", 5) == limit);
   limits.Set(LimitScope::kJob, "k", 5);
   limits.Keep(LimitScope::kJob, {"k", "l"});
   CHECK(limits.Status().size() == 2);
   CHECK(limits.Status()[1].name == "k");
+  CHECK(limits.Set(LimitScope::kJob, "j", 5) != limit);
 }
 
 TEST_CASE("series limits: all that a scrape reports of itself is the agent's") {
