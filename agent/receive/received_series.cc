@@ -38,6 +38,22 @@ ReceivedSeries::Ref ReceivedSeries::Learn(const ReceivedLine& line, const Labels
   return ref;
 }
 
+std::optional<uint16_t> ReceivedSeries::OwnerOf(const Labels& labels) {
+  const auto it =
+      by_key_.find(SourceKeyOf(labels.Get("job"), labels.Get("instance"), labels.Get("cluster")));
+  if (it == by_key_.end()) return std::nullopt;
+  ReceivedSource& source = *sources_[it->second];
+  const uint32_t place = source.Find(labels);
+  if (place == TargetLayout::kNoPlace) return std::nullopt;
+  return source.owner(place);
+}
+
+void ReceivedSeries::ForgetOwners() {
+  for (const auto& source : sources_) {
+    if (source != nullptr) source->ForgetOwners();
+  }
+}
+
 void ReceivedSeries::Settle(uint32_t number) {
   sources_[number]->Settle([this](uint64_t hash) { index_.erase(hash); },
                            [this, number](uint64_t hash, uint32_t line) {
@@ -52,14 +68,15 @@ void ReceivedSeries::ForgetLines() {
   }
 }
 
-void ReceivedSeries::Sweep() {
+void ReceivedSeries::Sweep(const ReceivedSource::OwnerChange& own) {
   for (uint32_t number = 0; number < sources_.size(); number++) {
     std::unique_ptr<ReceivedSource>& source = sources_[number];
     if (source == nullptr) continue;
     const bool lives = source->Sweep([this](uint64_t hash) { index_.erase(hash); },
                                      [this, number](uint64_t hash, uint32_t line) {
                                        index_.insert_or_assign(hash, Ref{number, line});
-                                     });
+                                     },
+                                     own);
     if (lives) continue;
     first_generation_ = std::max(first_generation_, source->layout().generation() + 1);
     for (uint32_t line = 0; line < source->lines(); line++) index_.erase(source->hash(line));

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -48,12 +49,15 @@ class ReceivedSeries {
   // A line that is not known, and its series' labels as they are kept.
   Ref Learn(const ReceivedLine& line, const Labels& labels);
   ReceivedSource& source(uint32_t number) { return *sources_[number]; }
+  // The owner of the series with these labels; nothing: it is not known.
+  std::optional<uint16_t> OwnerOf(const Labels& labels);
+  void ForgetOwners();
   // Gives the source's new series their places. Before its batch is taken.
   void Settle(uint32_t number);
   // As if none of the lines had come yet; series and what came last of them stay.
   void ForgetLines();
   // Every kSweepInterval: what has gone is forgotten. Between requests.
-  void Sweep();
+  void Sweep(const ReceivedSource::OwnerChange& own);
   static constexpr std::chrono::minutes kSweepInterval{5};
 
   size_t series() const;

@@ -26,6 +26,30 @@ void MoveToFinal(std::vector<Placed>& placed, uint32_t first, const std::vector<
   }
 }
 
+// Of values by place, if there are any: those of new series move to their final places.
+template <typename T>
+void MoveNew(std::vector<T>& values, uint32_t first, const std::vector<uint32_t>& final,
+             uint32_t place_end) {
+  if (values.empty()) return;
+  values.resize(std::max<size_t>(values.size(), first + final.size()));
+  const std::vector<T> moved(values.begin() + first,
+                             values.begin() + first + static_cast<ptrdiff_t>(final.size()));
+  std::fill(values.begin() + first, values.end(), T{});
+  values.resize(place_end);
+  for (size_t i = 0; i < final.size(); i++) values[final[i]] = moved[i];
+}
+
+// And after a regrouping, all that are still there.
+template <typename T>
+void MoveAll(std::vector<T>& values, const std::vector<uint32_t>& final_place, uint32_t place_end) {
+  if (values.empty()) return;
+  std::vector<T> moved(place_end);
+  for (uint32_t place = 0; place < final_place.size() && place < values.size(); place++) {
+    if (final_place[place] != TargetLayout::kNoPlace) moved[final_place[place]] = values[place];
+  }
+  values = std::move(moved);
+}
+
 }  // namespace
 
 void ReceivedBatch::Clear() {
@@ -124,15 +148,8 @@ void ReceivedSource::PlaceNewSeries() {
   std::fill(last_.begin() + first, last_.end(), Last{});
   last_.resize(layout_.place_end_);
   for (size_t i = 0; i < final.size(); i++) last_[final[i]] = moved[i];
-  if (!family_marks_.empty()) {
-    family_marks_.resize(std::max<size_t>(family_marks_.size(), first + final.size()));
-    std::vector<uint64_t> marks(
-        family_marks_.begin() + first,
-        family_marks_.begin() + first + static_cast<ptrdiff_t>(final.size()));
-    std::fill(family_marks_.begin() + first, family_marks_.end(), 0);
-    family_marks_.resize(layout_.place_end_);
-    for (size_t i = 0; i < final.size(); i++) family_marks_[final[i]] = marks[i];
-  }
+  MoveNew(family_marks_, first, final, layout_.place_end_);
+  MoveNew(owners_, first, final, layout_.place_end_);
   std::vector<std::pair<uint32_t, ExemplarMark>> exemplars;
   for (size_t i = 0; i < final.size(); i++) {
     auto node = layout_.exemplars_.find(first + static_cast<uint32_t>(i));
@@ -185,15 +202,8 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
   }
   last_ = std::move(last);
   seen_.swap(seen);
-  if (!family_marks_.empty()) {
-    std::vector<uint64_t> marks(layout_.place_end_);
-    for (uint32_t place = 0; place < final_place.size(); place++) {
-      if (final_place[place] != TargetLayout::kNoPlace) {
-        marks[final_place[place]] = FamilyMark(place);
-      }
-    }
-    family_marks_ = std::move(marks);
-  }
+  MoveAll(family_marks_, final_place, layout_.place_end_);
+  MoveAll(owners_, final_place, layout_.place_end_);
   if (batch_ == nullptr) return;
   const auto move = [&](auto& placed) {
     for (auto& sample : placed) sample.place = final_place[sample.place];
@@ -204,7 +214,22 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
   move(batch_->starts);
 }
 
-bool ReceivedSource::CountAbsences() {
+uint32_t ReceivedSource::Find(const Labels& labels) {
+  if (builder_ == nullptr) {
+    builder_ = std::make_unique<LayoutBuilder>(layout_, LayoutBuilder::Use::kGoesOn);
+  }
+  return builder_->Find(labels);
+}
+
+void ReceivedSource::ChangeOwner(uint32_t place, bool is_gone, const OwnerChange& own) {
+  if (owner(place) == 0) return;
+  const bool was_gone = (owners_[place] & kReleased) != 0;
+  if (is_gone == was_gone) return;
+  owners_[place] ^= kReleased;
+  own(owner(place), !is_gone);
+}
+
+bool ReceivedSource::CountAbsences(const OwnerChange& own) {
   builder_.reset();
   size_t gone = 0;
   for (const TargetLayout::Group& group : layout_.groups_) {
@@ -212,11 +237,14 @@ bool ReceivedSource::CountAbsences() {
       const uint32_t place = group.first_place + i;
       if (seen_.Test(place)) {
         layout_.absences_.erase(place);
+        ChangeOwner(place, false, own);
         continue;
       }
       uint8_t& count = layout_.absences_[place];
-      if (count < LayoutBuilder::kAbsencesMax) count++;
-      gone += count >= LayoutBuilder::kAbsencesMax;
+      if (count < TargetLayout::kAbsencesMax) count++;
+      const bool is_gone = count >= TargetLayout::kAbsencesMax;
+      ChangeOwner(place, is_gone, own);
+      gone += is_gone;
     }
   }
   seen_.Clear(layout_.place_end_);
@@ -320,7 +348,8 @@ size_t ReceivedSource::memory_bytes() const {
          places_.capacity() * sizeof(uint32_t) +
          (label_bytes_.capacity() + replicas_.capacity()) * sizeof(uint16_t) +
          last_.capacity() * sizeof(Last) + seen_.memory_bytes() +
-         family_marks_.capacity() * sizeof(uint64_t) + families_.bucket_count() * 25;
+         family_marks_.capacity() * sizeof(uint64_t) + owners_.capacity() * sizeof(uint16_t) +
+         families_.bucket_count() * 25;
 }
 
 }  // namespace tributary

@@ -52,6 +52,8 @@ const char* ReceiveRefusalName(ReceiveRefusal refusal) {
       return "too_far_ahead";
     case ReceiveRefusal::kInvalidHistogram:
       return "invalid_histogram";
+    case ReceiveRefusal::kSeriesLimit:
+      return "series_limit";
     case ReceiveRefusal::kMemory:
       return "memory";
   }
@@ -69,13 +71,20 @@ void WriteOutcome::Add(const WriteOutcome& other) {
 }
 
 WriteIntake::WriteIntake(ReceiveEnvironment& environment, ReceiveStats& stats)
-    : env_(environment), stats_(stats) {}
+    : env_(environment), stats_(stats), quotas_(environment.limits) {}
 
 void WriteIntake::SetConfig(const ReceiveConfig& config, milliseconds out_of_order_window,
                             bool keep_starts) {
   if (config.cluster_label != config_.cluster_label ||
       config.replica_label != config_.replica_label) {
     series_.ForgetLines();
+  }
+  const bool was_limited = quotas_.is_limited();
+  quotas_.SetLimit(config.series_limit_per_sender);
+  if (quotas_.is_limited() != was_limited) {
+    // Whose they are is found out when they come next.
+    series_.ForgetOwners();
+    if (!was_limited) series_.ForgetLines();
   }
   config_ = config;
   window_ms_ = out_of_order_window.count();
@@ -104,8 +113,9 @@ bool WriteIntake::HashOf(const WriteSeries& series, uint64_t& hash) {
 }
 
 WriteOutcome WriteIntake::Take(const WriteRequestReader& request,
-                               const std::vector<uint32_t>* which) {
+                               const std::vector<uint32_t>* which, const std::string& sender) {
   request_ = &request;
+  sender_ = quotas_.is_limited() ? quotas_.NumberOf(sender) : SenderQuotas::kNobody;
   request_number_++;
   outcome_ = {};
   samples_ = 0;
@@ -233,7 +243,9 @@ void WriteIntake::TakeMetadata(const WriteRequestReader& request, WriteOutcome& 
 }
 
 void WriteIntake::Sweep() {
-  series_.Sweep();
+  series_.Sweep(
+      [this](uint16_t owner, bool lives) { lives ? quotas_.Own(owner) : quotas_.Release(owner); });
+  quotas_.Sweep();
   families_before_ = std::exchange(families_, {});
   family_bytes_ = 0;
 }
@@ -413,6 +425,10 @@ bool WriteIntake::WithinLimits(const Labels& labels, std::string& problem) const
 
 ReceivedSeries::Ref WriteIntake::Learn(uint64_t hash) {
   const uint64_t count = read_.samples.size() + read_.histograms.size();
+  if (quotas_.is_limited() && quotas_.IsRefused(sender_, hash)) {
+    RefuseForLimit(count);
+    return {};
+  }
   Result<Labels> labels = SeriesLabels();
   if (labels && !labels->Has(kMetricName)) labels = Fail("it has no __name__");
   if (!labels) {
@@ -431,7 +447,39 @@ ReceivedSeries::Ref WriteIntake::Learn(uint64_t hash) {
   ReceivedLine line{hash};
   line.replica = TakeReplica(*labels);
   if (request_->version() == WriteVersion::kV1) line.label_bytes = read_.label_bytes.size();
-  return series_.Learn(line, *labels);
+  uint16_t owner = SenderQuotas::kNobody;
+  if (quotas_.is_limited() && !HasRoom(hash, *labels, owner)) {
+    RefuseForLimit(count);
+    return {};
+  }
+  const ReceivedSeries::Ref ref = series_.Learn(line, *labels);
+  if (owner != SenderQuotas::kNobody) {
+    ReceivedSource& source = series_.source(ref.source);
+    source.SetOwner(source.place(ref.line), owner);
+  }
+  return ref;
+}
+
+bool WriteIntake::HasRoom(uint64_t hash, const Labels& labels, uint16_t& owner) {
+  if (IsAgentMetric(labels.Get(kMetricName))) return true;
+  const std::optional<uint16_t> known = series_.OwnerOf(labels);
+  if (known && *known != SenderQuotas::kNobody) return true;
+  if (known) {
+    // From before there was a limit: it goes on.
+    quotas_.Own(sender_);
+  } else if (!quotas_.Admit(sender_, hash, labels, env_.loop.WallMs())) {
+    return false;
+  }
+  owner = sender_;
+  return true;
+}
+
+void WriteIntake::RefuseForLimit(uint64_t count) {
+  quotas_.CountDropped(count);
+  // Those of an explosion are many: the text is made once.
+  const bool tells = outcome_.problem.empty();
+  Refuse(ReceiveRefusal::kSeriesLimit, count,
+         tells ? fmt::format("the sender may have {} series", quotas_.limit()) : "");
 }
 
 uint16_t WriteIntake::TakeReplica(Labels& labels) {
@@ -490,6 +538,9 @@ void WriteIntake::Refuse(ReceiveRefusal refusal, uint64_t count, const std::stri
       break;
     case ReceiveRefusal::kInvalidHistogram:
       what = "invalid histogram";
+      break;
+    case ReceiveRefusal::kSeriesLimit:
+      what = "series_limit_per_sender exceeded";
       break;
     case ReceiveRefusal::kMemory:
       what = "new series";

@@ -52,8 +52,11 @@ uint64_t RemoteQueue::Lane::left() const {
   return entries;
 }
 
-RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules)
-    : definition(group), target_key(group->target_key()), prepared(*group, rules) {
+RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules, RemoteQuota& series)
+    : definition(group),
+      target_key(group->target_key()),
+      prepared(*group, rules, &series),
+      quota(series) {
   lanes.resize(prepared.chunks());
   for (uint32_t chunk = 0; chunk < prepared.chunks(); chunk++) {
     lanes[chunk].group = this;
@@ -75,6 +78,7 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
                                    more_to_read_ = true;
                                    MaybeRead();
                                  })),
+      quota_(env_.loop, env_.limits),
       deadline_timer_(env_.loop),
       ticked_(env_.loop.Now()),
       tick_timer_(env_.loop),
@@ -210,14 +214,38 @@ void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstandin
   Enqueue(std::move(samples), record);
 }
 
+// Where nothing of it is under way another one may take its place.
+bool RemoteQueue::WantsPreparing(const Group& group) const {
+  return group.prepared.has_over_limit() && quota_.has_room() && group.idle();
+}
+
+void RemoteQueue::SetSeriesLimit(uint64_t limit) {
+  if (env_.limits == nullptr) return;
+  auto set = env_.limits->Set(LimitScope::kRemote, config().name, limit);
+  if (set.get() == quota_.limit()) return;
+  quota_.SetLimit(std::move(set));
+  for (const auto& [id, group] : groups_) quota_.Own(group->prepared);
+}
+
 RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
   std::shared_ptr<Group>& group = groups_[definition->id()];
-  if (group == nullptr) {
-    group = std::make_shared<Group>(definition, *spec_.rules);
+  if (group == nullptr || WantsPreparing(*group)) {
+    group = std::make_shared<Group>(definition, *spec_.rules, quota_);
     if (env_.frames != nullptr) PlanFrames(*group);
     if (!refused_.empty()) FindRefused(*group);
   }
   return *group;
+}
+
+void RemoteQueue::NoteOverLimit(uint64_t entries) {
+  // A reload may have taken the limit away while something of the group was under way.
+  if (quota_.limit() == nullptr) return;
+  quota_.CountDropped(entries);
+  uint64_t held_back = 0;
+  if (!series_limit_log_.Allow(env_.loop.Now(), held_back)) return;
+  env_.logger.Warn("series that are new to a remote are dropped: it is at its series_limit",
+                   {{"remote_name", spec_.config->name},
+                    {"series_limit", std::to_string(quota_.limit()->limit())}});
 }
 
 // Takes the record's own count in `unfinished`, and puts one there for each of its items.
@@ -243,7 +271,10 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
     order.unfinished++;
     Push(lane, {samples, record, of_chunk.total(), 0, record->read});
   }
-  stats_.dropped[DropReason::kSeries] += left - kept;
+  const SampleCounts over_limit = CountOverLimit(*samples, group.prepared);
+  if (over_limit.total() > 0) NoteOverLimit(over_limit.total());
+  stats_.dropped[DropReason::kSeriesLimit] += over_limit;
+  stats_.dropped[DropReason::kSeries] += left - kept - over_limit;
   if (kept.total() > 0) NoteHighest(highest_read_ms_, samples->timestamp);
   if (too_old) {
     stats_.dropped[DropReason::kTooOld] += kept;
@@ -355,7 +386,10 @@ void RemoteQueue::Tick() {
 }
 
 bool RemoteQueue::Serves(const RemoteSpec& spec) const {
-  return *given_ == *spec.config && HaveEqualRules(this->spec(), spec);
+  // Its limit on series changes without anything being prepared anew.
+  RemoteWriteConfig same = *spec.config;
+  same.series_limit = given_->series_limit;
+  return *given_ == same && HaveEqualRules(this->spec(), spec);
 }
 
 void RemoteQueue::Reconfigure(RemoteSpec spec) {

@@ -113,7 +113,7 @@ void RemoteQueue::Collect(MetricSink& sink) const {
                   static_cast<double>(bytes));
   };
   memory("frames", frame_bytes());
-  memory("queues", label_bytes());
+  memory("queues", label_bytes() + quota_.memory_bytes());
   CollectErrors(sink, labels);
 }
 
