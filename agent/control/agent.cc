@@ -1,6 +1,7 @@
 #include "agent/control/agent.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -24,6 +25,7 @@ Agent::Agent(const DiscoverySeams& seams, Logger& logger, std::vector<WorkerRef>
       options_(std::move(options)),
       config_files_(seams_.files, options_.config_file, options_.load),
       auto_reload_timer_(loop_),
+      limits_(options_.limits != nullptr ? *options_.limits : own_limits_),
       shutdown_timer_(loop_) {}
 
 Agent::~Agent() = default;
@@ -99,6 +101,7 @@ void Agent::Apply(std::shared_ptr<const Config> config) {
   const bool same_addresses = !ReadNodeAddresses();
   config_ = std::move(config);
   last_config_ms_ = loop_.WallMs();
+  ForgetLimits();
   const uint64_t seed = OffsetSeed(options_.hostname, config_->global.external_labels);
   for (const WorkerRef& ref : workers_) {
     ref.loop->Post(
@@ -142,6 +145,15 @@ bool Agent::ReadNodeAddresses() {
   return true;
 }
 
+void Agent::ForgetLimits() {
+  std::set<std::string> jobs, remotes;
+  for (const ScrapeConfig& job : config_->scrape_configs) jobs.insert(job.job_name);
+  for (const RemoteWriteConfig& remote : config_->remote_write) remotes.insert(remote.name);
+  limits_.Keep(LimitScope::kTarget, jobs);
+  limits_.Keep(LimitScope::kJob, jobs);
+  limits_.Keep(LimitScope::kRemote, remotes);
+}
+
 void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& groups) {
   auto it = jobs_.find(job_name);
   if (it == jobs_.end()) return;
@@ -159,6 +171,9 @@ void Agent::Sync(const std::string& job_name, const std::vector<TargetGroup>& gr
 
   auto scrape_job = std::make_shared<ScrapeJob>(job.config, config_->out_of_order_time_window);
   scrape_job->identity_hosts = local_hosts_;
+  scrape_job->target_series_limit =
+      limits_.Set(LimitScope::kTarget, job_name, job.config.series_limit_per_target);
+  scrape_job->series_limit = limits_.Set(LimitScope::kJob, job_name, job.config.series_limit);
   if (job.config.target_limit > 0 && built.active.size() > job.config.target_limit) {
     over_target_limit_++;
     scrape_job->forced_error =

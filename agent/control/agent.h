@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/discovery/discovery.h"
+#include "agent/limits/series_limits.h"
 #include "agent/logging/logger.h"
 #include "agent/scrape/local_hosts.h"
 #include "agent/target/shard.h"
@@ -37,7 +38,9 @@ struct AgentOptions {
   std::function<std::vector<std::string>()> node_addresses = nullptr;
   // --shard: of the targets these are this agent's, and those on its own machine (loopback, Unix
   // sockets), which are others for each agent.
-  Shard shard;
+  Shard shard = {};
+  // Of the process; outlives the agent. Null: one of its own.
+  SeriesLimits* limits = nullptr;
 };
 
 class Agent {
@@ -95,6 +98,8 @@ class Agent {
   void Apply(std::shared_ptr<const Config> config);
   // Whether they are others than before.
   bool ReadNodeAddresses();
+  // The limits on series of jobs and remotes that are gone are no more.
+  void ForgetLimits();
   void Sync(const std::string& job_name, const std::vector<TargetGroup>& groups);
   Worker* WorkerOf(const TargetSpec& target) const;
   bool IsMine(const TargetSpec& target) const;
@@ -109,6 +114,8 @@ class Agent {
   ConfigFiles config_files_;
   Timer auto_reload_timer_;
   std::shared_ptr<const Config> config_;
+  SeriesLimits own_limits_;
+  SeriesLimits& limits_;
   std::map<std::string, Job> jobs_;
   std::unique_ptr<Discovery> discovery_;
   Timer shutdown_timer_;

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "agent/daemon/resident_memory.h"
 #include "agent/daemon/service_notifier.h"
 #include "agent/daemon/worker_thread.h"
+#include "agent/limits/series_limits.h"
 #include "agent/memory/memory_guard.h"
 #include "agent/memory/memory_limit.h"
 #include "agent/receive/replica_file.h"
@@ -93,6 +95,12 @@ std::vector<std::string> NodeAddresses() {
   return addresses;
 }
 
+// That nobody else has.
+std::string RandomName() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options)
@@ -142,6 +150,7 @@ class Daemon {
   TimestampMs start_ms_ = 0;
   std::unique_ptr<FileLock> lock_;
   ReplicaElection election_;
+  SeriesLimits limits_{RandomName()};
   const std::shared_ptr<VisitorReturns> returns_ = std::make_shared<VisitorReturns>();
   std::atomic<size_t> next_receiver_{0};
   std::vector<std::unique_ptr<WorkerThread>> workers_;
@@ -264,6 +273,7 @@ bool Daemon::StartWorkers() {
     options.workers = workers;
     options.memory = memory_.limit() > 0 ? &memory_ : nullptr;
     options.election = &election_;
+    options.limits = &limits_;
     options.random_seed = static_cast<uint64_t>(loop_.WallNs()) + i;
     // What all may take is shared out.
     options.log = options_.log_memory;
@@ -337,6 +347,7 @@ Result<std::string> Daemon::MetricsPage() {
   });
   if (!by_agent) return Fail("the control thread does not answer");
   web_counters_->Collect(*page);
+  limits_.Collect(*page);
   memory_.Collect(*page);
   if (access_ != nullptr) {
     page->AddGauge("tributary_web_config_last_read_successful",
@@ -481,6 +492,7 @@ bool Daemon::StartWeb() {
   handlers.metrics = [this] { return MetricsPage(); };
   handlers.targets = [this] { return Targets(); };
   handlers.remote_write = [this] { return RemoteWrite(); };
+  handlers.series_limits = [this] { return limits_.Status(); };
   handlers.config_yaml = [this] {
     auto config = Ask(loop_, kAnswerMax, [agent = agent_.get()] { return agent->config(); });
     return config && *config ? (*config)->yaml : std::string();
@@ -497,9 +509,9 @@ bool Daemon::StartWeb() {
   if (options_.enable_receiver) StartReceiving(handlers);
   handlers.quit = [this] { loop_.Post([this] { Stop("/-/quit"); }); };
   const bool tls = access_ != nullptr && access_->Current()->tls != nullptr;
-  auto web = WebServer::Start(
-      {options_.listen_address, options_.enable_lifecycle, access_.get(), web_counters_, returns_},
-      handlers);
+  auto web = WebServer::Start({options_.listen_address, options_.enable_lifecycle, access_.get(),
+                               web_counters_, returns_, limits_.process()},
+                              handlers);
   if (!web) {
     logger_.Error(web.error().message);
     return false;
@@ -557,6 +569,7 @@ int Daemon::Run() {
   agent_options.load.host_name = HostName();
   if (options_.local_identity) agent_options.node_addresses = NodeAddresses;
   agent_options.shard = options_.shard;
+  agent_options.limits = &limits_;
   std::vector<Agent::WorkerRef> workers;
   for (const auto& one : workers_) workers.push_back({&one->loop(), &one->worker()});
   const DiscoverySeams seams{loop_, files_, http_, dns_};

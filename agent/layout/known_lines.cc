@@ -44,6 +44,23 @@ void KnownLines::Truncate(uint32_t count) {
   DropIndex();
 }
 
+bool KnownLines::ForgetOverLimit(uint64_t count) {
+  std::vector<uint32_t> kept;
+  kept.reserve(size());
+  bool any_left = false;
+  for (uint32_t line = 0; line < size(); line++) {
+    const bool over = place(line) == kOverLimit;
+    if (over && count > 0) {
+      count--;
+      continue;
+    }
+    any_left |= over;
+    kept.push_back(line);
+  }
+  if (kept.size() < size()) Reorder(kept);
+  return any_left;
+}
+
 void KnownLines::Reorder(const std::vector<uint32_t>& order) {
   std::vector<uint64_t> hashes;
   std::vector<uint32_t> places;

@@ -19,9 +19,10 @@ namespace tributary {
 class KnownLines {
  public:
   // What a line is: the place of its series, or one of these.
-  static constexpr uint32_t kDropped = 0x7fffffff;  // by metric_relabel_configs
-  static constexpr uint32_t kComment = 0x7ffffffe;  // and HELP and TYPE that were read before
-  static constexpr uint32_t kPlaceMax = 0x7ffffffd;
+  static constexpr uint32_t kDropped = 0x7fffffff;    // by metric_relabel_configs
+  static constexpr uint32_t kComment = 0x7ffffffe;    // and HELP and TYPE that were read before
+  static constexpr uint32_t kOverLimit = 0x7ffffffd;  // dropped: no room for its series (limits)
+  static constexpr uint32_t kPlaceMax = 0x7ffffffc;
   static constexpr uint32_t kNone = 0xffffffff;
   // Longer texts are not recognised without looking for their end.
   static constexpr size_t kLengthMax = 0xffff;
@@ -48,6 +49,8 @@ class KnownLines {
 
   // Forgets the lines from `count` on.
   void Truncate(uint32_t count);
+  // Forgets the first `count` lines of those that are kOverLimit. Whether any is left.
+  bool ForgetOverLimit(uint64_t count);
   // Keeps the lines named, in that order.
   void Reorder(const std::vector<uint32_t>& order);
   void Clear();

@@ -31,6 +31,14 @@ void LayoutBuilder::IndexKnownSeries() {
   }
 }
 
+uint32_t LayoutBuilder::Find(const Labels& labels) {
+  if (!indexed_) IndexKnownSeries();
+  scratch_.clear();
+  PackLabels(labels, scratch_);
+  auto it = place_by_hash_.find(StableHash(scratch_));
+  return it == place_by_hash_.end() ? TargetLayout::kNoPlace : it->second;
+}
+
 uint32_t LayoutBuilder::PlaceOf(const Labels& labels) {
   if (!indexed_) IndexKnownSeries();
   scratch_.clear();
@@ -88,8 +96,8 @@ std::vector<uint32_t> LayoutBuilder::Settle() {
     for (size_t i = 0; i < packed.size(); i++) {
       place_by_hash_[StableHash(packed[i])] = final_places[i];
     }
-    packed_.clear();
-    spans_.clear();
+    FreeMemory(packed_);
+    FreeMemory(spans_);
     first_provisional_ = AlignPlace(layout_.place_end_);
   }
   return final_places;
@@ -134,7 +142,8 @@ void MoveMetadata(const std::vector<TargetLayout::Group>& old_groups,
 
 bool LayoutBuilder::WantsRegroup(const TargetLayout& layout) {
   size_t gone = 0;
-  for (const auto& [place, absences] : layout.absences_) gone += absences >= kAbsencesMax;
+  for (const auto& [place, absences] : layout.absences_)
+    gone += absences >= TargetLayout::kAbsencesMax;
   const size_t living = layout.series_ - gone;
   const size_t groups_needed = (living + kGroupSeriesMax - 1) / kGroupSeriesMax;
   // A group of a few series costs a lane and a definition; a place of a gone series costs its
@@ -156,7 +165,7 @@ std::vector<uint32_t> LayoutBuilder::Regroup(TargetLayout& layout) {
     uint32_t place = layout.groups_[g].first_place;
     for (std::string_view packed : layout.groups_[g].definition->Packed(buffers[g])) {
       auto it = layout.absences_.find(place);
-      if (it == layout.absences_.end() || it->second < kAbsencesMax) {
+      if (it == layout.absences_.end() || it->second < TargetLayout::kAbsencesMax) {
         living.push_back({packed, place});
       }
       place++;

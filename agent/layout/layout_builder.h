@@ -23,6 +23,8 @@ class LayoutBuilder {
   // The place of the series with these labels: its own, if the layout or this page had it before,
   // else a provisional one from first_provisional() on.
   uint32_t PlaceOf(const Labels& labels);
+  // The same without giving it one: TargetLayout::kNoPlace, if it has none.
+  uint32_t Find(const Labels& labels);
   uint32_t first_provisional() const { return first_provisional_; }
   size_t new_series() const { return spans_.size(); }
 
@@ -37,9 +39,6 @@ class LayoutBuilder {
   // Sorts all living series into new groups: a new generation. Lines of series that are gone go
   // too. Returns the new place of each old one; kNoPlace: its series is gone, or it had none.
   static std::vector<uint32_t> Regroup(TargetLayout& layout);
-
-  // Successful scrapes in a row without a series after which it leaves at the next regrouping.
-  static constexpr uint8_t kAbsencesMax = 3;
 
  private:
   struct Span {

@@ -35,6 +35,7 @@ PageIntake::PageIntake(const Context& context, TimestampMs timestamp, TimestampM
       hash_(context.hash),
       metadata_(context.metadata),
       series_families_(context.series_families),
+      quota_(context.quota),
       buffer_(context.buffer),
       builder_(context.layout),
       timestamp_(timestamp),
@@ -115,11 +116,33 @@ uint32_t PageIntake::Learn(uint64_t hash, size_t text_size, Labels labels,
       totals_.samples_added += failed_ ? 0 : 1;
       return KnownLines::kNone;
     }
-    place = builder_.PlaceOf(labels);
-    CHECK(place <= KnownLines::kPlaceMax);
-    buffer_.Grow(place + 1);
+    place = KnownLines::kOverLimit;
+    if (quota_ == nullptr || HasRoom(labels)) {
+      place = builder_.PlaceOf(labels);
+      CHECK(place <= KnownLines::kPlaceMax);
+      buffer_.Grow(place + 1);
+    }
+    layout_.has_over_limit_ |= place == KnownLines::kOverLimit;
   }
   return layout_.lines_.Add(hash, text_size, place);
+}
+
+bool PageIntake::HasRoom(const Labels& labels) {
+  const uint32_t place = builder_.Find(labels);
+  const bool is_gone = layout_.IsGone(place);
+  if (place != TargetLayout::kNoPlace && !is_gone) return true;
+  if (!quota_->Admit(labels, target_labels_, timestamp_)) return false;
+  if (is_gone) layout_.absences_.erase(place);
+  return true;
+}
+
+void PageIntake::CountPlaceless(uint32_t place) {
+  if (place == KnownLines::kOverLimit) {
+    totals_.over_series_limit++;
+    totals_.samples_added++;
+  } else {
+    totals_.dropped++;
+  }
 }
 
 void PageIntake::Mark() {
@@ -174,12 +197,12 @@ PageIntake::Taken PageIntake::TakeFloat(uint32_t line, double value,
   totals_.lines_total++;
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
-  const bool drops = place == KnownLines::kDropped;
+  const bool drops = place > KnownLines::kPlaceMax;
   const bool seen = buffer_.seen.Test(line);
   const bool second = !drops && IsSecond(line, own, seen);
   if (!seen) VisitLine(line);
   if (drops) {
-    totals_.dropped++;
+    CountPlaceless(place);
     return Taken::kUnread;
   }
   totals_.samples_added++;
@@ -213,12 +236,12 @@ PageIntake::Taken PageIntake::TakeHistogram(uint32_t line, NativeHistogram& hist
   totals_.lines_total++;
   const uint32_t place = layout_.lines_.place(line);
   const TimestampMs* own = OwnTime(timestamp);
-  const bool drops = place == KnownLines::kDropped;
+  const bool drops = place > KnownLines::kPlaceMax;
   const bool seen = buffer_.seen.Test(line);
   const bool second = !drops && IsSecond(line, own, seen);
   if (!seen) VisitLine(line);
   if (drops) {
-    totals_.dropped++;
+    CountPlaceless(place);
     return Taken::kUnread;
   }
   const TimestampMs time = own != nullptr ? *own : timestamp_;

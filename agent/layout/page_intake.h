@@ -25,6 +25,7 @@
 #include "agent/layout/scrape_buffer.h"
 #include "agent/layout/scrape_rules.h"
 #include "agent/layout/target_layout.h"
+#include "agent/limits/target_quota.h"
 #include "agent/series/samples.h"
 #include "agent/target/histogram_mode.h"
 #include "common/base/hash.h"
@@ -35,9 +36,10 @@
 namespace tributary {
 
 struct PageTotals {
-  uint64_t lines_total = 0;    // samples on the page
-  uint64_t samples_added = 0;  // after relabeling
-  uint64_t dropped = 0;        // by metric_relabel_configs
+  uint64_t lines_total = 0;        // samples on the page
+  uint64_t samples_added = 0;      // after relabeling
+  uint64_t dropped = 0;            // by metric_relabel_configs
+  uint64_t over_series_limit = 0;  // of samples_added: their series have no room
   uint64_t series_added = 0;
   uint64_t out_of_order = 0, duplicates = 0, out_of_bounds = 0;
   uint64_t exemplars_invalid = 0;
@@ -65,6 +67,8 @@ class PageIntake {
     HistogramMode histograms = {};
     // Where series' families are kept (series_families.h); null: they are not wanted.
     MetadataPool* series_families = nullptr;
+    // The limits on the target's series; null: there are none. Outlives the page.
+    TargetQuota* quota = nullptr;
   };
 
   // `timestamp` is the time of all samples without one of their own; `now` bounds those with one.
@@ -72,6 +76,9 @@ class PageIntake {
 
   // The format of the page, as any number below 255: of which lines are known it is not a part.
   void SetFormat(uint8_t format) { format_ = format; }
+
+  // Before the first line: the page is the agent's own, no limit on series holds for it.
+  void LiftSeriesLimits() { quota_ = nullptr; }
 
   // For the reader of the page's format.
 
@@ -181,6 +188,10 @@ class PageIntake {
     return timestamp && rules_.honor_timestamps ? &*timestamp : nullptr;
   }
   void NoteAccepted(uint32_t line);
+  // Whether the limits have room for the series, or it has its room already.
+  bool HasRoom(const Labels& labels);
+  // Counts a sample of a line that stands for no place.
+  void CountPlaceless(uint32_t place);
   void Track(uint32_t place);
   // Whether the limits on buckets let the histogram through, which may become coarser by them.
   bool BucketsAllow(NativeHistogram& histogram);
@@ -230,6 +241,7 @@ class PageIntake {
   const HashKey& hash_;
   MetadataPool& metadata_;
   MetadataPool* const series_families_;
+  TargetQuota* quota_;
   ScrapeBuffer& buffer_;
   LayoutBuilder builder_;
   const TimestampMs timestamp_;

@@ -28,6 +28,7 @@ class PageReader {
 
   // Before the first Push; Prometheus' text unless said.
   void SetFormat(PageFormat format);
+  void LiftSeriesLimits() { intake_.LiftSeriesLimits(); }
   // The next bytes of the page. After an error of the page the rest is only taken, not read.
   void Push(std::string_view bytes);
   // As those of PageIntake.

@@ -27,8 +27,16 @@ std::string_view ReportSeriesName(ReportSeries series) {
   return "";
 }
 
+size_t TargetLayout::active_series() const {
+  size_t others = 0;
+  for (const auto& [place, absences] : absences_) others += absences >= kAbsencesMax;
+  for (const uint32_t place : report_) others += place != kNoPlace;
+  return series_ - std::min(series_, others);
+}
+
 void TargetLayout::ForgetLines() {
   lines_.Clear();
+  has_over_limit_ = false;
   lines_at_success_ = 0;
   families_.clear();
   family_of_line_.clear();

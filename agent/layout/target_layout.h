@@ -62,6 +62,8 @@ class TargetLayout {
   size_t families() const { return families_.size(); }
   // Series in all, those that are absent at the moment included.
   size_t series() const { return series_; }
+  // Those that count towards a limit: neither report series, nor gone.
+  size_t active_series() const;
   // Time of the last scrape that was committed; 0 before the first.
   TimestampMs last_scrape_ms() const { return last_scrape_ms_; }
 
@@ -72,6 +74,12 @@ class TargetLayout {
 
   // Forgets which HELP and TYPE lines were read, so that they are read again.
   void ForgetComments();
+
+  // Forgets so many of the lines that were dropped for a limit: on the next page their series ask
+  // for room again.
+  void ForgetOverLimit(uint64_t count) {
+    if (has_over_limit_ && count > 0) has_over_limit_ = lines_.ForgetOverLimit(count);
+  }
 
   // From the next page on it is to be known which lines speak of which family.
   void TellFamiliesOfLines() {
@@ -86,12 +94,19 @@ class TargetLayout {
   size_t memory_bytes() const;
 
   static constexpr uint32_t kNoPlace = 0xffffffff;
+  // Successful scrapes in a row without a series after which it is gone: it leaves at the next
+  // regrouping, and counts as new if it comes before.
+  static constexpr uint8_t kAbsencesMax = 3;
 
  private:
   friend class PageIntake;
   friend class LayoutBuilder;
   friend class ReceivedSource;  // agent/receive
   static constexpr uint8_t kNoFormat = 0xff;
+  bool IsGone(uint32_t place) const {
+    auto it = absences_.find(place);
+    return it != absences_.end() && it->second >= kAbsencesMax;
+  }
   friend void SettleSeriesFamilies(TargetLayout& layout, MetadataPool& pool);
 
   uint64_t target_key_;
@@ -103,6 +118,7 @@ class TargetLayout {
   KnownLines lines_;
   // The format in which all of them were read; kNoFormat: several, or none.
   uint8_t lines_format_ = kNoFormat;
+  bool has_over_limit_ = false;  // there may be lines that are KnownLines::kOverLimit
   std::vector<Group> groups_;
   // Series whose end has to be marked once they are missing (scrape.go seriesPrev).
   Bitmap tracked_;

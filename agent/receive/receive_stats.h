@@ -17,9 +17,10 @@ enum class ReceiveRefusal : uint8_t {
   kConflict,          // at the time of the last one, with another value
   kTooFarAhead,       // of our clock
   kInvalidHistogram,  // buckets and spans do not fit
+  kSeriesLimit,       // a new series, and its sender has as many as it may have
   kMemory,            // a new series while memory is short; the sender is to try again
 };
-inline constexpr size_t kReceiveRefusals = 7;
+inline constexpr size_t kReceiveRefusals = 8;
 const char* ReceiveRefusalName(ReceiveRefusal refusal);
 
 struct ReceiveStats {

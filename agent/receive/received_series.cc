@@ -17,7 +17,7 @@ uint64_t SourceKeyOf(std::string_view job, std::string_view instance, std::strin
   return StableHash(text);
 }
 
-ReceivedSeries::Ref ReceivedSeries::Learn(uint64_t hash, const Labels& labels, uint16_t replica) {
+ReceivedSeries::Ref ReceivedSeries::Learn(const ReceivedLine& line, const Labels& labels) {
   const uint64_t key =
       SourceKeyOf(labels.Get("job"), labels.Get("instance"), labels.Get("cluster"));
   auto [it, is_new_source] = by_key_.try_emplace(key, 0);
@@ -32,10 +32,26 @@ ReceivedSeries::Ref ReceivedSeries::Learn(uint64_t hash, const Labels& labels, u
   }
   Ref ref{it->second, 0};
   bool is_new = false;
-  ref.line = sources_[ref.source]->Learn(hash, labels, replica, is_new);
+  ref.line = sources_[ref.source]->Learn(line, labels, is_new);
   series_added_ += is_new;
-  index_.insert_or_assign(hash, ref);
+  index_.insert_or_assign(line.hash, ref);
   return ref;
+}
+
+std::optional<uint16_t> ReceivedSeries::OwnerOf(const Labels& labels) {
+  const auto it =
+      by_key_.find(SourceKeyOf(labels.Get("job"), labels.Get("instance"), labels.Get("cluster")));
+  if (it == by_key_.end()) return std::nullopt;
+  ReceivedSource& source = *sources_[it->second];
+  const uint32_t place = source.Find(labels);
+  if (place == TargetLayout::kNoPlace) return std::nullopt;
+  return source.owner(place);
+}
+
+void ReceivedSeries::ForgetOwners() {
+  for (const auto& source : sources_) {
+    if (source != nullptr) source->ForgetOwners();
+  }
 }
 
 void ReceivedSeries::Settle(uint32_t number) {
@@ -52,14 +68,15 @@ void ReceivedSeries::ForgetLines() {
   }
 }
 
-void ReceivedSeries::Sweep() {
+void ReceivedSeries::Sweep(const ReceivedSource::OwnerChange& own) {
   for (uint32_t number = 0; number < sources_.size(); number++) {
     std::unique_ptr<ReceivedSource>& source = sources_[number];
     if (source == nullptr) continue;
     const bool lives = source->Sweep([this](uint64_t hash) { index_.erase(hash); },
                                      [this, number](uint64_t hash, uint32_t line) {
                                        index_.insert_or_assign(hash, Ref{number, line});
-                                     });
+                                     },
+                                     own);
     if (lives) continue;
     first_generation_ = std::max(first_generation_, source->layout().generation() + 1);
     for (uint32_t line = 0; line < source->lines(); line++) index_.erase(source->hash(line));

@@ -1,6 +1,7 @@
 #include "agent/receive/received_source.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "agent/layout/commit_slice.h"
@@ -11,6 +12,9 @@ namespace tributary {
 
 namespace {
 
+// Of requests in which a source has nothing new: then it is no more learned, and the index of its
+// series goes. To make it anew costs what a request does.
+constexpr uint32_t kBatchesLearning = 4;
 // Below so many samples of one time on average each gets its own: a record for each time would cost
 // more than the eight bytes a sample that it saves.
 constexpr size_t kSamplesOfOneTime = 32;
@@ -22,6 +26,30 @@ void MoveToFinal(std::vector<Placed>& placed, uint32_t first, const std::vector<
   }
 }
 
+// Of values by place, if there are any: those of new series move to their final places.
+template <typename T>
+void MoveNew(std::vector<T>& values, uint32_t first, const std::vector<uint32_t>& final,
+             uint32_t place_end) {
+  if (values.empty()) return;
+  values.resize(std::max<size_t>(values.size(), first + final.size()));
+  const std::vector<T> moved(values.begin() + first,
+                             values.begin() + first + static_cast<ptrdiff_t>(final.size()));
+  std::fill(values.begin() + first, values.end(), T{});
+  values.resize(place_end);
+  for (size_t i = 0; i < final.size(); i++) values[final[i]] = moved[i];
+}
+
+// And after a regrouping, all that are still there.
+template <typename T>
+void MoveAll(std::vector<T>& values, const std::vector<uint32_t>& final_place, uint32_t place_end) {
+  if (values.empty()) return;
+  std::vector<T> moved(place_end);
+  for (uint32_t place = 0; place < final_place.size() && place < values.size(); place++) {
+    if (final_place[place] != TargetLayout::kNoPlace) moved[final_place[place]] = values[place];
+  }
+  values = std::move(moved);
+}
+
 }  // namespace
 
 void ReceivedBatch::Clear() {
@@ -31,9 +59,8 @@ void ReceivedBatch::Clear() {
   starts.clear();
 }
 
-uint32_t ReceivedSource::Learn(uint64_t hash, const Labels& labels, uint16_t replica,
-                               bool& is_new) {
-  learned_ = true;
+uint32_t ReceivedSource::Learn(const ReceivedLine& line, const Labels& labels, bool& is_new) {
+  batches_without_new_ = 0;
   if (builder_ == nullptr) {
     builder_ = std::make_unique<LayoutBuilder>(layout_, LayoutBuilder::Use::kGoesOn);
   }
@@ -41,14 +68,15 @@ uint32_t ReceivedSource::Learn(uint64_t hash, const Labels& labels, uint16_t rep
   const uint32_t place = builder_->PlaceOf(labels);
   is_new = builder_->new_series() > before;
   if (place >= last_.size()) last_.resize(place + 1);
-  const uint32_t line = lines();
-  if (replica != kNoReplica) {
-    replicas_.resize(line);
-    replicas_.push_back(replica);
+  if (line.replica != kNoReplica) {
+    replicas_.resize(lines());
+    replicas_.push_back(line.replica);
   }
-  hashes_.push_back(hash);
+  hashes_.push_back(line.hash);
   places_.push_back(place);
-  return line;
+  const bool fits = line.label_bytes <= std::numeric_limits<uint16_t>::max();
+  label_bytes_.push_back(fits ? static_cast<uint16_t>(line.label_bytes) : 0);
+  return lines() - 1;
 }
 
 ReceivedSource::Verdict ReceivedSource::JudgeEarlier(const Last& last, TimestampMs timestamp,
@@ -102,12 +130,17 @@ void ReceivedSource::SettleFamilies() {
 void ReceivedSource::ForgetLines() {
   hashes_.clear();
   places_.clear();
+  label_bytes_.clear();
   replicas_.clear();
   settled_lines_ = 0;
 }
 
 void ReceivedSource::PlaceNewSeries() {
-  if (builder_ == nullptr || builder_->new_series() == 0) return;
+  if (builder_ == nullptr) return;
+  if (builder_->new_series() == 0) {
+    if (batches_without_new_++ >= kBatchesLearning) builder_.reset();
+    return;
+  }
   const uint32_t first = builder_->first_provisional();
   const std::vector<uint32_t> final = builder_->Settle();
   std::vector<Last> moved(final.size());
@@ -115,15 +148,8 @@ void ReceivedSource::PlaceNewSeries() {
   std::fill(last_.begin() + first, last_.end(), Last{});
   last_.resize(layout_.place_end_);
   for (size_t i = 0; i < final.size(); i++) last_[final[i]] = moved[i];
-  if (!family_marks_.empty()) {
-    family_marks_.resize(std::max<size_t>(family_marks_.size(), first + final.size()));
-    std::vector<uint64_t> marks(
-        family_marks_.begin() + first,
-        family_marks_.begin() + first + static_cast<ptrdiff_t>(final.size()));
-    std::fill(family_marks_.begin() + first, family_marks_.end(), 0);
-    family_marks_.resize(layout_.place_end_);
-    for (size_t i = 0; i < final.size(); i++) family_marks_[final[i]] = marks[i];
-  }
+  MoveNew(family_marks_, first, final, layout_.place_end_);
+  MoveNew(owners_, first, final, layout_.place_end_);
   std::vector<std::pair<uint32_t, ExemplarMark>> exemplars;
   for (size_t i = 0; i < final.size(); i++) {
     auto node = layout_.exemplars_.find(first + static_cast<uint32_t>(i));
@@ -158,11 +184,13 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
     if (place == TargetLayout::kNoPlace) continue;
     hashes_[kept] = hashes_[line];
     places_[kept] = place;
+    label_bytes_[kept] = label_bytes_[line];
     if (!replicas_.empty()) replicas_[kept] = replicas_[line];
     kept++;
   }
   hashes_.resize(kept);
   places_.resize(kept);
+  label_bytes_.resize(kept);
   settled_lines_ = kept;
   if (!replicas_.empty()) replicas_.resize(kept);
   std::vector<Last> last(layout_.place_end_);
@@ -174,15 +202,8 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
   }
   last_ = std::move(last);
   seen_.swap(seen);
-  if (!family_marks_.empty()) {
-    std::vector<uint64_t> marks(layout_.place_end_);
-    for (uint32_t place = 0; place < final_place.size(); place++) {
-      if (final_place[place] != TargetLayout::kNoPlace) {
-        marks[final_place[place]] = FamilyMark(place);
-      }
-    }
-    family_marks_ = std::move(marks);
-  }
+  MoveAll(family_marks_, final_place, layout_.place_end_);
+  MoveAll(owners_, final_place, layout_.place_end_);
   if (batch_ == nullptr) return;
   const auto move = [&](auto& placed) {
     for (auto& sample : placed) sample.place = final_place[sample.place];
@@ -193,19 +214,37 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
   move(batch_->starts);
 }
 
-bool ReceivedSource::CountAbsences() {
-  if (!std::exchange(learned_, false)) builder_.reset();
+uint32_t ReceivedSource::Find(const Labels& labels) {
+  if (builder_ == nullptr) {
+    builder_ = std::make_unique<LayoutBuilder>(layout_, LayoutBuilder::Use::kGoesOn);
+  }
+  return builder_->Find(labels);
+}
+
+void ReceivedSource::ChangeOwner(uint32_t place, bool is_gone, const OwnerChange& own) {
+  if (owner(place) == 0) return;
+  const bool was_gone = (owners_[place] & kReleased) != 0;
+  if (is_gone == was_gone) return;
+  owners_[place] ^= kReleased;
+  own(owner(place), !is_gone);
+}
+
+bool ReceivedSource::CountAbsences(const OwnerChange& own) {
+  builder_.reset();
   size_t gone = 0;
   for (const TargetLayout::Group& group : layout_.groups_) {
     for (uint32_t i = 0; i < group.definition->series(); i++) {
       const uint32_t place = group.first_place + i;
       if (seen_.Test(place)) {
         layout_.absences_.erase(place);
+        ChangeOwner(place, false, own);
         continue;
       }
       uint8_t& count = layout_.absences_[place];
-      if (count < LayoutBuilder::kAbsencesMax) count++;
-      gone += count >= LayoutBuilder::kAbsencesMax;
+      if (count < TargetLayout::kAbsencesMax) count++;
+      const bool is_gone = count >= TargetLayout::kAbsencesMax;
+      ChangeOwner(place, is_gone, own);
+      gone += is_gone;
     }
   }
   seen_.Clear(layout_.place_end_);
@@ -306,9 +345,11 @@ std::vector<Commit> ReceivedSource::TakeBatch(ScrapeBuffer& buffer, bool keep_st
 
 size_t ReceivedSource::memory_bytes() const {
   return sizeof(*this) + layout_.memory_bytes() + hashes_.capacity() * sizeof(uint64_t) +
-         places_.capacity() * sizeof(uint32_t) + replicas_.capacity() * sizeof(uint16_t) +
+         places_.capacity() * sizeof(uint32_t) +
+         (label_bytes_.capacity() + replicas_.capacity()) * sizeof(uint16_t) +
          last_.capacity() * sizeof(Last) + seen_.memory_bytes() +
-         family_marks_.capacity() * sizeof(uint64_t) + families_.bucket_count() * 25;
+         family_marks_.capacity() * sizeof(uint64_t) + owners_.capacity() * sizeof(uint16_t) +
+         families_.bucket_count() * 25;
 }
 
 }  // namespace tributary

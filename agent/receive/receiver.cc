@@ -71,6 +71,7 @@ struct Receiver::Decoded {
 };
 
 struct Receiver::Split {
+  std::string sender;
   std::shared_ptr<Decoded> decoded;
   std::vector<std::vector<uint32_t>> series;  // by worker
   // Of the worker that has the request.
@@ -83,8 +84,9 @@ struct Receiver::Split {
 };
 
 Receiver::Receiver(EventLoop& loop, SampleLog& log, MetadataPool& metadata, const HashKey& hash,
-                   ReplicaElection& election, const std::atomic<ShedStep>* shed)
-    : env_{loop, log, metadata, hash, election, nullptr, shed},
+                   ReplicaElection& election, const std::atomic<ShedStep>* shed,
+                   SeriesLimits* limits)
+    : env_{loop, log, metadata, hash, election, nullptr, shed, limits},
       intake_(env_, stats_),
       sweep_timer_(loop),
       scratch_(std::make_unique<Decoded>()) {}
@@ -162,12 +164,12 @@ void Receiver::Take(const IncomingWrite& request, Done done) {
   if (peers_.size() > 1) {
     auto decoded = std::make_shared<Decoded>();
     if (!Decode(request, *decoded, answer)) return Answer(std::move(answer), done);
-    return TakeSplit(std::move(decoded), std::move(done));
+    return TakeSplit(std::move(decoded), request.sender, std::move(done));
   }
   Decoded& decoded = *scratch_;
   const bool good = Decode(request, decoded, answer);
   WriteOutcome outcome;
-  if (good) outcome = intake_.Take(decoded.reader, nullptr);
+  if (good) outcome = intake_.Take(decoded.reader, nullptr, request.sender);
   const bool is_v2 = decoded.reader.version() == WriteVersion::kV2;
   if (decoded.bytes.capacity() > kScratchKept) scratch_ = std::make_unique<Decoded>();
   if (!good) return Answer(std::move(answer), done);
@@ -189,10 +191,11 @@ void Receiver::Finish(WriteOutcome outcome, bool is_v2, Done done) {
       });
 }
 
-void Receiver::TakeSplit(std::shared_ptr<Decoded> decoded, Done done) {
+void Receiver::TakeSplit(std::shared_ptr<Decoded> decoded, const std::string& sender, Done done) {
   std::array<std::vector<uint32_t>, kLogPartitions> by_partition;
   intake_.Sort(decoded->reader, by_partition);
   auto split = std::make_shared<Split>();
+  split->sender = sender;
   split->decoded = std::move(decoded);
   split->series.resize(peers_.size());
   for (uint32_t p = 0; p < kLogPartitions; p++) {
@@ -222,7 +225,7 @@ void Receiver::TakePart(const std::shared_ptr<Split>& split, size_t worker) {
   WriteOutcome outcome;
   WriteAnswer unavailable = Unavailable();
   if (unavailable.status == 0) {
-    outcome = intake_.Take(split->decoded->reader, &split->series[worker]);
+    outcome = intake_.Take(split->decoded->reader, &split->series[worker], split->sender);
   } else {
     outcome.problem = std::move(unavailable.text);
     outcome.try_again = true;

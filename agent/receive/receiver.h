@@ -30,7 +30,8 @@ class Receiver {
   };
 
   Receiver(EventLoop& loop, SampleLog& log, MetadataPool& metadata, const HashKey& hash,
-           ReplicaElection& election, const std::atomic<ShedStep>* shed);
+           ReplicaElection& election, const std::atomic<ShedStep>* shed,
+           SeriesLimits* limits = nullptr);
   ~Receiver();
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
@@ -60,7 +61,7 @@ class Receiver {
   WriteAnswer Unavailable() const;
   bool Decode(const IncomingWrite& request, Decoded& decoded, WriteAnswer& answer);
   void KeepSweeping();
-  void TakeSplit(std::shared_ptr<Decoded> decoded, Done done);
+  void TakeSplit(std::shared_ptr<Decoded> decoded, const std::string& sender, Done done);
   void TakePart(const std::shared_ptr<Split>& split, size_t worker);
   // Waits for the log if it has to.
   void Finish(WriteOutcome outcome, bool is_v2, Done done);

@@ -12,6 +12,7 @@ namespace tributary {
 struct IncomingWrite {
   std::string content_type, content_encoding;  // "" where it does not say
   std::string body;
+  std::string sender = "";  // whose limits it counts towards: a user, else an address
 };
 
 struct WriteAnswer {

@@ -52,6 +52,8 @@ const char* ReceiveRefusalName(ReceiveRefusal refusal) {
       return "too_far_ahead";
     case ReceiveRefusal::kInvalidHistogram:
       return "invalid_histogram";
+    case ReceiveRefusal::kSeriesLimit:
+      return "series_limit";
     case ReceiveRefusal::kMemory:
       return "memory";
   }
@@ -69,13 +71,20 @@ void WriteOutcome::Add(const WriteOutcome& other) {
 }
 
 WriteIntake::WriteIntake(ReceiveEnvironment& environment, ReceiveStats& stats)
-    : env_(environment), stats_(stats) {}
+    : env_(environment), stats_(stats), quotas_(environment.limits) {}
 
 void WriteIntake::SetConfig(const ReceiveConfig& config, milliseconds out_of_order_window,
                             bool keep_starts) {
   if (config.cluster_label != config_.cluster_label ||
       config.replica_label != config_.replica_label) {
     series_.ForgetLines();
+  }
+  const bool was_limited = quotas_.is_limited();
+  quotas_.SetLimit(config.series_limit_per_sender);
+  if (quotas_.is_limited() != was_limited) {
+    // Whose they are is found out when they come next.
+    series_.ForgetOwners();
+    if (!was_limited) series_.ForgetLines();
   }
   config_ = config;
   window_ms_ = out_of_order_window.count();
@@ -104,8 +113,9 @@ bool WriteIntake::HashOf(const WriteSeries& series, uint64_t& hash) {
 }
 
 WriteOutcome WriteIntake::Take(const WriteRequestReader& request,
-                               const std::vector<uint32_t>* which) {
+                               const std::vector<uint32_t>* which, const std::string& sender) {
   request_ = &request;
+  sender_ = quotas_.is_limited() ? quotas_.NumberOf(sender) : SenderQuotas::kNobody;
   request_number_++;
   outcome_ = {};
   samples_ = 0;
@@ -115,7 +125,10 @@ WriteOutcome WriteIntake::Take(const WriteRequestReader& request,
   if (which == nullptr) TakeMetadata(request, outcome_);
   const size_t count = which == nullptr ? request.series() : which->size();
   for (size_t i = 0; i < count; i++) {
-    if (!request.ReadSeries(which == nullptr ? i : (*which)[i], read_)) {
+    const size_t number = which == nullptr ? i : (*which)[i];
+    const ReceivedSeries::Ref expected = series_.After(before_);
+    const bool is_expected = ReadExpected(number, expected);
+    if (!is_expected && !request.ReadSeries(number, read_)) {
       outcome_.malformed = true;
       break;
     }
@@ -124,33 +137,41 @@ WriteOutcome WriteIntake::Take(const WriteRequestReader& request,
       outcome_.over_limit = true;
       break;
     }
-    if (!TakeSeries()) {
-      outcome_.malformed = true;
-      break;
-    }
+    const ReceivedSeries::Ref ref = is_expected ? expected : FindSeries(expected);
+    if (ref.source != ReceivedSeries::kNone) TakeSeries(ref);
   }
   AppendBatches();
   request_ = nullptr;
   return std::move(outcome_);
 }
 
-// False: something in it is malformed.
-bool WriteIntake::TakeSeries() {
+bool WriteIntake::ReadExpected(size_t number, ReceivedSeries::Ref expected) {
+  if (expected.source == ReceivedSeries::kNone) return false;
+  const ReceivedSource& source = series_.source(expected.source);
+  const size_t label_bytes = source.label_bytes(expected.line);
+  return label_bytes != 0 && request_->version() == WriteVersion::kV1 &&
+         request_->ReadPlainSeries(number, label_bytes, read_) &&
+         env_.hash(read_.label_bytes) == source.hash(expected.line);
+}
+
+ReceivedSeries::Ref WriteIntake::FindSeries(ReceivedSeries::Ref expected) {
   const uint64_t count = read_.samples.size() + read_.histograms.size();
   uint64_t hash = 0;
   if (!HashOf(read_, hash)) {
     Refuse(ReceiveRefusal::kInvalidLabels, count, "its labels name symbols that are not there");
-    return true;
+    return {};
   }
   // Exemplars alone are good: so they are sent by Prometheus itself, whose receiver refuses them.
   if (request_->version() == WriteVersion::kV2 && count == 0 && read_.exemplars.empty()) {
     outcome_.refused++;
     if (outcome_.problem.empty()) outcome_.problem = "a series has neither samples nor histograms";
-    return true;
+    return {};
   }
-  ReceivedSeries::Ref ref = series_.Find(hash, before_);
-  if (ref.source == ReceivedSeries::kNone) ref = Learn(hash);
-  if (ref.source == ReceivedSeries::kNone) return true;
+  const ReceivedSeries::Ref ref = series_.Find(hash, expected);
+  return ref.source == ReceivedSeries::kNone ? Learn(hash) : ref;
+}
+
+void WriteIntake::TakeSeries(ReceivedSeries::Ref ref) {
   before_ = ref;
   ReceivedSource& source = series_.source(ref.source);
   if (const uint16_t replica = source.replica(ref.line);
@@ -159,16 +180,17 @@ bool WriteIntake::TakeSeries() {
                               read_.exemplars.size()};
     outcome_.written += counts;
     stats_.deduplicated += counts;
-    return true;
+    return;
   }
   const bool has_family = request_->version() == WriteVersion::kV2 && TakeFamily(source, ref.line);
-  if (!has_family) stats_.without_metadata += count;
+  if (!has_family) {
+    stats_.without_metadata += read_.samples.size() + read_.histograms.size();
+  }
   ReceivedBatch& batch = BatchOf(ref.source);
   const uint32_t place = source.place(ref.line);
   TakeSamples(source, batch, place);
   if (!read_.histograms.empty()) TakeHistograms(source, batch, place);
   if (!read_.exemplars.empty()) TakeExemplars(source, batch, place);
-  return true;
 }
 
 // What a request of 2.0 says of the series' family. False: nothing.
@@ -221,7 +243,9 @@ void WriteIntake::TakeMetadata(const WriteRequestReader& request, WriteOutcome& 
 }
 
 void WriteIntake::Sweep() {
-  series_.Sweep();
+  series_.Sweep(
+      [this](uint16_t owner, bool lives) { lives ? quotas_.Own(owner) : quotas_.Release(owner); });
+  quotas_.Sweep();
   families_before_ = std::exchange(families_, {});
   family_bytes_ = 0;
 }
@@ -401,6 +425,10 @@ bool WriteIntake::WithinLimits(const Labels& labels, std::string& problem) const
 
 ReceivedSeries::Ref WriteIntake::Learn(uint64_t hash) {
   const uint64_t count = read_.samples.size() + read_.histograms.size();
+  if (quotas_.is_limited() && quotas_.IsRefused(sender_, hash)) {
+    RefuseForLimit(count);
+    return {};
+  }
   Result<Labels> labels = SeriesLabels();
   if (labels && !labels->Has(kMetricName)) labels = Fail("it has no __name__");
   if (!labels) {
@@ -416,8 +444,42 @@ ReceivedSeries::Ref WriteIntake::Learn(uint64_t hash) {
     outcome_.try_again = true;
     return {};
   }
-  const uint16_t replica = TakeReplica(*labels);
-  return series_.Learn(hash, *labels, replica);
+  ReceivedLine line{hash};
+  line.replica = TakeReplica(*labels);
+  if (request_->version() == WriteVersion::kV1) line.label_bytes = read_.label_bytes.size();
+  uint16_t owner = SenderQuotas::kNobody;
+  if (quotas_.is_limited() && !HasRoom(hash, *labels, owner)) {
+    RefuseForLimit(count);
+    return {};
+  }
+  const ReceivedSeries::Ref ref = series_.Learn(line, *labels);
+  if (owner != SenderQuotas::kNobody) {
+    ReceivedSource& source = series_.source(ref.source);
+    source.SetOwner(source.place(ref.line), owner);
+  }
+  return ref;
+}
+
+bool WriteIntake::HasRoom(uint64_t hash, const Labels& labels, uint16_t& owner) {
+  if (IsAgentMetric(labels.Get(kMetricName))) return true;
+  const std::optional<uint16_t> known = series_.OwnerOf(labels);
+  if (known && *known != SenderQuotas::kNobody) return true;
+  if (known) {
+    // From before there was a limit: it goes on.
+    quotas_.Own(sender_);
+  } else if (!quotas_.Admit(sender_, hash, labels, env_.loop.WallMs())) {
+    return false;
+  }
+  owner = sender_;
+  return true;
+}
+
+void WriteIntake::RefuseForLimit(uint64_t count) {
+  quotas_.CountDropped(count);
+  // Those of an explosion are many: the text is made once.
+  const bool tells = outcome_.problem.empty();
+  Refuse(ReceiveRefusal::kSeriesLimit, count,
+         tells ? fmt::format("the sender may have {} series", quotas_.limit()) : "");
 }
 
 uint16_t WriteIntake::TakeReplica(Labels& labels) {
@@ -476,6 +538,9 @@ void WriteIntake::Refuse(ReceiveRefusal refusal, uint64_t count, const std::stri
       break;
     case ReceiveRefusal::kInvalidHistogram:
       what = "invalid histogram";
+      break;
+    case ReceiveRefusal::kSeriesLimit:
+      what = "series_limit_per_sender exceeded";
       break;
     case ReceiveRefusal::kMemory:
       what = "new series";

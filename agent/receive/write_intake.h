@@ -22,6 +22,7 @@
 #include "agent/receive/receive_stats.h"
 #include "agent/receive/received_series.h"
 #include "agent/receive/replica_election.h"
+#include "agent/receive/sender_quotas.h"
 #include "agent/series/metadata_pool.h"
 #include "common/base/hash.h"
 #include "common/config/model.h"
@@ -39,6 +40,7 @@ struct ReceiveEnvironment {
   // Where series' families are kept; null: no remote wants them.
   MetadataPool* series_families = nullptr;
   const std::atomic<ShedStep>* shed = nullptr;  // null: memory has no limit
+  SeriesLimits* limits = nullptr;               // null: senders have none
 };
 
 // What became of a request, or of a worker's part of it.
@@ -63,7 +65,8 @@ class WriteIntake {
 
   void SetConfig(const ReceiveConfig& config, milliseconds out_of_order_window, bool keep_starts);
   // `which`: the series that are this worker's; null: all.
-  WriteOutcome Take(const WriteRequestReader& request, const std::vector<uint32_t>* which);
+  WriteOutcome Take(const WriteRequestReader& request, const std::vector<uint32_t>* which,
+                    const std::string& sender);
   // What a request of 1.0 says of families; Take does it unless it is told which series to take.
   void TakeMetadata(const WriteRequestReader& request, WriteOutcome& outcome);
   // Sorts the request's series by the partition of the log in which their sources are: it decides
@@ -87,8 +90,15 @@ class WriteIntake {
   void HashSymbols(const WriteRequestReader& request);
   // False: its numbers of symbols are not there.
   bool HashOf(const WriteSeries& series, uint64_t& hash);
-  bool TakeSeries();
+  // Reads the series if it is that line again with a sample: then its labels need not be looked at.
+  bool ReadExpected(size_t number, ReceivedSeries::Ref expected);
+  // The series that was read. A source of kNone: it is refused.
+  ReceivedSeries::Ref FindSeries(ReceivedSeries::Ref expected);
+  void TakeSeries(ReceivedSeries::Ref ref);
   ReceivedSeries::Ref Learn(uint64_t hash);
+  // Whether the series has room among those of its sender, and who has it from now on.
+  bool HasRoom(uint64_t hash, const Labels& labels, uint16_t& owner);
+  void RefuseForLimit(uint64_t count);
   // Labels as they stand in the request, or why they cannot be read.
   Result<std::vector<Label>> ReadLabels(std::string_view label_bytes,
                                         const std::vector<uint32_t>& refs) const;
@@ -114,6 +124,7 @@ class WriteIntake {
   TimestampMs window_ms_ = 0;
   bool keep_starts_ = false;
   ReceivedSeries series_;
+  SenderQuotas quotas_;
   std::vector<Replica> replicas_;  // by number less one
   boost::unordered_flat_map<std::string, uint16_t> replica_numbers_;
   // Which partition a series belongs to, by the hash of its line: where workers share the series.
@@ -129,6 +140,7 @@ class WriteIntake {
   WriteOutcome outcome_;
   TimestampMs latest_allowed_ = 0;
   uint64_t samples_ = 0;
+  uint16_t sender_ = SenderQuotas::kNobody;
   ReceivedSeries::Ref before_;
   WriteSeries read_;
   WriteHistogram histogram_;

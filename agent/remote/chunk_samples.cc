@@ -21,6 +21,24 @@ SampleCounts CountKept(const GroupSamples& samples, const PreparedGroup& prepare
   return counts;
 }
 
+SampleCounts CountOverLimit(const GroupSamples& samples, const PreparedGroup& prepared) {
+  SampleCounts counts;
+  if (!prepared.has_over_limit()) return counts;
+  for (size_t w = 0; w < samples.present.size(); w++) {
+    counts.samples +=
+        static_cast<uint64_t>(std::popcount(samples.present[w] & prepared.over_limit_word(w)));
+  }
+  for (const OwnSample& own : samples.own) counts.samples += prepared.is_over_limit(own.index);
+  if (samples.irregular == nullptr) return counts;
+  for (const HistogramSample& sample : samples.irregular->histograms) {
+    counts.histograms += prepared.is_over_limit(sample.index);
+  }
+  for (const ExemplarSample& sample : samples.irregular->exemplars) {
+    counts.exemplars += prepared.is_over_limit(sample.index);
+  }
+  return counts;
+}
+
 uint64_t LargestIrregular(const GroupSamples& samples, const PreparedGroup& prepared,
                           uint32_t chunk) {
   uint64_t largest = 0;

@@ -39,6 +39,9 @@ struct EntrySelection {
 // How many entries there are.
 SampleCounts CountKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
 
+// Those of series over the remote's limit, in all of the group.
+SampleCounts CountOverLimit(const GroupSamples& samples, const PreparedGroup& prepared);
+
 // Bytes of the chunk's largest histogram or exemplar, as far as they depend on it; 0: it has none.
 uint64_t LargestIrregular(const GroupSamples& samples, const PreparedGroup& prepared,
                           uint32_t chunk);

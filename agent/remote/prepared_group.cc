@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/frame/thawed_block.h"
+#include "agent/remote/remote_quota.h"
 #include "common/base/assert.h"
 #include "common/base/varint.h"
 #include "common/wire/remote_write.h"
@@ -29,7 +30,8 @@ void AddExternalLabels(const Labels& external_labels, Labels& labels) {
   }
 }
 
-PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& rules)
+PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& rules,
+                             RemoteQuota* quota)
     : series_(group.series()),
       chunk_series_(rules.chunk_series),
       kept_((group.series() + 63) / 64) {
@@ -49,8 +51,15 @@ PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& ru
     std::string encoded;
     if (rules.write_relabel.Apply(labels) && !labels.empty()) {
       encoded = EncodeLabels(labels);
-      kept_[series / 64] |= uint64_t{1} << (series % 64);
-      kept_count_++;
+      const uint64_t bit = uint64_t{1} << (series % 64);
+      if (quota == nullptr || quota->Take(group.target_key(), labels, encoded)) {
+        kept_[series / 64] |= bit;
+        kept_count_++;
+      } else {
+        encoded.clear();
+        over_limit_.resize(kept_.size());
+        over_limit_[series / 64] |= bit;
+      }
     }
     PutVarint(raw, encoded.size());
     raw += encoded;
@@ -99,7 +108,8 @@ void PreparedGroup::Encoded(uint32_t chunk, std::string& buffer,
 }
 
 size_t PreparedGroup::memory_bytes() const {
-  size_t bytes = sizeof(*this) + kept_.capacity() * 8 + chunks_.capacity() * sizeof(Chunk);
+  size_t bytes = sizeof(*this) + (kept_.capacity() + over_limit_.capacity()) * 8 +
+                 chunks_.capacity() * sizeof(Chunk);
   for (const Chunk& chunk : chunks_) bytes += chunk.labels.capacity();
   return bytes + frame_bytes();
 }

@@ -34,9 +34,13 @@ struct RemoteRules {
 // Of equal names the series' own counts.
 void AddExternalLabels(const Labels& external_labels, Labels& labels);
 
+class RemoteQuota;
+
 class PreparedGroup {
  public:
-  PreparedGroup(const GroupDefinition& group, const RemoteRules& rules);
+  // `quota`: which of the series that the rules keep have room; null: all have.
+  PreparedGroup(const GroupDefinition& group, const RemoteRules& rules,
+                RemoteQuota* quota = nullptr);
 
   uint32_t chunks() const { return static_cast<uint32_t>(chunks_.size()); }
   // The series [begin, end) of the group are in chunk `i`.
@@ -48,6 +52,12 @@ class PreparedGroup {
   uint32_t kept_count() const { return kept_count_; }
   bool keeps_none() const { return kept_count_ == 0; }
   uint64_t kept_word(size_t word) const { return kept_[word]; }
+  // Series that the rules keep and that are over the remote's limit.
+  bool has_over_limit() const { return !over_limit_.empty(); }
+  bool is_over_limit(uint32_t series) const {
+    return has_over_limit() && ((over_limit_[series / 64] >> (series % 64)) & 1) != 0;
+  }
+  uint64_t over_limit_word(size_t word) const { return over_limit_[word]; }
   // The encoded labels (common/wire) of the series of a chunk, by their number less begin(chunk);
   // of series that are not kept: empty. `buffer` holds what the views point into.
   void Encoded(uint32_t chunk, std::string& buffer, std::vector<std::string_view>& labels) const;
@@ -82,6 +92,7 @@ class PreparedGroup {
   uint32_t chunk_series_;
   uint32_t kept_count_ = 0;
   std::vector<uint64_t> kept_;
+  std::vector<uint64_t> over_limit_;  // empty: none is
   std::vector<Chunk> chunks_;
 };
 

@@ -44,6 +44,7 @@
 #include "agent/remote/remote_client.h"
 #include "agent/remote/remote_ledger.h"
 #include "agent/remote/remote_queue_stats.h"
+#include "agent/remote/remote_quota.h"
 #include "agent/remote/request_encoder.h"
 #include "agent/remote/request_split.h"
 #include "agent/remote/shard_calculator.h"
@@ -74,8 +75,9 @@ struct RemoteEnvironment {
   std::function<uint64_t()> random;  // for jitter
   Tracer* tracer = nullptr;          // null: nothing is traced
   DeadLetterPlace dead_letters = {};
-  uint64_t workers = 1;          // that send to the remote, each with a queue of its own
-  FrameStore* frames = nullptr;  // null: all requests take the general path
+  uint64_t workers = 1;            // that send to the remote, each with a queue of its own
+  FrameStore* frames = nullptr;    // null: all requests take the general path
+  SeriesLimits* limits = nullptr;  // null: remotes have none
 };
 
 class RemoteQueue {
@@ -93,6 +95,9 @@ class RemoteQueue {
   bool Serves(const RemoteSpec& spec) const;
   // Continues under another entry: the backlog stays. Requests under way are awaited first.
   void Reconfigure(RemoteSpec spec);
+  // So many series may it have from now on, with the queues of other workers for this entry; 0: any
+  // number. What is known goes on.
+  void SetSeriesLimit(uint64_t limit);
   // Its entry is gone for good: nothing is kept for it. Destroy it next.
   void Forget();
   // Sends what there is without waiting for batches to fill; `drained` runs once the log has been
@@ -167,7 +172,8 @@ class RemoteQueue {
     std::vector<Lane> lanes;
     std::shared_ptr<Unit> unit;  // null in remote write 1.0
     uint32_t first_in_unit = 0;  // of the lanes
-    Group(const GroupRef& definition, const RemoteRules& rules);
+    RemoteQuota& quota;
+    Group(const GroupRef& definition, const RemoteRules& rules, RemoteQuota& quota);
     ~Group();
     Group(const Group&) = delete;
     Group& operator=(const Group&) = delete;
@@ -252,6 +258,9 @@ class RemoteQueue {
   void Push(Lane& lane, Item item);
   void MakeReady(Lane& lane);
   Group& GroupOf(const GroupRef& definition);
+  void NoteOverLimit(uint64_t entries);
+  // Whether series of the group that were over the limit may be looked at again.
+  bool WantsPreparing(const Group& group) const;
 
   void TrySend();
   std::unique_ptr<Request> BuildRequest();
@@ -264,7 +273,7 @@ class RemoteQueue {
   void OnOutcome(Request* request, SendOutcome outcome);
   void Retry(Request* request, const SendOutcome& outcome);
   void AttemptAgain(Request* request);
-  bool MaybeDuplicate(const Request& request, const SendOutcome& outcome) const;
+  static bool MaybeDuplicate(const Request& request, const SendOutcome& outcome);
   // The request, or a piece of it, has had its last answer: of what is in `counts`.
   void CountOutcome(const Request& request, const SendOutcome& outcome, const SampleCounts& counts,
                     const WrittenStats& written);
@@ -275,7 +284,10 @@ class RemoteQueue {
   void PopFinished();
   void CheckDrained();
   void Tick();
+  void CountAppended();
   uint64_t TickCalculator();
+  // Of what it is to deliver and has delivered.
+  TimestampMs highest_ms() const;
   void SetTick(bool resting);
   void ApplyPendingSpec();
   void MakeClient();
@@ -346,6 +358,7 @@ class RemoteQueue {
   SampleCounts pending_;        // read and not finished
   uint64_t ready_entries_ = 0;  // in lanes that could be sent now
 
+  RemoteQuota quota_;                    // before the groups, which give theirs back
   std::deque<Outstanding> outstanding_;  // by ticket
   boost::unordered_flat_map<uint64_t, std::shared_ptr<Group>> groups_;
   boost::unordered_flat_map<uint64_t, TargetOrder> targets_;
@@ -362,6 +375,7 @@ class RemoteQueue {
   std::unique_ptr<RequestEncoder> encoder_;
   uint64_t shards_;
   ShardCalculator calculator_;
+  uint64_t counted_in_;  // of what the log has taken
   MonotonicTime last_attempt_end_{};
   MonotonicTime reshard_disabled_until_{};
   TimestampMs highest_read_ms_ = 0;
@@ -371,6 +385,7 @@ class RemoteQueue {
   LogLimiter failure_log_{seconds(60)};
   LogLimiter eviction_log_{seconds(60)};
   LogLimiter custom_buckets_log_{seconds(60)};
+  LogLimiter series_limit_log_{seconds(600)};
   LogLimiter refusal_log_{seconds(60)};
   LogLimiter credentials_log_{seconds(60)};
   std::string last_error_;

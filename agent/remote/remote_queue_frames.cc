@@ -38,6 +38,7 @@ bool HasIrregular(const GroupSamples& samples, const PreparedGroup& prepared, ui
 }  // namespace
 
 RemoteQueue::Group::~Group() {
+  quota.Release(prepared);
   if (unit == nullptr) return;
   unit->series -= prepared.kept_count();
   if (unit->frames == nullptr) return;

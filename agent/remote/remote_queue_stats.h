@@ -23,8 +23,9 @@ enum class DropReason : uint8_t {
   kLogDamaged,      // could not be read from the log
   kRefused,         // of a series that the receiver has refused three times in a row
   kMaybeDuplicate,  // refused, and may have been delivered before a crash
+  kSeriesLimit,     // the remote has as many series as it may
 };
-inline constexpr size_t kDropReasons = 9;
+inline constexpr size_t kDropReasons = 10;
 
 // As metrics and the API call them. Prometheus has the names of the first two and of
 // kCustomBuckets.
@@ -38,6 +39,7 @@ inline constexpr std::pair<DropReason, const char*> kDropReasonNames[] = {
     {DropReason::kLogDamaged, "log_damaged"},
     {DropReason::kRefused, "refused"},
     {DropReason::kMaybeDuplicate, "maybe_duplicate"},
+    {DropReason::kSeriesLimit, "series_limit"},
 };
 static_assert(std::size(kDropReasonNames) == kDropReasons);
 

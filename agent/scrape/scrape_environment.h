@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/layout/page_reader.h"
+#include "agent/limits/series_limits.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
 #include "agent/memory/memory_guard.h"
@@ -76,6 +77,8 @@ struct ScrapeEnvironment {
   Tracer* tracer = nullptr;                        // null: nothing is traced
   const std::atomic<ShedStep>* shed = nullptr;     // null: memory has no limit
   std::function<void()> look_at_memory = nullptr;  // so that `shed` is that of now; null: none
+  SeriesLimits* limits = nullptr;                  // null: nothing tells which page is our own
+  LogLimiter series_limit_log{seconds(60)};
   bool sheds(ShedStep step) const { return shed != nullptr && shed->load() >= step; }
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent/layout/scrape_rules.h"
+#include "agent/limits/series_limit.h"
 #include "agent/scrape/local_hosts.h"
 #include "agent/target/target.h"
 #include "common/config/model.h"
@@ -19,6 +20,9 @@ struct ScrapeJob {
   std::string accept_encoding;  // gzip or identity
   // These targets, and those of Unix sockets, are asked for pages as they are; null: as all others.
   std::shared_ptr<const LocalHosts> identity_hosts;
+  // On the series of each target, and of all together; null: there is none. They are those of the
+  // process: the same for all workers, and after a reload.
+  std::shared_ptr<SeriesLimit> target_series_limit, series_limit;
   // Not empty: no target of the job is scraped, each reports up 0 and this error (target_limit).
   std::string forced_error;
 

@@ -59,11 +59,26 @@ TargetScraper::TargetScraper(ScrapeEnvironment& environment, uint64_t layout_key
       job_(std::move(job)),
       client_(std::move(client)),
       layout_(layout_key, env_.first_generation),
-      due_timer_(env_.loop) {}
+      due_timer_(env_.loop) {
+  MakeQuota();
+}
 
 TargetScraper::~TargetScraper() { Stop(); }
 
 void TargetScraper::Start() { ScheduleFirst(); }
+
+void TargetScraper::MakeQuota() {
+  const auto &each = job_->target_series_limit, &all = job_->series_limit;
+  if (each == nullptr && all == nullptr) {
+    quota_.reset();
+  } else if (quota_ == nullptr || !quota_->Has(each.get(), all.get())) {
+    quota_ = std::make_shared<TargetQuota>(each, all);
+  }
+}
+
+void TargetScraper::SettleQuota() {
+  if (quota_ != nullptr) quota_->SetActive(is_own_ ? 0 : layout_.active_series());
+}
 
 void TargetScraper::ScheduleFirst() {
   const int64_t wall = env_.loop.WallNs();
@@ -82,6 +97,7 @@ void TargetScraper::Update(std::shared_ptr<const TargetSpec> target,
   target_ = std::move(target);
   job_ = std::move(job);
   client_ = std::move(client);
+  MakeQuota();
   if (forget_lines_ && scrape_ == nullptr) {
     layout_.ForgetLines();
     forget_lines_ = false;
@@ -98,6 +114,7 @@ void TargetScraper::Stop() {
   scrape_->reader->AbandonPage();
   scrape_->reader->Withdraw();
   scrape_.reset();
+  SettleQuota();
 }
 
 void TargetScraper::Retire(
@@ -199,14 +216,18 @@ void TargetScraper::StartScrape(TimestampMs timestamp) {
   scrape_->target = target_;
   scrape_->job = job_;
   scrape_->client = client_;
+  scrape_->quota = quota_;
   scrape_->scratch = env_.scratch.Take();
   scrape_->spans = ScrapeSpans::Begin(env_.tracer);
   scrape_->started = env_.loop.Now();
   scrape_->timestamp = timestamp;
   if (env_.series_families != nullptr) layout_.TellFamiliesOfLines();
+  SettleQuota();
+  layout_.ForgetOverLimit(quota_ == nullptr ? UINT64_MAX : quota_->room());
   scrape_->reader.emplace(
       PageReader::Context{layout_, job_->rules, target_->labels, env_.hash, env_.metadata,
-                          scrape_->scratch->buffer, target_->histograms, env_.series_families},
+                          scrape_->scratch->buffer, target_->histograms, env_.series_families,
+                          quota_.get()},
       timestamp, env_.loop.WallMs());
   if (!job_->forced_error.empty()) {
     scrape_->error = job_->forced_error;
@@ -239,6 +260,11 @@ void TargetScraper::OnHead(const HttpResponseHead& head) {
   if (head.status != 200) {
     scrape_->error = fmt::format("server returned HTTP status {}", head.status);
     return;
+  }
+  if (env_.limits != nullptr && !env_.limits->process().empty() &&
+      head.Header(kProcessHeader) == env_.limits->process()) {
+    scrape_->is_own = true;
+    scrape_->reader->LiftSeriesLimits();
   }
   const std::string_view encoding = head.Header("Content-Encoding");
   if (encoding == "gzip") {
@@ -355,7 +381,11 @@ void TargetScraper::FinishScrape() {
   if (report.up && reader.totals().dropped > 0) {
     env_.stats.relabel_dropped[scrape->job->config.job_name] += reader.totals().dropped;
   }
+  if (scrape->is_own && !is_own_) env_.limits->NoteOwn(layout_.target_key());
+  if (report.up) is_own_ = scrape->is_own;
+  if (scrape->quota != nullptr) TellOverLimit(*scrape);
   Append(reader.MakeCommit(report));
+  SettleQuota();
   if (scrape->spans != nullptr) EndSpans(*scrape, error, report);
 
   last_scrape_ms_ = scrape->timestamp;
@@ -372,6 +402,20 @@ void TargetScraper::FinishScrape() {
   if (std::exchange(tick_waits_, false)) {
     ScrapeFor(AlignedTimestamp(due_wall_ns_ - nanoseconds(target_->interval).count()));
   }
+}
+
+void TargetScraper::TellOverLimit(const Scrape& scrape) {
+  const uint64_t dropped = scrape.reader->totals().over_series_limit;
+  scrape.quota->CountDropped(dropped);
+  uint64_t held_back = 0;
+  if (dropped > 0 && !was_over_limit_ && env_.series_limit_log.Allow(env_.loop.Now(), held_back)) {
+    env_.logger.Warn("new series of a target are dropped: it or its job is at its series_limit",
+                     {{"job", scrape.job->config.job_name},
+                      {"target", RedactUrl(scrape.target->url)},
+                      {"samples", std::to_string(dropped)},
+                      {"more_targets", std::to_string(held_back)}});
+  }
+  was_over_limit_ = dropped > 0;
 }
 
 void TargetScraper::EndSpans(const Scrape& scrape, const std::string& error,

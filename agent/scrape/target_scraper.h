@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/layout/page_reader.h"
+#include "agent/limits/target_quota.h"
 #include "agent/scrape/scrape_environment.h"
 #include "agent/scrape/scrape_job.h"
 #include "agent/scrape/scrape_spans.h"
@@ -57,6 +58,7 @@ class TargetScraper : private HttpHandler {
     std::shared_ptr<const TargetSpec> target;
     std::shared_ptr<const ScrapeJob> job;
     std::shared_ptr<HttpClient> client;
+    std::shared_ptr<TargetQuota> quota;
     std::unique_ptr<ScrapeScratch> scratch;
     std::optional<PageReader> reader;
     std::unique_ptr<ScrapeSpans> spans;  // null: none
@@ -64,6 +66,7 @@ class TargetScraper : private HttpHandler {
     TimestampMs timestamp = 0;
     HttpRequestId request = 0;
     bool gzip = false;
+    bool is_own = false;  // the page of this process
     uint64_t body_bytes = 0;
     bool lines_known = false;  // before it
     uint64_t next_look = 0;    // at memory: once so many series are new
@@ -90,6 +93,11 @@ class TargetScraper : private HttpHandler {
   bool ShedsPage();
   void FinishScrape();
   void CountTotals(const PageTotals& totals);
+  // Those of the job, as it is now.
+  void MakeQuota();
+  // What the layout has counts; where there is room, what was dropped may try again.
+  void SettleQuota();
+  void TellOverLimit(const Scrape& scrape);
   static void EndSpans(const Scrape& scrape, const std::string& error, const ScrapeReport& report);
   void Append(Commit commit);
   void NoteInterval();
@@ -99,6 +107,9 @@ class TargetScraper : private HttpHandler {
   std::shared_ptr<const ScrapeJob> job_;
   std::shared_ptr<HttpClient> client_;  // the job's
   TargetLayout layout_;
+  std::shared_ptr<TargetQuota> quota_;  // null: there are no limits on series
+  bool is_own_ = false;                 // the last page was that of this process
+  bool was_over_limit_ = false;         // series of the last page were dropped for a limit
   Timer due_timer_;
   MonotonicTime due_{};
   int64_t due_wall_ns_ = 0;

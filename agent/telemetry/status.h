@@ -93,6 +93,27 @@ struct RemoteWriteStatus {
 // Adds what another worker says of its part.
 void Add(RemoteWriteStatus& sum, const RemoteWriteStatus& part);
 
+// Who has many of the series that were dropped for a limit.
+struct SeriesOffender {
+  std::string name;
+  uint64_t series = 0;  // at most
+  uint64_t error = 0;   // by which that may be too high
+  uint64_t values = 0;  // of a label: how many different ones it has in them, roughly
+};
+
+// A limit on series (agent/limits).
+struct SeriesLimitStatus {
+  std::string scope;  // target, job, sender, remote
+  std::string name;   // of the job or remote
+  uint64_t limit = 0;
+  // Series that count towards it; of limits that hold for one each (target, sender) there is none.
+  bool has_active = false;
+  uint64_t active = 0;
+  uint64_t dropped_series = 0, dropped_samples = 0;  // since it is there
+  TimestampMs last_dropped_ms = 0;                   // a new series; 0: never
+  std::vector<SeriesOffender> sources, metrics, labels;
+};
+
 struct RuntimeInfo {
   TimestampMs start_ms = 0;
   std::string cwd;

@@ -41,5 +41,6 @@ std::string VersionJson();
 std::string RuntimeInfoJson(const RuntimeInfo& info);
 // Ours alone (docs/operating.md).
 std::string RemoteWriteJson(const RemoteWriteStatus& status);
+std::string SeriesLimitsJson(const std::vector<SeriesLimitStatus>& limits);
 
 }  // namespace tributary

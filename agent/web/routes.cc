@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "agent/limits/series_limits.h"
 #include "agent/web/api_json.h"
 #include "agent/web/ui_files.h"
 
@@ -92,9 +93,10 @@ void AddLifecycle(httplib::Server& server, bool enabled, const WebHandlers& hand
   });
 }
 
-void AddMetrics(httplib::Server& server, const WebHandlers& handlers) {
-  server.Get("/metrics", [metrics = handlers.metrics](const Request&, Response& response) {
+void AddMetrics(httplib::Server& server, const std::string& process, const WebHandlers& handlers) {
+  server.Get("/metrics", [metrics = handlers.metrics, process](const Request&, Response& response) {
     const auto page = metrics();
+    if (!process.empty()) response.set_header(std::string(kProcessHeader), process);
     if (page) {
       Send(response, 200, *page, "text/plain; version=0.0.4; charset=utf-8");
     } else {
@@ -142,6 +144,10 @@ void AddStatus(httplib::Server& server, const WebHandlers& handlers) {
                if (!status)
                  return SendError(response, ApiErrorType::kUnavailable, status.error().message);
                Send(response, 200, RemoteWriteJson(*status), kJson);
+             });
+  server.Get("/api/v1/status/series_limits",
+             [limits = handlers.series_limits](const Request&, Response& response) {
+               Send(response, 200, SeriesLimitsJson(limits()), kJson);
              });
   server.Get("/version",
              [](const Request&, Response& response) { Send(response, 200, VersionJson(), kJson); });
@@ -219,7 +225,7 @@ void AddRoutes(httplib::Server& server, const WebOptions& options, const WebHand
   });
   AddHealth(server, handlers);
   AddLifecycle(server, options.enable_lifecycle, handlers);
-  AddMetrics(server, handlers);
+  AddMetrics(server, options.process, handlers);
   AddTargets(server, handlers);
   AddStatus(server, handlers);
   AddQueryRefusals(server);

@@ -32,6 +32,8 @@ struct WebOptions {
   std::shared_ptr<WebCounters> counters = std::make_shared<WebCounters>();
   // With WebHandlers::write: where connections come back from.
   std::shared_ptr<VisitorReturns> returns = nullptr;
+  // By which the agent recognises its own /metrics (SeriesLimits::process); "": by nothing.
+  std::string process = "";
 };
 
 struct WebHandlers {
@@ -39,6 +41,7 @@ struct WebHandlers {
   std::function<Result<std::string>()> metrics;  // a text 0.0.4 page
   std::function<Result<TargetsStatus>()> targets;
   std::function<Result<RemoteWriteStatus>()> remote_write;
+  std::function<std::vector<SeriesLimitStatus>()> series_limits;
   std::function<std::string()> config_yaml;  // secrets masked
   std::function<std::vector<std::pair<std::string, std::string>>()> flags;
   std::function<RuntimeInfo()> runtime_info;

@@ -1,5 +1,9 @@
 #include "agent/web/write_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -64,6 +68,20 @@ std::string ResponseOf(const WriteAnswer& answer, bool keeps_alive, const WebTer
                     answer.text.size() + 1, answer.text);
 }
 
+// Without its port; "": it has none, or has gone.
+std::string PeerAddress(int fd) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof(peer);
+  char text[INET6_ADDRSTRLEN] = "";
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return "";
+  const void* address = nullptr;
+  if (peer.ss_family == AF_INET) address = &reinterpret_cast<sockaddr_in&>(peer).sin_addr;
+  if (peer.ss_family == AF_INET6) address = &reinterpret_cast<sockaddr_in6&>(peer).sin6_addr;
+  const bool told =
+      address != nullptr && inet_ntop(peer.ss_family, address, text, sizeof(text)) != nullptr;
+  return told ? text : "";
+}
+
 }  // namespace
 
 class WriteServer::Connection : public std::enable_shared_from_this<Connection> {
@@ -74,6 +92,7 @@ class WriteServer::Connection : public std::enable_shared_from_this<Connection> 
         in_(std::move(visitor.bytes)),
         terms_(std::move(visitor.terms)),
         terms_since_(server.loop_.Now()),
+        sender_(PeerAddress(channel_->fd())),
         timer_(server.loop_) {}
 
   std::list<std::shared_ptr<Connection>>::iterator place;
@@ -215,6 +234,7 @@ class WriteServer::Connection : public std::enable_shared_from_this<Connection> 
     if (server_.loop_.Now() - terms_since_ > server_.options_.terms_max_age) return false;
     if (terms_->config->users.empty()) return true;
     const auto credentials = ParseBasicAuth(head);
+    if (credentials) sender_ = "user " + credentials->name;
     return credentials && server_.seams_.passwords->Recall(terms_->config->users, *credentials);
   }
 
@@ -235,6 +255,7 @@ class WriteServer::Connection : public std::enable_shared_from_this<Connection> 
     IncomingWrite request;
     request.content_type = std::move(head_.content_type);
     request.content_encoding = std::move(head_.content_encoding);
+    request.sender = sender_;
     if (in_.size() == head_.content_length) {
       request.body = std::move(in_);
       in_.clear();
@@ -309,6 +330,7 @@ class WriteServer::Connection : public std::enable_shared_from_this<Connection> 
   size_t searched_ = 0;  // of it, for the end of the head
   std::shared_ptr<const WebTerms> terms_;
   const MonotonicTime terms_since_;
+  std::string sender_;
   Timer timer_;
   State state_ = State::kHead;
   bool running_ = false, closed_ = false;

@@ -14,6 +14,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       random_(options.random_seed),
       dead_letters_(std::move(options.dead_letters)),
       workers_(options.workers),
+      limits_(options.limits != nullptr ? *options.limits : own_limits_),
       log_(loop, options.log, std::move(options.disk)),
       aggregates_(loop, log_, std::move(options.aggregates)),
       // Ids that nobody can guess, and that are others in each process.
@@ -23,8 +24,9 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       scrapes_(environment_),
       receiver_(loop, log_, metadata_, hash,
                 options.election != nullptr ? *options.election : own_election_,
-                options.memory != nullptr ? &options.memory->step() : nullptr),
+                options.memory != nullptr ? &options.memory->step() : nullptr, &limits_),
       frames_(loop) {
+  environment_.limits = &limits_;
   if (options.look_back_ms > 0) {
     latest_ = std::make_unique<LatestSamples>(options.look_back_ms);
     log_.set_on_append([this](const std::shared_ptr<const GroupSamples>& record) {
@@ -83,11 +85,14 @@ void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t o
       remotes_[i] = std::make_unique<RemoteQueue>(
           RemoteEnvironment{loop_, transport_, files_, log_, metadata_, logger_,
                             [this] { return random_(); }, &tracer_, dead_letters_, workers_,
-                            &frames_},
+                            &frames_, &limits_},
           std::move(spec));
     } else if (!remotes_[i]->Serves(spec)) {
       remotes_[i]->Reconfigure(std::move(spec));
     }
+  }
+  for (size_t i = 0; i < count; i++) {
+    remotes_[i]->SetSeriesLimit(config->remote_write[i].series_limit);
   }
   for (const auto& queue : old) {
     if (queue != nullptr) queue->Forget();

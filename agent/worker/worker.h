@@ -1,6 +1,7 @@
 // A worker: a whole vertical slice of the agent on one event loop. It has some of the targets and
 // of the series that are received, their layouts, its own sample log, and a queue for each remote;
-// it shares nothing with other workers but who of several replicas is elected.
+// it shares nothing with other workers but who of several replicas is elected, and the room that
+// limits on series leave.
 //
 // Everything here is called on the worker's loop.
 #pragma once
@@ -14,6 +15,7 @@
 
 #include "agent/aggregate/aggregates.h"
 #include "agent/latest/latest_samples.h"
+#include "agent/limits/series_limits.h"
 #include "agent/log/sample_log.h"
 #include "agent/logging/logger.h"
 #include "agent/receive/receiver.h"
@@ -33,6 +35,7 @@ struct WorkerOptions {
   MemoryGuard* memory = nullptr;  // outlives the worker; null: no memory limit
   // Of the process; outlives the worker. Null: one of its own.
   ReplicaElection* election = nullptr;
+  SeriesLimits* limits = nullptr;     // as `election`
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
   AggregateOptions aggregates = {};
   // For how long the latest sample of each series is kept for whoever asks; 0: not at all.
@@ -94,6 +97,8 @@ class Worker {
   std::mt19937_64 random_;
   const DeadLetterPlace dead_letters_;
   const uint64_t workers_;
+  SeriesLimits own_limits_;
+  SeriesLimits& limits_;
   MetadataPool metadata_;
   MetadataPool series_families_;           // those of series that are gone included
   std::unique_ptr<LatestSamples> latest_;  // null: they are not kept

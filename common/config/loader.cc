@@ -66,6 +66,7 @@ class Loader {
   void CheckRemotes(const SectionValue& global, const Value& remotes, CheckContext& context);
   void NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& remotes);
   bool HasErrors() const { return AnyError(diagnostics_); }
+  const SectionValue* scrape_limits() const { return scrape_limits_ ? &*scrape_limits_ : nullptr; }
 
   FileSystem& files_;
   const LoadOptions& options_;
@@ -73,6 +74,7 @@ class Loader {
   std::vector<std::string> read_;
   std::map<std::string, std::string> job_files_;  // name of a job to the file that has it
   SectionValue global_;
+  std::optional<SectionValue> scrape_limits_;  // of the top level
   bool unreadable_ = false;
 };
 
@@ -109,6 +111,7 @@ void Loader::ResolveJobs(const SectionValue& global, Value& jobs, CheckContext& 
       }
     }
     ResolveJob(global, job, options_, context);
+    if (scrape_limits_) ResolveScrapeLimits(*scrape_limits_, job);
     if (options_.check_files) CheckJobFiles(job, files_, context);
   }
 }
@@ -132,7 +135,7 @@ void Loader::ReadScrapeConfigFiles(const SectionValue& file, std::vector<ScrapeC
       ResolveJobs(global_, sections, context, path);
       if (HasErrors()) continue;
       for (const SectionValue& job : sections.sections)
-        jobs.push_back(MakeScrapeConfig(job, options_, path));
+        jobs.push_back(MakeScrapeConfig(job, scrape_limits(), options_, path));
     }
   }
 }
@@ -182,8 +185,11 @@ LoadResult Loader::Load(const std::string& path, const std::string* text) {
     CheckContext context(path, diagnostics_);
     global_ = *file->Sub("global");
     if (!file->Given("global")) global_.Set("metric_name_escaping_scheme").text = "allow-utf-8";
-    ResolveJobs(global_, file->Set("scrape_configs"), context, path);
     const SectionValue* ours = file->Sub("tributary");
+    if (const SectionValue* scrape = ours == nullptr ? nullptr : ours->Sub("scrape")) {
+      scrape_limits_ = *scrape;
+    }
+    ResolveJobs(global_, file->Set("scrape_configs"), context, path);
     const SectionValue* errors = ours == nullptr ? nullptr : ours->Sub("remote_write");
     if (errors != nullptr) ResolveRemoteErrors(*errors, file->Set("remote_write"), context);
     CheckRemotes(global_, file->Get("remote_write"), context);
@@ -194,7 +200,7 @@ LoadResult Loader::Load(const std::string& path, const std::string* text) {
     file->Set("global").sections.assign(1, global_);
     if (!HasErrors()) {
       for (const SectionValue& job : file->Get("scrape_configs").sections) {
-        config->scrape_configs.push_back(MakeScrapeConfig(job, options_, path));
+        config->scrape_configs.push_back(MakeScrapeConfig(job, scrape_limits(), options_, path));
       }
     }
     ReadScrapeConfigFiles(*file, config->scrape_configs, context);
@@ -309,7 +315,7 @@ ScrapeConfig DefaultScrapeConfig(const std::string& job_name) {
   job.Set("job_name").text = job_name;
   ResolveJob(global, job, {}, context);
   CHECK(diagnostics.empty());
-  return MakeScrapeConfig(job, {}, "");
+  return MakeScrapeConfig(job, nullptr, {}, "");
 }
 
 }  // namespace tributary

@@ -220,6 +220,9 @@ struct ScrapeConfig {
   uint64_t label_name_length_limit = 0;
   uint64_t label_value_length_limit = 0;
   uint64_t keep_dropped_targets = 0;
+  // Tributary's own: of active series, those above it are dropped.
+  uint64_t series_limit_per_target = 0;
+  uint64_t series_limit = 0;  // of all targets together
   NameValidation metric_name_validation_scheme = NameValidation::kUtf8;
   bool scrape_native_histograms = false;
   bool always_scrape_classic_histograms = false;
@@ -320,6 +323,7 @@ struct RemoteWriteConfig {
   HttpClientConfig http;
   std::optional<Sigv4Config> sigv4;
   RemoteErrorsConfig errors;
+  uint64_t series_limit = 0;  // Tributary's own; 0: none
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 
@@ -345,6 +349,7 @@ struct ReceiveConfig {
   uint64_t label_limit = 200;           // 0: none, as for the following
   uint64_t label_name_length_limit = 1024;
   uint64_t label_value_length_limit = 16384;
+  uint64_t series_limit_per_sender = 0;
   // Of the replicas that send the same series one for each cluster is elected; "": none is.
   std::string cluster_label = "cluster", replica_label = "__replica__";
   std::chrono::milliseconds failover_timeout{30000};

@@ -98,6 +98,7 @@ std::vector<const Section*> AllSections();
 // The parts of the table, one file each. `enable_http2` is the default of that option.
 const Section& GlobalSection();
 const Section& ScrapeConfigSection();
+const Section& ScrapeLimitsSection();
 const Section& StaticConfigSection();
 const Section& RelabelSection();
 const Section& RemoteWriteSection();

@@ -361,6 +361,13 @@ const Section& ReceiveSection() {
            .fallback = "16384",
            .doc = "How many bytes the value of a label may have. 0: no limit.",
            .shown = true},
+          {.name = "series_limit_per_sender",
+           .type = OptionType::kUint,
+           .fallback = "0",
+           .doc = "How many series a sender may have: a user of --web.config.file, else an "
+                  "address. New ones above it are refused, the rest of a request is taken. 0: no "
+                  "limit.",
+           .shown = true},
           {.name = "cluster_label",
            .fallback = "cluster",
            .doc = "Which label names the cluster of a replica.",
@@ -389,6 +396,12 @@ const Section& TributarySection() {
       "What Prometheus does not have. With such a section its file is no longer one that "
       "Prometheus reads.",
       {
+          {.name = "scrape",
+           .type = OptionType::kSection,
+           .doc = "Limits on the series of all jobs that do not say it themselves; each job's own "
+                  "limit is that high.",
+           .section = &ScrapeLimitsSection(),
+           .optional = true},
           {.name = "remote_write",
            .type = OptionType::kSection,
            .doc = "What becomes of errors of all remotes that do not say it themselves.",

@@ -32,7 +32,8 @@ const Section& Sigv4Section() {
 const Section& RemoteErrorsSection() {
   static const Section section{
       "tributary of remote_write",
-      "What becomes of a remote's errors; none of it is Prometheus'. All false, and the size 0B, "
+      "What becomes of a remote's errors, and how many series it may have; none of it is "
+      "Prometheus'. All false, and the size 0B, "
       "is what Prometheus does: network errors, 5xx and (`retry_on_http_429`) 429 are retried, all "
       "else is dropped and counted.",
       {
@@ -46,7 +47,8 @@ const Section& RemoteErrorsSection() {
            .type = OptionType::kBool,
            .fallback = "true",
            .doc = "Send what was answered with 400 or 413 again in halves, by at most 32 requests, "
-                  "to find the series that are refused; the others are delivered.",
+                  "to find the series that are refused; the others are delivered. What may have been "
+                  "delivered before a crash is divided as far as need be.",
            .shown = true},
           {.name = "quarantine_refused",
            .type = OptionType::kBool,
@@ -72,6 +74,12 @@ const Section& RemoteErrorsSection() {
            .fallback = "16MB",
            .doc = "How much of what was refused is kept to be looked at, in "
                   "dead-letter/NAME.jsonl below `--storage.path`. 0B: nothing.",
+           .shown = true},
+          {.name = "series_limit",
+           .type = OptionType::kUint,
+           .fallback = "0",
+           .doc = "How many series the remote may have; new ones above it are not sent to it until "
+                  "there is room. 0: no limit.",
            .shown = true},
       },
       CheckRemoteErrors};

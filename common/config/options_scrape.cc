@@ -136,8 +136,9 @@ std::vector<Option> JobOptions() {
        .doc = "Longest label value. 0: as in global."},
       {.name = "native_histogram_bucket_limit",
        .type = OptionType::kUint,
-       .doc = "Most buckets of a native histogram: one with more is made coarser, and a scrape with "
-              "one that cannot be fails. 0: no limit."},
+       .doc =
+           "Most buckets of a native histogram: one with more is made coarser, and a scrape with "
+           "one that cannot be fails. 0: no limit."},
       {.name = "native_histogram_min_bucket_factor",
        .type = OptionType::kFloat,
        .doc = "Finest growth from bucket to bucket of a native histogram: finer ones are made "
@@ -163,6 +164,25 @@ std::vector<Option> JobOptions() {
 
 }  // namespace
 
+const Section& ScrapeLimitsSection() {
+  static const Section section{
+      "tributary of scrape_config",
+      "Limits on the number of series; none of them is Prometheus'. Series that are known go on; a "
+      "new one above a limit is dropped and counted until there is room, the rest of the scrape is "
+      "kept.",
+      {
+          {.name = "series_limit_per_target",
+           .type = OptionType::kUint,
+           .doc = "How many series a target may have. 0: no limit.",
+           .shown = true},
+          {.name = "series_limit",
+           .type = OptionType::kUint,
+           .doc = "How many series all targets of the job may have together. 0: no limit.",
+           .shown = true},
+      }};
+  return section;
+}
+
 const Section& ScrapeConfigSection() {
   static const Section section{
       "scrape_config", "A job: targets that are found and scraped alike.",
@@ -177,6 +197,12 @@ const Section& ScrapeConfigSection() {
                  .type = OptionType::kSections,
                  .doc = "Rules over the labels of each series scraped.",
                  .section = &RelabelSection()},
+                {.name = "tributary",
+                 .type = OptionType::kSection,
+                 .doc = "Limits on the number of series. What is not said here is as at the top "
+                        "level.",
+                 .section = &ScrapeLimitsSection(),
+                 .optional = true},
             },
             ServiceDiscoveryOptions()}),
       CheckScrapeConfig};

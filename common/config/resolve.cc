@@ -338,6 +338,15 @@ void ResolveJob(const SectionValue& global, SectionValue& job, const LoadOptions
   CheckRelabelRules(job.Get("metric_relabel_configs"), ValidationOf(job), context);
 }
 
+void ResolveScrapeLimits(const SectionValue& limits, SectionValue& job) {
+  // One that says nothing of its own stays as it was written.
+  SectionValue* own = job.Sub("tributary");
+  if (own == nullptr) return;
+  for (const Option& option : limits.section().options) {
+    if (!own->Get(option).given) own->Set(option) = limits.Get(option);
+  }
+}
+
 void ResolveRemoteErrors(const SectionValue& errors, Value& remotes, CheckContext& context) {
   for (SectionValue& remote : remotes.sections) {
     // One that says nothing of its own stays as it was written.
@@ -382,8 +391,8 @@ KubernetesSdConfig MakeKubernetesSd(const SectionValue& sd) {
   return config;
 }
 
-ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options,
-                              const std::string& file) {
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const SectionValue* limits,
+                              const LoadOptions& options, const std::string& file) {
   ScrapeConfig config;
   config.start_timestamps = options.start_timestamps;
   config.job_name = job.Text("job_name");
@@ -445,6 +454,11 @@ ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& option
   }
   config.relabel_configs = MakeRelabels(job.Get("relabel_configs"), file);
   config.metric_relabel_configs = MakeRelabels(job.Get("metric_relabel_configs"), file);
+  if (const SectionValue* own = job.Sub("tributary")) limits = own;
+  if (limits != nullptr) {
+    config.series_limit_per_target = limits->Number("series_limit_per_target");
+    config.series_limit = limits->Number("series_limit");
+  }
   return config;
 }
 
@@ -511,7 +525,10 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
   config.http = MakeHttp(remote);
   if (const SectionValue* sigv4 = remote.Sub("sigv4")) config.sigv4 = MakeSigv4(*sigv4);
   if (const SectionValue* own = remote.Sub("tributary")) errors = own;
-  if (errors != nullptr) config.errors = MakeRemoteErrors(*errors);
+  if (errors != nullptr) {
+    config.errors = MakeRemoteErrors(*errors);
+    config.series_limit = errors->Number("series_limit");
+  }
   return config;
 }
 
@@ -524,6 +541,7 @@ ReceiveConfig MakeReceive(const SectionValue& receive) {
   config.label_limit = receive.Get("label_limit").number;
   config.label_name_length_limit = receive.Get("label_name_length_limit").number;
   config.label_value_length_limit = receive.Get("label_value_length_limit").number;
+  config.series_limit_per_sender = receive.Get("series_limit_per_sender").number;
   config.cluster_label = receive.Text("cluster_label");
   config.replica_label = receive.Text("replica_label");
   config.failover_timeout = receive.Duration("failover_timeout");

@@ -21,15 +21,17 @@ std::string ExpandEnvironment(const std::string& text, const LoadOptions& option
 // Fills in what a job inherits, and checks what needs both.
 void ResolveJob(const SectionValue& global, SectionValue& job, const LoadOptions& options,
                 CheckContext& context);
-// Fills in what remotes have from the section `tributary` of the top level.
+// Fills in what jobs and remotes have from the section `tributary` of the top level.
+void ResolveScrapeLimits(const SectionValue& limits, SectionValue& job);
 void ResolveRemoteErrors(const SectionValue& errors, Value& remotes, CheckContext& context);
 void CheckRelabelRules(const Value& rules, NameValidation validation, CheckContext& context);
 
 // Of a section that has passed all checks.
 GlobalConfig MakeGlobal(const SectionValue& global);
 // `file`: where it stands.
-ScrapeConfig MakeScrapeConfig(const SectionValue& job, const LoadOptions& options,
-                              const std::string& file);
+// `limits`: what the top level says of them; null: nothing.
+ScrapeConfig MakeScrapeConfig(const SectionValue& job, const SectionValue* limits,
+                              const LoadOptions& options, const std::string& file);
 // `errors`: what the top level says of them; null: nothing.
 RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue* errors,
                                   const std::string& file);

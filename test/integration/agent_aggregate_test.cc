@@ -49,6 +49,28 @@ std::string ExampleRules() {
                   fmt::format("interval: {}s\n      late: 1s", kIntervalSeconds));
 }
 
+// Of native histograms, which the example has none of; `rate_sum` gives a histogram.
+constexpr char kNativeRules[] = R"(
+    - match: [http_request_duration_seconds]
+      by: [service]
+      interval: 2s
+      late: 1s
+      window: 20s
+      quantile: 0.95
+      record: {histogram_quantile: "service:native_duration_p95:5m"}
+    - match: [http_request_duration_seconds]
+      by: [service]
+      interval: 2s
+      late: 1s
+      window: 20s
+      record: {rate_sum: "service:native_duration:rate5m"}
+    - match: [http_request_duration_seconds]
+      by: [service]
+      interval: 2s
+      late: 1s
+      record: {sum: "service:native_duration:sum"}
+)";
+
 struct CentralRule {
   std::string record, expression;
   double tolerance = 0;  // relative
@@ -61,8 +83,9 @@ constexpr double kExact = 1e-9;
 // What is recorded centrally is evaluated at other moments, and without what has not arrived by
 // then.
 constexpr double kOtherMoment = 0.05;
-// What had come since the last interval was closed when the process was killed is as it was then.
-constexpr double kAroundKill = 0.1;
+// What had come since the last interval was closed when the process was killed, pods that went
+// among it, is as it was before until the next scrape.
+constexpr double kAroundKill = 0.5;
 
 const std::vector<CentralRule>& CentralRules() {
   static const std::vector<CentralRule> rules{
@@ -82,7 +105,11 @@ const std::vector<CentralRule>& CentralRules() {
       {"cluster:node_capacity_cpu_cores:sum",
        "sum(kube_node_status_capacity{resource=\"cpu\"}) by (cluster)", kExact},
       {"cluster:node_available_memory_bytes:sum",
-       "sum(kube_node_status_allocatable{resource=\"memory\"}) by (cluster)", kExact}};
+       "sum(kube_node_status_allocatable{resource=\"memory\"}) by (cluster)", kExact},
+      // Not of the eight: the same of native histograms, with custom buckets.
+      {"service:native_duration_p95:5m",
+       "histogram_quantile(0.95, sum(rate(http_request_duration_seconds[20s])) by (service))",
+       kRateTolerance}};
   return rules;
 }
 
@@ -126,6 +153,7 @@ struct Machine {
         fmt::format("http_requests_total{{service=\"{}\",status=\"500\"}} {}\n", service, errors);
     page += fmt::format("http_requests_total{{service=\"{}\",status=\"503\"}} {}\n", service,
                         errors / 2);
+    page += "# TYPE http_request_duration_seconds histogram\n";
     double below = 0;
     const std::pair<const char*, double> buckets[] = {
         {"0.1", fast}, {"0.5", slow}, {"1", slow / 4}, {"+Inf", 0}};
@@ -134,6 +162,11 @@ struct Machine {
       page += fmt::format("http_request_duration_seconds_bucket{{service=\"{}\",le=\"{}\"}} {}\n",
                           service, bound, below);
     }
+    page +=
+        fmt::format("http_request_duration_seconds_count{{service=\"{}\"}} {}\n", service, below);
+    page +=
+        fmt::format("http_request_duration_seconds_sum{{service=\"{}\"}} {}\n", service, below / 8);
+    page += "# TYPE kube_pod_info untyped\n";
     for (int i = 0; i < 5 + scrape / 4 % 3; i++) {
       page += fmt::format("kube_pod_info{{namespace=\"n{}\",pod=\"p{}\"}} 1\n", i % 2, i);
     }
@@ -195,8 +228,10 @@ TEST_CASE("aggregates: eight rules at the edge are what a real Prometheus comput
           "[peer]") {
   const auto program = PeerProgram();
   if (!program) return;
-  const PeerPrometheus central(*program, "rule_files: [rules.yml]\n",
-                               {"--web.enable-remote-write-receiver"}, {{"rules.yml", RuleFile()}});
+  const TemporaryFolder folder;
+  const PeerPrometheus central(
+      *program, "rule_files: ['" + folder.Write("rules.yml", RuleFile()) + "']\n",
+      PeerPrometheus::Mode::kServer, {"--web.enable-remote-write-receiver"});
   Machine machines[] = {Machine(0), Machine(1), Machine(2), Machine(3)};
   std::string targets;
   for (const Machine& machine : machines) {
@@ -207,13 +242,20 @@ TEST_CASE("aggregates: eight rules at the edge are what a real Prometheus comput
   external_labels: {{cluster: west}}
 scrape_configs:
   - job_name: machines
-    static_configs: [{{targets: [{}]}}]
+    static_configs: [{{targets: [{0}]}}]
+  - job_name: native
+    convert_classic_histograms_to_nhcb: true
+    static_configs: [{{targets: [{0}]}}]
+    metric_relabel_configs:
+      - {{source_labels: [__name__], regex: http_request_duration_seconds, action: keep}}
 remote_write:
-  - url: http://127.0.0.1:{}/api/v1/write
+  - url: http://127.0.0.1:{1}/api/v1/write
+    protobuf_message: io.prometheus.write.v2.Request
+    send_native_histograms: true
     queue_config: {{batch_send_deadline: 200ms}}
 )",
                                  targets, central.port()) +
-                     ExampleRules());
+                     ExampleRules() + kNativeRules);
   std::this_thread::sleep_for(seconds(30));
   // Another process, with another number of workers, goes on.
   const int64_t killed_ms = NowMs();
@@ -282,6 +324,31 @@ remote_write:
     WARN(rule.record << ": " << compared << " samples, differ by " << worst
                      << " at most from the expression, and by " << worst_recorded
                      << " from what is recorded within " << kIntervalSeconds << " s");
+  }
+  // The merged histograms themselves, by what PromQL says of them.
+  for (const auto& [record, expression, tolerance] :
+       {CentralRule{"service:native_duration:sum",
+                    "sum(http_request_duration_seconds) by (service)", kExact},
+        CentralRule{"service:native_duration:rate5m",
+                    "sum(rate(http_request_duration_seconds[20s])) by (service)",
+                    kRateTolerance}}) {
+    CAPTURE(record);
+    const int64_t last = (NowMs() - 4000) / 2000 * 2000;
+    size_t compared = 0;
+    for (const char* of : {"histogram_count({})", "histogram_sum({})",
+                           "histogram_fraction(0.1, 0.5, {})", "histogram_quantile(0.5, {})"}) {
+      for (int64_t time = last - 4000; time <= last; time += 2000) {
+        const auto edge = At(central, fmt::format(fmt::runtime(of), record), time);
+        CAPTURE(of, time);
+        for (const auto& [labels, value] :
+             At(central, fmt::format(fmt::runtime(of), expression), time)) {
+          REQUIRE(edge.contains(labels));
+          CHECK(Difference(edge.at(labels), value) <= tolerance);
+          compared++;
+        }
+      }
+    }
+    CHECK(compared == 4 * 3 * 2);
   }
 }
 

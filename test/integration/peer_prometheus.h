@@ -2,7 +2,6 @@
 // other. Looked for where tools/bench does: $TRIBUTARY_PEERS, ~/.cache/tributary-peers, the PATH.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,15 +15,20 @@
 namespace tributary {
 
 // Nullopt: there is none, which has been said ("SKIPPED: ...").
-std::optional<std::string> PeerProgram();
+std::optional<std::string> PeerProgram(const std::string& name = "prometheus");
 
 class PeerPrometheus {
  public:
-  // Started in a folder of its own, and listening. `files`: of the folder, by name, for the
-  // configuration to name.
-  PeerPrometheus(const std::string& program, const std::string& config,
-                 const std::vector<std::string>& arguments = {},
-                 const std::map<std::string, std::string>& files = {});
+  enum class Mode : uint8_t { kServer, kAgent };
+  // Started in a folder of its own, and listening.
+  PeerPrometheus(std::string program, const std::string& config, Mode mode = Mode::kServer,
+                 std::vector<std::string> arguments = {});
+
+  // kill -9, if it runs. Another process in the same folder and at the same port may be started
+  // then.
+  void Kill();
+  void Start();
+  Process& process() { return *process_; }
 
   uint16_t port() const { return port_; }
   HttpReply Get(const std::string& target) const { return HttpAsk(port_, "GET", target); }
@@ -32,8 +36,11 @@ class PeerPrometheus {
   nlohmann::json Query(const std::string& expression, std::optional<double> at = {}) const;
 
  private:
+  const std::string program_;
+  const Mode mode_;
+  const std::vector<std::string> arguments_;
   TemporaryFolder folder_;
-  uint16_t port_ = 0;
+  const uint16_t port_;
   std::unique_ptr<Process> process_;
 };
 

@@ -33,7 +33,8 @@ int ShowStatus(StatusOptions& options) {
   for (const auto& [path, answer] :
        {std::pair("/api/v1/targets", &answers.targets),
         std::pair("/api/v1/status/remote_write", &answers.remote_write),
-        std::pair("/api/v1/status/runtimeinfo", &answers.runtime)}) {
+        std::pair("/api/v1/status/runtimeinfo", &answers.runtime),
+        std::pair("/api/v1/status/series_limits", &answers.limits)}) {
     auto data = AskAgent(options.agent, path, *timeout);
     if (!data) return Refuse(data.error().message, kExitBad);
     *answer = std::move(*data);
@@ -58,7 +59,8 @@ int ShowStatus(StatusOptions& options) {
 void AddStatus(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand(
       "status",
-      "Show how a running agent is: targets, remotes and their backlog, the log. Exit status: 0 "
+      "Show how a running agent is: targets, limits on series, remotes and their backlog, the log. "
+      "Exit status: 0 "
       "healthy, 1 it cannot be reached, a remote fails or is behind, or the disk or a reload "
       "failed, 2 wrong usage.");
   auto options = std::make_shared<StatusOptions>();

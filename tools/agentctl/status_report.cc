@@ -136,6 +136,40 @@ std::string RemotesText(const Json& remotes, double behind_seconds, AgentReport&
   return out;
 }
 
+// The first of them; "" if there is none.
+std::string WorstText(const Json& offenders, const char* kind, const char* what) {
+  const Json& list = offenders.at(kind);
+  if (list.empty()) return "";
+  const Json& worst = list.front();
+  const auto name = worst.at("name").get<std::string>();
+  if (worst.contains("values")) {
+    return fmt::format("\n      {} {}: {} values", what, name, worst["values"].get<uint64_t>());
+  }
+  return fmt::format("\n      {} {}: {} series", what, name,
+                     worst.at("droppedSeries").get<uint64_t>());
+}
+
+// Limits that nothing was over are not worth a line.
+std::string LimitsText(const Json& limits) {
+  std::string out;
+  for (const Json& limit : limits) {
+    if (limit.at("lastDropped").is_null()) continue;
+    const auto scope = limit.at("scope").get<std::string>();
+    const auto name = limit.at("name").get<std::string>();
+    const std::string whose = scope == "target"   ? "a target of job " + name
+                              : scope == "sender" ? "a sender"
+                                                  : scope + " " + name;
+    const Json& offenders = limit.at("offenders");
+    out += fmt::format(
+        "  {} may have {}: {} new series and {} samples dropped, last {}{}{}{}\n", whose,
+        limit.at("limit").get<uint64_t>(), limit.at("droppedSeries").get<uint64_t>(),
+        limit.at("droppedSamples").get<uint64_t>(), limit.at("lastDropped").get<std::string>(),
+        WorstText(offenders, "sources", "most from"), WorstText(offenders, "metrics", "metric"),
+        WorstText(offenders, "labels", "label"));
+  }
+  return out.empty() ? out : "series over their limits:\n" + out;
+}
+
 std::string LogText(const Json& log, AgentReport& report) {
   if (log.at("mode") == "memory") {
     return fmt::format("log: in memory, {}\n", FormatBytes(log.at("memoryBytes").get<uint64_t>()));
@@ -169,7 +203,8 @@ AgentReport ReportAgent(const AgentAnswers& answers, double behind_seconds) {
   const std::string log = LogText(answers.remote_write.at("log"), report);
   report.text = fmt::format("agent at {}, since {}\n", answers.url,
                             answers.runtime.at("startTime").get<std::string>()) +
-                targets + remotes_text + log;
+                targets + LimitsText(answers.limits.at("limits")) + remotes_text + log;
+  report.json["series_limits"] = answers.limits.at("limits");
   for (const std::string& problem : report.problems) report.text += "PROBLEM: " + problem + "\n";
   if (report.problems.empty()) report.text += "healthy\n";
   report.json["healthy"] = report.problems.empty();

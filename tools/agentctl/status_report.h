@@ -13,6 +13,7 @@ struct AgentAnswers {
   nlohmann::ordered_json targets;       // /api/v1/targets
   nlohmann::ordered_json remote_write;  // /api/v1/status/remote_write
   nlohmann::ordered_json runtime;       // /api/v1/status/runtimeinfo
+  nlohmann::ordered_json limits;        // /api/v1/status/series_limits
 };
 
 struct AgentReport {

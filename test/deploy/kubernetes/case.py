@@ -93,8 +93,7 @@ def manifests_text():
             f"# chart: {chart_digest()}\n" + rendered("manifests"))
 
 
-def configurations(items, node="node-1", shard=0):
+def configurations(items, node="node-1"):
     """The configuration files of the agents, as their agents read them: {name of the ConfigMap: text}."""
     return {item["metadata"]["name"]: item["data"]["agent.yml"].replace("%{NODE_NAME}", node)
-            .replace("%{POD_NAME}", f"tributary-cluster-{shard}")
             for item in items if item["kind"] == "ConfigMap"}

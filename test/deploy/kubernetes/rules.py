@@ -157,20 +157,21 @@ def least(items):
 
 def local(items):
     """The agents of nodes watch nothing beyond their node, and the others keep to their shard."""
+    for name, pod, item in workloads(items):
+        members = item["spec"].get("replicas", 1)
+        expected = None if members == 1 else f"hostname/{members}"
+        if flags(pod).get("--shard") != expected:
+            yield f"{name}: --shard is {flags(pod).get('--shard')}, not {expected}"
     for item in items:
         if item["kind"] != "ConfigMap":
             continue
         name, text = item["metadata"]["name"], item["data"]["agent.yml"]
         kind = item["metadata"]["labels"]["app.kubernetes.io/component"]
-        shards = [other["spec"]["replicas"] for other in items if other["kind"] == "StatefulSet"]
         for job in yaml.safe_load(text)["scrape_configs"] or []:
             for config in job.get("kubernetes_sd_configs", []) if kind == "node" else []:
                 fields = [selector.get("field") for selector in config.get("selectors", [])]
                 if fields not in (["spec.nodeName=%{NODE_NAME}"], ["metadata.name=%{NODE_NAME}"]):
                     yield f"{name}: {job['job_name']} looks beyond its node"
-            moduli = [rule["modulus"] for rule in job.get("relabel_configs", []) if rule.get("action") == "hashmod"]
-            if kind == "cluster" and moduli != ([] if shards == [1] else shards):
-                yield f"{name}: {job['job_name']} has shards {moduli}, the StatefulSet {shards}"
 
 
 RULES = (restricted, bounded, stored, probed, connected, least, local)

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import tempfile
+import time
+import urllib.request
 
 from case import CHART, MANIFESTS, Case, built, configurations, manifests_text, needs, needs_built, objects, program
 from case import read, rendered, template, values_files
@@ -12,15 +14,27 @@ from test_manifests import refused
 from test_values import REFUSED
 
 
-def kept(text, addresses):
-    """Which of the targets the job kube-state-metrics of that configuration keeps, by what agentctl says."""
-    targets = "".join('{__address__="%s"}\n' % address for address in addresses)
-    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-        file.write(text)
-        file.flush()
-        done = subprocess.run([built("agentctl"), "relabel", "--json", "--config", file.name,
-                               "--job", "kube-state-metrics", "-"], input=targets, capture_output=True, text=True)
-    return {result["before"]["__address__"] for result in json.loads(done.stdout)["results"] if not result["dropped"]}
+def scraped(shard, addresses):
+    """Which of the targets an agent with that flag has. It scrapes none of them: the first scrape is months away."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = os.path.join(folder, "agent.yml")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"global": {"scrape_interval": "365d"}, "scrape_configs": [
+                {"job_name": "j", "static_configs": [{"targets": addresses}]}]}, file)
+        agent = subprocess.Popen([built("tributary"), f"--config.file={config}", f"--shard={shard}",
+                                  "--storage.mode=memory", f"--storage.path={folder}",
+                                  "--web.listen-address=127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+        try:
+            address = next(line for line in agent.stderr if "msg=listening" in line).split("address=")[1].split()[0]
+            active, deadline = [], time.monotonic() + 20
+            while not active and time.monotonic() < deadline:  # they come at once, a little after the start
+                with urllib.request.urlopen(f"http://{address}/api/v1/targets", timeout=10) as answer:
+                    active = json.load(answer)["data"]["activeTargets"]
+            return {target["labels"]["instance"] for target in active}
+        finally:
+            agent.kill()
+            agent.wait()
+            agent.stderr.close()
 
 
 @needs("helm")
@@ -82,15 +96,17 @@ class Chart(Case):
     @needs_built("agentctl")
     def test_configurations(self):
         for name in values_files():
-            for workload, text in configurations(objects(rendered(name)), shard=1).items():
+            for workload, text in configurations(objects(rendered(name))).items():
                 with self.subTest(values=name, workload=workload):
                     self.assertEqual(refused(text), "")
 
-    @needs_built("agentctl")
+    @needs_built("tributary")
     def test_each_target_is_of_one_shard(self):
+        flag = next(flags(pod)["--shard"] for name, pod, _ in workloads(objects(rendered("everything")))
+                    if name.startswith("StatefulSet"))
         addresses = [f"10.0.{number // 250}.{number % 250}:8080" for number in range(600)]
-        shards = [kept(configurations(objects(rendered("everything")), shard=shard)["tributary-cluster"], addresses)
-                  for shard in range(3)]
+        # What a pod's name ends in stands for the host's name there.
+        shards = [scraped(flag.replace("hostname", str(member)), addresses) for member in range(3)]
         self.assertEqual(sum(map(len, shards)), len(addresses))
         self.assertEqual(set().union(*shards), set(addresses))
         for shard in shards:

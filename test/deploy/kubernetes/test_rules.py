@@ -81,6 +81,7 @@ BROKEN = {
     "local": [
         lambda o: config(o, "node", "spec.nodeName=%{NODE_NAME}", "status.phase=Running"),
         lambda o: find(o, "StatefulSet")["spec"].update(replicas=2),
+        lambda o: pod(o, "DaemonSet")["containers"][0]["args"].append("--shard=hostname/3"),
     ],
 }
 

@@ -27,21 +27,3 @@ remote_write:
   replacement: __param_$1
   action: labelmap
 {{- end }}
-
-{{- /* Keeps this shard's share of the targets: its number ends the pod's name. One shard has them all. */ -}}
-{{- define "tributary.shard" -}}
-{{- if gt (int .Values.cluster.shards) 1 -}}
-- source_labels: [__address__]
-  modulus: {{ .Values.cluster.shards }}
-  target_label: __tmp_shard
-  action: hashmod
-- target_label: __tmp_own
-  replacement: "%{POD_NAME}"
-- source_labels: [__tmp_own]
-  regex: .*-(\d+)
-  target_label: __tmp_own
-- source_labels: [__tmp_shard]
-  target_label: __tmp_own
-  action: keepequal
-{{- end }}
-{{- end }}

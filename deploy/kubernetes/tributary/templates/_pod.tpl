@@ -74,6 +74,10 @@ spec:
         - --storage.retention.size={{ include "tributary.retention" $own.size }}
         - --shutdown.deadline={{ $values.drainSeconds }}s
         - --log.level={{ $values.logLevel }}
+        {{- if and (eq .kind "cluster") (gt (int $own.shards) 1) }}
+        # Each takes its share of the targets, by the number that ends the pod's name.
+        - --shard=hostname/{{ $own.shards }}
+        {{- end }}
         {{- range $values.extraArgs }}
         - {{ . | quote }}
         {{- end }}

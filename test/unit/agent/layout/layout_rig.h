@@ -64,7 +64,11 @@ class LayoutRig {
   explicit LayoutRig(ScrapeRules rules) : rules_(std::move(rules)) {}
 
   PageReader Reader(TimestampMs timestamp) {
-    return PageReader({layout_, rules_, target_, hash_, pool_, buffer_, mode_, families_},
+    if (quota_ != nullptr) {
+      quota_->SetActive(layout_.active_series());
+      layout_.ForgetOverLimit(quota_->room());
+    }
+    return PageReader({layout_, rules_, target_, hash_, pool_, buffer_, mode_, families_, quota_},
                       timestamp, timestamp);
   }
   // The whole page in one piece, or in random ones.
@@ -82,6 +86,7 @@ class LayoutRig {
   PageFormat format_ = PageFormat::kPrometheusText;
   HistogramMode mode_;
   MetadataPool* families_ = nullptr;
+  TargetQuota* quota_ = nullptr;
 };
 
 // Samples of the page alone: without the report series.

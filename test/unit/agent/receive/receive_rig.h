@@ -35,8 +35,12 @@ IncomingWrite V2Request(const std::vector<SentSample>& samples);
 IncomingWrite RequestOf(std::string raw, std::string content_type = "");
 
 struct ReceiveRig {
-  explicit ReceiveRig(SimLoop& world_loop, SampleLogOptions options = {})
-      : loop(world_loop), log(loop, options) {
+  // `shared_limits`: of several workers; null: it has its own.
+  explicit ReceiveRig(SimLoop& world_loop, SampleLogOptions options = {},
+                      SeriesLimits* shared_limits = nullptr)
+      : loop(world_loop),
+        log(loop, options),
+        limits(shared_limits != nullptr ? *shared_limits : own_limits) {
     reader = log.AddReader("r", [] {});
     config.receive.failover_timeout = seconds(30);
     Apply();
@@ -64,8 +68,10 @@ struct ReceiveRig {
   ReplicaElection own_election;
   ReplicaElection* election = &own_election;
   std::atomic<ShedStep> shed{ShedStep::kNone};
+  SeriesLimits own_limits;
+  SeriesLimits& limits;
   Config config;
-  Receiver receiver{loop, log, metadata, hash, own_election, &shed};
+  Receiver receiver{loop, log, metadata, hash, own_election, &shed, &limits};
 };
 
 }  // namespace tributary

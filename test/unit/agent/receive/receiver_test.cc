@@ -355,6 +355,26 @@ TEST_CASE("receiver: series that are gone are forgotten, and come back as new on
   CHECK(rig.receiver.intake().series().series() == 0);
 }
 
+// When the layout is regrouped it has been absent for too long, and has a sample all the same.
+TEST_CASE("receiver: a series that was gone comes with the request that regroups its source") {
+  SimLoop loop;
+  ReceiveRig rig(loop);
+  REQUIRE(rig.Send(V1Request({{Series("back"), 1, rig.now()}})).status == 204);
+  for (int i = 0; i < 4; i++) {
+    REQUIRE(rig.Send(V1Request({{Series("steady"), 1, rig.now()}})).status == 204);
+    loop.RunFor(std::chrono::minutes(5));
+  }
+  rig.TakeLogged();
+  // Each adds a group: soon there are too many.
+  for (int i = 0; i < 10; i++) {
+    REQUIRE(rig.Send(V1Request({{Series("back"), 2, rig.now()},
+                                {Series("new" + std::to_string(i)), 1, rig.now()}}))
+                .status == 204);
+    CHECK(rig.TakeLogged().size() == 2);
+    loop.RunFor(seconds(1));
+  }
+}
+
 // Any samples in any requests: of each series what is later than all before arrives, in its order.
 TEST_CASE("receiver: random requests arrive as a plain model has them") {
   std::mt19937_64 random(Catch::rngSeed());

@@ -43,8 +43,8 @@ RemoteWorld::RemoteWorld(SampleLogOptions log_options, bool has_frames)
 }
 
 RemoteEnvironment RemoteWorld::environment() {
-  return {loop,    transport,    files, log,    metadata, logger, [] { return uint64_t{50}; },
-          nullptr, dead_letters, 1,     &frames};
+  return {loop,    transport,    files, log,     metadata, logger, [] { return uint64_t{50}; },
+          nullptr, dead_letters, 1,     &frames, &limits};
 }
 
 RemoteWriteConfig RemoteWorld::RemoteConfig() {

@@ -62,6 +62,7 @@ struct RemoteWorld {
   SampleLog log;
   DeadLetterPlace dead_letters;  // nowhere
   FrameStore frames;
+  SeriesLimits limits;
   double next_value = 1;
   std::vector<Received> received;
   std::function<ScriptedReply(const Received&)> answer;

@@ -216,6 +216,34 @@ TEST_CASE("api remote write: remotes with their ledger, and the log") {
   CHECK(log["lastDiskError"] == "No space left on device");
 }
 
+TEST_CASE("api json: limits on series, and who has most of what was dropped") {
+  CHECK(Data(SeriesLimitsJson({}))["limits"] == json::array());
+  SeriesLimitStatus limit;
+  limit.scope = "job";
+  limit.name = "node";
+  limit.limit = 100;
+  limit.has_active = true;
+  limit.active = 90;
+  limit.dropped_series = 7;
+  limit.dropped_samples = 21;
+  limit.sources = {{"a:1", 7, 2, 0}};
+  limit.labels = {{"id\xff", 7, 0, 6}};
+  const json fresh = Data(SeriesLimitsJson({limit}))["limits"][0];
+  CHECK(fresh["lastDropped"] == nullptr);
+  CHECK(fresh["activeSeries"] == 90);
+  CHECK(
+      fresh["offenders"] ==
+      json({{"sources", {{{"name", "a:1"}, {"droppedSeries", 7}, {"error", 2}}}},
+            {"metrics", json::array()},
+            {"labels",
+             {{{"name", "id\xef\xbf\xbd"}, {"droppedSeries", 7}, {"error", 0}, {"values", 6}}}}}));
+  limit.has_active = false;
+  limit.last_dropped_ms = 1767322984560;
+  const json later = Data(SeriesLimitsJson({limit}))["limits"][0];
+  CHECK(later["activeSeries"] == nullptr);
+  CHECK(later["lastDropped"] == "2026-01-02T03:03:04.56Z");
+}
+
 TEST_CASE("api errors: type, text and HTTP status belong together") {
   CHECK(json::parse(ErrorJson(ApiErrorType::kExecution, "no \"samples\"")) ==
         json::parse(R"({"status":"error","errorType":"execution","error":"no \"samples\""})"));

@@ -24,6 +24,7 @@ TEST_CASE("config: what others may send is read in full") {
     label_limit: 0
     label_name_length_limit: 20
     label_value_length_limit: 30
+    series_limit_per_sender: 40
     cluster_label: k8s
     replica_label: replica
     failover_timeout: 1m
@@ -36,6 +37,7 @@ TEST_CASE("config: what others may send is read in full") {
   expected.label_limit = 0;
   expected.label_name_length_limit = 20;
   expected.label_value_length_limit = 30;
+  expected.series_limit_per_sender = 40;
   expected.cluster_label = "k8s";
   expected.replica_label = "replica";
   expected.failover_timeout = std::chrono::minutes(1);

@@ -149,7 +149,7 @@ TEST_CASE("config: sigv4 is read in full, and its keys are not shown") {
 TEST_CASE("config: what becomes of errors: defaults, of all remotes, of one") {
   auto config = Good(R"(
 tributary:
-  remote_write: {split_rejected: false, dead_letter_size: 1MB}
+  remote_write: {split_rejected: false, dead_letter_size: 1MB, series_limit: 1000}
 remote_write:
 - url: http://a
 - url: http://b
@@ -160,6 +160,8 @@ remote_write:
   errors.split_rejected = false;
   errors.dead_letter_size = 1 << 20;
   CHECK(config->remote_write.at(0).errors == errors);
+  CHECK(config->remote_write.at(0).series_limit == 1000);
+  CHECK(config->remote_write.at(1).series_limit == 1000);
   CHECK_FALSE(config->remote_write.at(0).falls_back_to_v1);
   errors.split_rejected = true;
   errors.retry_auth_errors = false;
@@ -173,7 +175,8 @@ remote_write:
                           "    quarantine_refused: true\n"
                           "    split_too_many_series: true\n"
                           "    count_maybe_duplicates: true\n"
-                          "    dead_letter_size: 1MiB\n") != std::string::npos);
+                          "    dead_letter_size: 1MiB\n"
+                          "    series_limit: 1000\n") != std::string::npos);
   CHECK(Messages(LoadText("remote_write:\n- url: http://a\n  tributary:\n"
                           "    split_rejected: false\n    quarantine_refused: true\n")) ==
         "prometheus.yml:5:25: error: 'quarantine_refused' needs split_rejected\n");

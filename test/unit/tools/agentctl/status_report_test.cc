@@ -37,6 +37,7 @@ AgentAnswers Healthy() {
   answers.remote_write = {{"remotes", {remote}},
                           {"log", {{"mode", "memory"}, {"memoryBytes", 1024}}}};
   answers.runtime = {{"startTime", "2026-01-01T00:00:00Z"}, {"reloadConfigSuccess", true}};
+  answers.limits = {{"limits", Json::array()}};
   return answers;
 }
 
@@ -57,6 +58,32 @@ TEST_CASE("status report: a healthy agent, whose targets may be down") {
   CHECK_FALSE(Has(report.text, "too_old"));
   CHECK(Has(report.text, "log: in memory, 1.0 KiB\n"));
   CHECK(Has(report.text, "\nhealthy\n"));
+}
+
+TEST_CASE("status report: limits that drop series are told with who is to blame") {
+  AgentAnswers answers = Healthy();
+  CHECK_FALSE(Has(ReportAgent(answers, 60).text, "limit"));
+  const Json offenders = {
+      {"sources", {{{"name", "10.0.0.1:80"}, {"droppedSeries", 20}, {"error", 0}}}},
+      {"metrics", {{{"name", "requests"}, {"droppedSeries", 18}, {"error", 0}}}},
+      {"labels", {{{"name", "id"}, {"droppedSeries", 20}, {"error", 0}, {"values", 17}}}}};
+  Json limit = {{"scope", "target"},       {"name", "node"},        {"limit", 100},
+                {"activeSeries", nullptr}, {"droppedSeries", 20},   {"droppedSamples", 60},
+                {"lastDropped", nullptr},  {"offenders", offenders}};
+  answers.limits["limits"].push_back(limit);
+  CHECK_FALSE(Has(ReportAgent(answers, 60).text, "series over their limits"));
+  answers.limits["limits"][0]["lastDropped"] = "2026-01-02T03:04:05Z";
+  const AgentReport report = ReportAgent(answers, 60);
+  INFO(report.text);
+  CHECK(report.problems.empty());
+  CHECK(Has(report.text,
+            "series over their limits:\n"
+            "  a target of job node may have 100: 20 new series and 60 samples dropped, last "
+            "2026-01-02T03:04:05Z\n"
+            "      most from 10.0.0.1:80: 20 series\n"
+            "      metric requests: 18 series\n"
+            "      label id: 17 values\n"));
+  CHECK(report.json["series_limits"] == answers.limits["limits"]);
 }
 
 TEST_CASE("status report: what discovery cannot find out is told with the targets") {
