@@ -35,6 +35,11 @@ Status Agent::Start(const std::optional<std::string>& text) {
       seams_,
       [this](const std::string& job, std::vector<TargetGroup> groups) { Sync(job, groups); },
       [this](std::string message) { logger_.Warn(message); });
+  std::vector<Aggregates::Peer> peers;
+  for (const WorkerRef& ref : workers_) peers.push_back({ref.loop, &ref.worker->aggregates()});
+  for (const WorkerRef& ref : workers_) {
+    ref.loop->Post([worker = ref.worker, peers] { worker->aggregates().SetPeers(peers); });
+  }
   Status started = LoadAndApply(text);
   if (started && options_.auto_reload > nanoseconds(0)) {
     auto_reload_timer_.SetAfter(options_.auto_reload, [this] { LookForChanges(); });

@@ -259,6 +259,15 @@ bool Daemon::StartWorkers() {
   const uint32_t workers = options_.workers;
   const MonotonicTime begin = loop_.Now();
   uint64_t samples = 0, bytes = 0, segments = 0;
+  AggregateOptions aggregates;
+  aggregates.place.folder = path / "aggregates";
+  if (options_.storage_on_disk) {
+    aggregates.restored = std::make_shared<const std::vector<SavedState>>(
+        ReadStates(files_, aggregates.place.folder, [this](const std::string& problem) {
+          logger_.Warn("what was known of aggregates cannot be read; they begin anew",
+                       {{"err", problem}});
+        }));
+  }
   for (uint32_t i = 0; i < workers; i++) {
     WorkerOptions options;
     options.workers = workers;
@@ -273,6 +282,7 @@ bool Daemon::StartWorkers() {
     const std::filesystem::path dead_letters = path / "dead-letter";
     if (options_.enable_federation) options.look_back_ms = options_.look_back.count();
     options.dead_letters.folder = i == 0 ? dead_letters : dead_letters / std::to_string(i);
+    options.aggregates = aggregates;
     DiskLogOptions log = options_.log;
     log.path = path / "log";
     log.worker = i;

@@ -24,6 +24,8 @@ Status WorkerThread::Start(PosixFileSystem& files, Logger& logger, const DiskLog
     options.disk = std::move(*opened);
     options.dead_letters.disk = &files;
     options.dead_letters.work = &slow_io_;
+    options.aggregates.place.disk = &files;
+    options.aggregates.place.work = &slow_io_;
   }
   worker_.emplace(loop_, transport_, files, logger, hash_, std::move(options));
   thread_ = std::thread([this] { loop_.Run(); });

@@ -47,6 +47,7 @@ SampleLog::SampleLog(EventLoop& loop, const SampleLogOptions& options,
 SampleLog::~SampleLog() { *self_ = nullptr; }
 
 void SampleLog::Append(Commit commit) {
+  if (before_append_) before_append_(commit);
   if (commit.groups.empty()) return;
   const auto partition = static_cast<uint8_t>(commit.target_key % kLogPartitions);
   Unwritten unwritten;

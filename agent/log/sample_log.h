@@ -76,6 +76,11 @@ class SampleLog {
 
   // Takes a commit; it is readable a little later.
   void Append(Commit commit);
+  // Called with each commit before it is taken; it may change and empty it, and must not call the
+  // log. Null: nothing is called.
+  void set_before_append(std::function<void(Commit& commit)> before_append) {
+    before_append_ = std::move(before_append);
+  }
   // Called with each record of a commit as it is taken; it must not call the log.
   void set_on_append(std::function<void(const std::shared_ptr<const GroupSamples>&)> on_append) {
     on_append_ = std::move(on_append);
@@ -230,6 +235,7 @@ class SampleLog {
 
   EventLoop& loop_;
   const SampleLogOptions options_;
+  std::function<void(Commit&)> before_append_;                                 // may be empty
   std::function<void(const std::shared_ptr<const GroupSamples>&)> on_append_;  // may be empty
   std::unique_ptr<DiskLog> disk_;
   std::deque<Entry> window_;

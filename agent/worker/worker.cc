@@ -16,6 +16,7 @@ Worker::Worker(EventLoop& loop, HttpTransport& transport, FileSystem& files, Log
       workers_(options.workers),
       limits_(options.limits != nullptr ? *options.limits : own_limits_),
       log_(loop, options.log, std::move(options.disk)),
+      aggregates_(loop, log_, std::move(options.aggregates)),
       // Ids that nobody can guess, and that are others in each process.
       tracer_({loop, transport, files, logger}, hash(std::to_string(options.random_seed))),
       environment_{loop, transport, files,   log_, metadata_, logger,  hash,
@@ -59,6 +60,7 @@ void Worker::ShareRules(RemoteSpec& spec) const {
 void Worker::ApplyConfig(const std::shared_ptr<const Config>& config, uint64_t offset_seed) {
   environment_.offset_seed = offset_seed;
   tracer_.Apply(config->tracing);
+  aggregates_.ApplyConfig(*config);
   const auto wants_families = [](const RemoteWriteConfig& remote) {
     return remote.message == RemoteWriteMessage::kV2;
   };
@@ -117,7 +119,7 @@ void Worker::Drain(std::function<void()> drained) {
 
 void Worker::Flush(std::function<void()> done) {
   for (const auto& remote : remotes_) remote->Stop();
-  log_.Flush(std::move(done));
+  aggregates_.Flush([this, done = std::move(done)]() mutable { log_.Flush(std::move(done)); });
 }
 
 RemoteWriteStatus Worker::RemoteWrite() const {
@@ -160,6 +162,7 @@ std::vector<LatestOfGroup> Worker::Latest() const {
 void Worker::Collect(MetricSink& sink) const {
   scrapes_.Collect(sink);
   receiver_.Collect(sink);
+  aggregates_.Collect(sink);
   for (const auto& remote : remotes_) remote->Collect(sink);
   tracer_.Collect(sink);
   const SampleLogStats& stats = log_.stats();

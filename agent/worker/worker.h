@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/aggregate/aggregates.h"
 #include "agent/latest/latest_samples.h"
 #include "agent/limits/series_limits.h"
 #include "agent/log/sample_log.h"
@@ -36,6 +37,7 @@ struct WorkerOptions {
   ReplicaElection* election = nullptr;
   SeriesLimits* limits = nullptr;     // as `election`
   DeadLetterPlace dead_letters = {};  // none: what remotes refuse is counted only
+  AggregateOptions aggregates = {};
   // For how long the latest sample of each series is kept for whoever asks; 0: not at all.
   TimestampMs look_back_ms = 0;
 };
@@ -59,6 +61,7 @@ class Worker {
   void StopScraping() {
     scrapes_.Stop();
     receiver_.Stop();
+    aggregates_.Stop();
   }
   // Sends all that is in the log; `drained` runs when every remote has it or has dropped it, and
   // what is left of the traces has been exported or has had its time.
@@ -73,6 +76,7 @@ class Worker {
   // The latest samples of all series; none if they are not kept.
   std::vector<LatestOfGroup> Latest() const;
 
+  Aggregates& aggregates() { return aggregates_; }
   Receiver& receiver() { return receiver_; }
   const SampleLog& log() const { return log_; }
   const ScrapeStats& scrape_stats() const { return environment_.stats; }
@@ -99,6 +103,7 @@ class Worker {
   MetadataPool series_families_;           // those of series that are gone included
   std::unique_ptr<LatestSamples> latest_;  // null: they are not kept
   SampleLog log_;
+  Aggregates aggregates_;
   Tracer tracer_;
   ScrapeEnvironment environment_;
   ScrapeManager scrapes_;

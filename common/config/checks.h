@@ -21,6 +21,9 @@ void CheckScrapeConfig(SectionValue& section, CheckContext& context);
 void CheckGlobal(SectionValue& section, CheckContext& context);
 void CheckFile(SectionValue& section, CheckContext& context);
 void CheckReceive(SectionValue& section, CheckContext& context);
+void CheckTributary(SectionValue& section, CheckContext& context);
+void CheckAggregate(SectionValue& section, CheckContext& context);
+void CheckDownsample(SectionValue& section, CheckContext& context);
 void CheckRelabel(SectionValue& section, CheckContext& context);
 
 void CheckRemoteWrite(SectionValue& section, CheckContext& context);
@@ -57,6 +60,8 @@ void CheckServerUrl(SectionValue& section, CheckContext& context);
 
 // Of "SRV", "a" and so on; nullopt for any other text.
 std::optional<DnsSdType> ParseDnsSdType(const std::string& text);
+// Of "sum" and so on.
+std::optional<AggregateOutput> ParseAggregateOutput(const std::string& text);
 // Of "pod" and so on.
 std::optional<KubeRole> ParseKubeRole(const std::string& text);
 

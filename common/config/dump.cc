@@ -77,7 +77,7 @@ bool Shown(const Value& value) {
     return std::any_of(options.begin(), options.end(),
                        [&](const Option& inner) { return Shown(section.Get(inner)); });
   }
-  return option.shown || !value.IsZero();
+  return option.shown || !value.IsZero() || (option.empty_counts && value.given);
 }
 
 void Dumper::Items(const Value& value, int indent) {

@@ -216,6 +216,14 @@ LoadResult Loader::Load(const std::string& path, const std::string* text) {
       if (const SectionValue* receive = ours == nullptr ? nullptr : ours->Sub("receive")) {
         config->receive = MakeReceive(*receive);
       }
+      if (ours != nullptr) {
+        for (const SectionValue& aggregate : ours->Get("aggregate").sections) {
+          config->aggregate.push_back(MakeAggregate(aggregate));
+        }
+        for (const SectionValue& downsample : ours->Get("downsample").sections) {
+          config->downsample.push_back(MakeDownsample(downsample));
+        }
+      }
       if (const SectionValue* tsdb = file->Sub("storage")->Sub("tsdb")) {
         config->out_of_order_time_window = tsdb->Duration("out_of_order_time_window");
       }

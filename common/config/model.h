@@ -356,6 +356,50 @@ struct ReceiveConfig {
   bool operator==(const ReceiveConfig&) const = default;
 };
 
+// What an aggregate says of its inputs at the end of an interval.
+enum class AggregateOutput : uint8_t {
+  kSum,
+  kAvg,
+  kMin,
+  kMax,
+  kCount,
+  kLast,
+  kIncrease,
+  kRateSum,
+  kHistogramQuantile,
+};
+// "sum", "rate_sum" and so on.
+const char* AggregateOutputName(AggregateOutput output);
+
+// A rule of tributary.aggregate.
+struct AggregateConfig {
+  std::string name;                // as metrics call it
+  std::vector<std::string> match;   // selectors: series that one of them selects are its inputs
+  bool without = false;             // `labels` are those that are taken away
+  std::vector<std::string> labels;  // sorted
+  std::chrono::milliseconds interval{60000};
+  std::chrono::milliseconds window{60000};  // of increases: a multiple of the interval
+  std::chrono::milliseconds late{10000};    // how long after an interval's end samples are awaited
+  std::chrono::milliseconds staleness_interval{300000};
+  bool drop_inputs = false;
+  struct Output {
+    AggregateOutput output = AggregateOutput::kSum;
+    std::string record;  // the metric's name; "": made of the inputs' name
+    auto operator<=>(const Output&) const = default;
+  };
+  // Sorted. Either all of them have a name or none.
+  std::vector<Output> outputs;
+  double quantile = 0;  // of kHistogramQuantile
+  bool operator==(const AggregateConfig&) const = default;
+};
+
+// A rule of tributary.downsample.
+struct DownsampleConfig {
+  std::vector<std::string> match;
+  std::chrono::milliseconds interval{0};
+  bool operator==(const DownsampleConfig&) const = default;
+};
+
 struct GlobalConfig {
   std::chrono::milliseconds scrape_interval{60000};
   std::chrono::milliseconds scrape_timeout{10000};
@@ -371,6 +415,8 @@ struct Config {
   std::vector<RemoteWriteConfig> remote_write;
   std::optional<TracingConfig> tracing;
   ReceiveConfig receive;
+  std::vector<AggregateConfig> aggregate;
+  std::vector<DownsampleConfig> downsample;
   // The file as it is in force, all defaults said, secrets as <secret>: for /api/v1/status/config.
   std::string yaml;
   // The files that were read (main, scrape_config_files): what auto-reload and messages speak of.

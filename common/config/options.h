@@ -71,6 +71,8 @@ struct Option {
   bool optional = false;
   // A null in the file means the defaults rather than zero.
   bool null_is_default = false;
+  // A list for which being empty is something else than not being there.
+  bool empty_counts = false;
   bool http_client = false;  // belongs to the fields that HTTP clients share
 };
 
@@ -101,6 +103,8 @@ const Section& StaticConfigSection();
 const Section& RelabelSection();
 const Section& RemoteWriteSection();
 const Section& RemoteErrorsSection();
+const Section& AggregateSection();
+const Section& DownsampleSection();
 const Section& TlsSection();
 const Section& Sigv4Section();
 std::vector<Option> HttpClientOptions(bool enable_http2);

@@ -412,7 +412,17 @@ const Section& TributarySection() {
            .doc = "What others may send by remote write.",
            .section = &ReceiveSection(),
            .optional = true},
-      }};
+          {.name = "aggregate",
+           .type = OptionType::kSections,
+           .doc = "Rules by which aggregates are made of series here, at the edge "
+                  "([aggregation.md](aggregation.md)).",
+           .section = &AggregateSection()},
+          {.name = "downsample",
+           .type = OptionType::kSections,
+           .doc = "Series of which one sample is kept for each interval.",
+           .section = &DownsampleSection()},
+      },
+      CheckTributary};
   return section;
 }
 

@@ -548,6 +548,37 @@ ReceiveConfig MakeReceive(const SectionValue& receive) {
   return config;
 }
 
+AggregateConfig MakeAggregate(const SectionValue& aggregate) {
+  AggregateConfig config;
+  config.name = aggregate.Text("name");
+  config.match = aggregate.Get("match").Texts();
+  config.without = aggregate.Given("without");
+  config.labels = aggregate.Get(config.without ? "without" : "by").Texts();
+  std::sort(config.labels.begin(), config.labels.end());
+  config.interval = aggregate.Duration("interval");
+  config.window = aggregate.Duration("window");
+  if (config.window.count() == 0) config.window = config.interval;
+  config.late = aggregate.Duration("late");
+  config.staleness_interval = aggregate.Duration("staleness_interval");
+  config.drop_inputs = aggregate.Text("inputs") == "drop";
+  for (const std::string& output : aggregate.Get("outputs").Texts()) {
+    config.outputs.push_back({*ParseAggregateOutput(output), ""});
+  }
+  for (const auto& [output, name] : aggregate.Get("record").entries) {
+    config.outputs.push_back({*ParseAggregateOutput(output), name.text});
+  }
+  // A rule is the same in whatever order it says them.
+  std::sort(config.outputs.begin(), config.outputs.end());
+  if (config.name.empty()) config.name = config.outputs.front().record;
+  if (config.name.empty()) config.name = config.match.front();
+  config.quantile = aggregate.Get("quantile").real;
+  return config;
+}
+
+DownsampleConfig MakeDownsample(const SectionValue& downsample) {
+  return {downsample.Get("match").Texts(), downsample.Duration("interval")};
+}
+
 TracingConfig MakeTracing(const SectionValue& tracing) {
   TracingConfig config;
   const bool is_http = tracing.Text("client_type") == "http";

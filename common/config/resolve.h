@@ -38,6 +38,8 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
 HttpClientConfig MakeHttpClient(const SectionValue& section);
 TracingConfig MakeTracing(const SectionValue& tracing);
 ReceiveConfig MakeReceive(const SectionValue& receive);
+AggregateConfig MakeAggregate(const SectionValue& aggregate);
+DownsampleConfig MakeDownsample(const SectionValue& downsample);
 std::vector<RelabelConfig> MakeRelabels(const Value& rules, const std::string& file);
 NameValidation ValidationOf(const SectionValue& section);
 

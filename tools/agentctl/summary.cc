@@ -68,6 +68,20 @@ std::string RemoteText(const RemoteWriteConfig& remote) {
   return out;
 }
 
+std::string AggregateText(const AggregateConfig& rule) {
+  std::string out =
+      fmt::format("  aggregate {}: every {}", rule.name, FormatDuration(rule.interval));
+  if (rule.window != rule.interval) out += " over " + FormatDuration(rule.window);
+  out += rule.without ? ", without" : ", by";
+  for (const std::string& label : rule.labels) out += " " + label;
+  if (rule.labels.empty()) out += " nothing";
+  out += ":";
+  for (const AggregateConfig::Output& output : rule.outputs) {
+    out += std::string(" ") + AggregateOutputName(output.output);
+  }
+  return out + (rule.drop_inputs ? "; its inputs are dropped\n" : "\n");
+}
+
 Json JobJson(const ScrapeConfig& job) {
   Json files = Json::array();
   for (const FileSdConfig& sd : job.file_sd_configs) {
@@ -139,6 +153,11 @@ std::string SummaryText(const std::string& file, const LoadResult& result) {
                                 config.scrape_configs.size(), config.remote_write.size());
   for (const ScrapeConfig& job : config.scrape_configs) out += JobText(job);
   for (const RemoteWriteConfig& remote : config.remote_write) out += RemoteText(remote);
+  for (const AggregateConfig& rule : config.aggregate) out += AggregateText(rule);
+  for (const DownsampleConfig& rule : config.downsample) {
+    out += fmt::format("  downsample {}: every {}\n", fmt::join(rule.match, ", "),
+                       FormatDuration(rule.interval));
+  }
   return out;
 }
 
