@@ -96,8 +96,8 @@ std::vector<uint32_t> LayoutBuilder::Settle() {
     for (size_t i = 0; i < packed.size(); i++) {
       place_by_hash_[StableHash(packed[i])] = final_places[i];
     }
-    packed_.clear();
-    spans_.clear();
+    FreeMemory(packed_);
+    FreeMemory(spans_);
     first_provisional_ = AlignPlace(layout_.place_end_);
   }
   return final_places;

@@ -59,6 +59,7 @@ void SampleLog::Append(Commit commit) {
   for (GroupSamples& samples : commit.groups) {
     const SampleCounts counts = samples.counts();
     stats_.appended += counts;
+    stats_.highest_ms = std::max(stats_.highest_ms, samples.timestamp);
     end_[partition] += counts;
     stats_.bytes += samples.memory_bytes();
     window_.push_back({std::make_shared<const GroupSamples>(std::move(samples)), partition});

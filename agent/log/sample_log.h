@@ -49,6 +49,7 @@ struct SampleLogOptions {
 
 struct SampleLogStats {
   SampleCounts appended;
+  TimestampMs highest_ms = 0;  // of the records appended
   SampleCounts recovered;  // that were there at the start
   SampleCounts evicted;    // gone at a bound, whether or not a reader missed them
   size_t records = 0;      // in memory

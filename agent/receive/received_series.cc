@@ -17,7 +17,7 @@ uint64_t SourceKeyOf(std::string_view job, std::string_view instance, std::strin
   return StableHash(text);
 }
 
-ReceivedSeries::Ref ReceivedSeries::Learn(uint64_t hash, const Labels& labels, uint16_t replica) {
+ReceivedSeries::Ref ReceivedSeries::Learn(const ReceivedLine& line, const Labels& labels) {
   const uint64_t key =
       SourceKeyOf(labels.Get("job"), labels.Get("instance"), labels.Get("cluster"));
   auto [it, is_new_source] = by_key_.try_emplace(key, 0);
@@ -32,9 +32,9 @@ ReceivedSeries::Ref ReceivedSeries::Learn(uint64_t hash, const Labels& labels, u
   }
   Ref ref{it->second, 0};
   bool is_new = false;
-  ref.line = sources_[ref.source]->Learn(hash, labels, replica, is_new);
+  ref.line = sources_[ref.source]->Learn(line, labels, is_new);
   series_added_ += is_new;
-  index_.insert_or_assign(hash, ref);
+  index_.insert_or_assign(line.hash, ref);
   return ref;
 }
 

@@ -32,18 +32,22 @@ class ReceivedSeries {
   };
   static constexpr uint32_t kNone = 0xffffffff;
 
-  // `before`: the one that came before. A source of kNone: it is not known.
-  Ref Find(uint64_t hash, Ref before) const {
-    if (before.source != kNone) {
-      const ReceivedSource& source = *sources_[before.source];
-      const uint32_t next = before.line + 1;
-      if (next < source.lines() && source.hash(next) == hash) return {before.source, next};
+  // The line that mostly comes after this one. A source of kNone: there is none.
+  Ref After(Ref before) const {
+    if (before.source == kNone) return {};
+    const uint32_t next = before.line + 1;
+    return next < sources_[before.source]->lines() ? Ref{before.source, next} : Ref{};
+  }
+  // `expected`: what After gave. A source of kNone: it is not known.
+  Ref Find(uint64_t hash, Ref expected) const {
+    if (expected.source != kNone && sources_[expected.source]->hash(expected.line) == hash) {
+      return expected;
     }
     auto it = index_.find(hash);
     return it == index_.end() ? Ref{} : it->second;
   }
   // A line that is not known, and its series' labels as they are kept.
-  Ref Learn(uint64_t hash, const Labels& labels, uint16_t replica);
+  Ref Learn(const ReceivedLine& line, const Labels& labels);
   ReceivedSource& source(uint32_t number) { return *sources_[number]; }
   // The owner of the series with these labels; nothing: it is not known.
   std::optional<uint16_t> OwnerOf(const Labels& labels);

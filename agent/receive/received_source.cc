@@ -1,6 +1,7 @@
 #include "agent/receive/received_source.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "agent/layout/commit_slice.h"
@@ -11,6 +12,9 @@ namespace tributary {
 
 namespace {
 
+// Of requests in which a source has nothing new: then it is no more learned, and the index of its
+// series goes. To make it anew costs what a request does.
+constexpr uint32_t kBatchesLearning = 4;
 // Below so many samples of one time on average each gets its own: a record for each time would cost
 // more than the eight bytes a sample that it saves.
 constexpr size_t kSamplesOfOneTime = 32;
@@ -55,9 +59,8 @@ void ReceivedBatch::Clear() {
   starts.clear();
 }
 
-uint32_t ReceivedSource::Learn(uint64_t hash, const Labels& labels, uint16_t replica,
-                               bool& is_new) {
-  learned_ = true;
+uint32_t ReceivedSource::Learn(const ReceivedLine& line, const Labels& labels, bool& is_new) {
+  batches_without_new_ = 0;
   if (builder_ == nullptr) {
     builder_ = std::make_unique<LayoutBuilder>(layout_, LayoutBuilder::Use::kGoesOn);
   }
@@ -65,14 +68,15 @@ uint32_t ReceivedSource::Learn(uint64_t hash, const Labels& labels, uint16_t rep
   const uint32_t place = builder_->PlaceOf(labels);
   is_new = builder_->new_series() > before;
   if (place >= last_.size()) last_.resize(place + 1);
-  const uint32_t line = lines();
-  if (replica != kNoReplica) {
-    replicas_.resize(line);
-    replicas_.push_back(replica);
+  if (line.replica != kNoReplica) {
+    replicas_.resize(lines());
+    replicas_.push_back(line.replica);
   }
-  hashes_.push_back(hash);
+  hashes_.push_back(line.hash);
   places_.push_back(place);
-  return line;
+  const bool fits = line.label_bytes <= std::numeric_limits<uint16_t>::max();
+  label_bytes_.push_back(fits ? static_cast<uint16_t>(line.label_bytes) : 0);
+  return lines() - 1;
 }
 
 ReceivedSource::Verdict ReceivedSource::JudgeEarlier(const Last& last, TimestampMs timestamp,
@@ -126,12 +130,17 @@ void ReceivedSource::SettleFamilies() {
 void ReceivedSource::ForgetLines() {
   hashes_.clear();
   places_.clear();
+  label_bytes_.clear();
   replicas_.clear();
   settled_lines_ = 0;
 }
 
 void ReceivedSource::PlaceNewSeries() {
-  if (builder_ == nullptr || builder_->new_series() == 0) return;
+  if (builder_ == nullptr) return;
+  if (builder_->new_series() == 0) {
+    if (batches_without_new_++ >= kBatchesLearning) builder_.reset();
+    return;
+  }
   const uint32_t first = builder_->first_provisional();
   const std::vector<uint32_t> final = builder_->Settle();
   std::vector<Last> moved(final.size());
@@ -175,11 +184,13 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
     if (place == TargetLayout::kNoPlace) continue;
     hashes_[kept] = hashes_[line];
     places_[kept] = place;
+    label_bytes_[kept] = label_bytes_[line];
     if (!replicas_.empty()) replicas_[kept] = replicas_[line];
     kept++;
   }
   hashes_.resize(kept);
   places_.resize(kept);
+  label_bytes_.resize(kept);
   settled_lines_ = kept;
   if (!replicas_.empty()) replicas_.resize(kept);
   std::vector<Last> last(layout_.place_end_);
@@ -204,6 +215,7 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
 }
 
 uint32_t ReceivedSource::Find(const Labels& labels) {
+  batches_without_new_ = 0;
   if (builder_ == nullptr) {
     builder_ = std::make_unique<LayoutBuilder>(layout_, LayoutBuilder::Use::kGoesOn);
   }
@@ -219,7 +231,7 @@ void ReceivedSource::ChangeOwner(uint32_t place, bool is_gone, const OwnerChange
 }
 
 bool ReceivedSource::CountAbsences(const OwnerChange& own) {
-  if (!std::exchange(learned_, false)) builder_.reset();
+  builder_.reset();
   size_t gone = 0;
   for (const TargetLayout::Group& group : layout_.groups_) {
     for (uint32_t i = 0; i < group.definition->series(); i++) {
@@ -334,7 +346,8 @@ std::vector<Commit> ReceivedSource::TakeBatch(ScrapeBuffer& buffer, bool keep_st
 
 size_t ReceivedSource::memory_bytes() const {
   return sizeof(*this) + layout_.memory_bytes() + hashes_.capacity() * sizeof(uint64_t) +
-         places_.capacity() * sizeof(uint32_t) + replicas_.capacity() * sizeof(uint16_t) +
+         places_.capacity() * sizeof(uint32_t) +
+         (label_bytes_.capacity() + replicas_.capacity()) * sizeof(uint16_t) +
          last_.capacity() * sizeof(Last) + seen_.memory_bytes() +
          family_marks_.capacity() * sizeof(uint64_t) + owners_.capacity() * sizeof(uint16_t) +
          families_.bucket_count() * 25;

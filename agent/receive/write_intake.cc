@@ -125,7 +125,10 @@ WriteOutcome WriteIntake::Take(const WriteRequestReader& request,
   if (which == nullptr) TakeMetadata(request, outcome_);
   const size_t count = which == nullptr ? request.series() : which->size();
   for (size_t i = 0; i < count; i++) {
-    if (!request.ReadSeries(which == nullptr ? i : (*which)[i], read_)) {
+    const size_t number = which == nullptr ? i : (*which)[i];
+    const ReceivedSeries::Ref expected = series_.After(before_);
+    const bool is_expected = ReadExpected(number, expected);
+    if (!is_expected && !request.ReadSeries(number, read_)) {
       outcome_.malformed = true;
       break;
     }
@@ -134,33 +137,41 @@ WriteOutcome WriteIntake::Take(const WriteRequestReader& request,
       outcome_.over_limit = true;
       break;
     }
-    if (!TakeSeries()) {
-      outcome_.malformed = true;
-      break;
-    }
+    const ReceivedSeries::Ref ref = is_expected ? expected : FindSeries(expected);
+    if (ref.source != ReceivedSeries::kNone) TakeSeries(ref);
   }
   AppendBatches();
   request_ = nullptr;
   return std::move(outcome_);
 }
 
-// False: something in it is malformed.
-bool WriteIntake::TakeSeries() {
+bool WriteIntake::ReadExpected(size_t number, ReceivedSeries::Ref expected) {
+  if (expected.source == ReceivedSeries::kNone) return false;
+  const ReceivedSource& source = series_.source(expected.source);
+  const size_t label_bytes = source.label_bytes(expected.line);
+  return label_bytes != 0 && request_->version() == WriteVersion::kV1 &&
+         request_->ReadPlainSeries(number, label_bytes, read_) &&
+         env_.hash(read_.label_bytes) == source.hash(expected.line);
+}
+
+ReceivedSeries::Ref WriteIntake::FindSeries(ReceivedSeries::Ref expected) {
   const uint64_t count = read_.samples.size() + read_.histograms.size();
   uint64_t hash = 0;
   if (!HashOf(read_, hash)) {
     Refuse(ReceiveRefusal::kInvalidLabels, count, "its labels name symbols that are not there");
-    return true;
+    return {};
   }
   // Exemplars alone are good: so they are sent by Prometheus itself, whose receiver refuses them.
   if (request_->version() == WriteVersion::kV2 && count == 0 && read_.exemplars.empty()) {
     outcome_.refused++;
     if (outcome_.problem.empty()) outcome_.problem = "a series has neither samples nor histograms";
-    return true;
+    return {};
   }
-  ReceivedSeries::Ref ref = series_.Find(hash, before_);
-  if (ref.source == ReceivedSeries::kNone) ref = Learn(hash);
-  if (ref.source == ReceivedSeries::kNone) return true;
+  const ReceivedSeries::Ref ref = series_.Find(hash, expected);
+  return ref.source == ReceivedSeries::kNone ? Learn(hash) : ref;
+}
+
+void WriteIntake::TakeSeries(ReceivedSeries::Ref ref) {
   before_ = ref;
   ReceivedSource& source = series_.source(ref.source);
   if (const uint16_t replica = source.replica(ref.line);
@@ -169,16 +180,17 @@ bool WriteIntake::TakeSeries() {
                               read_.exemplars.size()};
     outcome_.written += counts;
     stats_.deduplicated += counts;
-    return true;
+    return;
   }
   const bool has_family = request_->version() == WriteVersion::kV2 && TakeFamily(source, ref.line);
-  if (!has_family) stats_.without_metadata += count;
+  if (!has_family) {
+    stats_.without_metadata += read_.samples.size() + read_.histograms.size();
+  }
   ReceivedBatch& batch = BatchOf(ref.source);
   const uint32_t place = source.place(ref.line);
   TakeSamples(source, batch, place);
   if (!read_.histograms.empty()) TakeHistograms(source, batch, place);
   if (!read_.exemplars.empty()) TakeExemplars(source, batch, place);
-  return true;
 }
 
 // What a request of 2.0 says of the series' family. False: nothing.
@@ -432,13 +444,15 @@ ReceivedSeries::Ref WriteIntake::Learn(uint64_t hash) {
     outcome_.try_again = true;
     return {};
   }
-  const uint16_t replica = TakeReplica(*labels);
+  ReceivedLine line{hash};
+  line.replica = TakeReplica(*labels);
+  if (request_->version() == WriteVersion::kV1) line.label_bytes = read_.label_bytes.size();
   uint16_t owner = SenderQuotas::kNobody;
   if (quotas_.is_limited() && !HasRoom(hash, *labels, owner)) {
     RefuseForLimit(count);
     return {};
   }
-  const ReceivedSeries::Ref ref = series_.Learn(hash, *labels, replica);
+  const ReceivedSeries::Ref ref = series_.Learn(line, *labels);
   if (owner != SenderQuotas::kNobody) {
     ReceivedSource& source = series_.source(ref.source);
     source.SetOwner(source.place(ref.line), owner);

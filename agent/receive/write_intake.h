@@ -90,7 +90,11 @@ class WriteIntake {
   void HashSymbols(const WriteRequestReader& request);
   // False: its numbers of symbols are not there.
   bool HashOf(const WriteSeries& series, uint64_t& hash);
-  bool TakeSeries();
+  // Reads the series if it is that line again with a sample: then its labels need not be looked at.
+  bool ReadExpected(size_t number, ReceivedSeries::Ref expected);
+  // The series that was read. A source of kNone: it is refused.
+  ReceivedSeries::Ref FindSeries(ReceivedSeries::Ref expected);
+  void TakeSeries(ReceivedSeries::Ref ref);
   ReceivedSeries::Ref Learn(uint64_t hash);
   // Whether the series has room among those of its sender, and who has it from now on.
   bool HasRoom(uint64_t hash, const Labels& labels, uint16_t& owner);

@@ -87,6 +87,7 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
       filter_(*spec_.config, start_ms_),
       encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
       shards_(min_shards()),
+      counted_in_(appended_before_.total()),
       batch_duration_({.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60, 120, 300}),
       parked_timer_(env_.loop),
       hash_(HashKey::FromSeed(env_.random())) {
@@ -160,8 +161,8 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
     TickCalculator();  // for the time of rest, before it hears of these
     SetTick(false);
   }
+  CountAppended();
   for (LogRecord& record : batch.records) {
-    NoteHighest(highest_read_ms_, record.samples->timestamp);
     Filter(record.samples, false);
     outstanding_.push_back(
         {record.ticket, 1, env_.loop.Now(), record.samples->timestamp, record.maybe_delivered});
@@ -188,11 +189,12 @@ void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read
     counts -= removed.unwanted;
     stats_.unwanted += removed.unwanted;
     stats_.read += counts;
-    calculator_.AddIn(counts.total());
   }
   stats_.dropped[DropReason::kBeforeStart] += removed.before_start;
   stats_.dropped[DropReason::kCustomBuckets] += removed.custom_buckets;
   pending_ += samples->counts();
+  calculator_.AddDropped(
+      (removed.unwanted + removed.before_start + removed.custom_buckets).total());
   uint64_t held_back = 0;
   if (removed.custom_buckets.total() > 0 && custom_buckets_log_.Allow(env_.loop.Now(), held_back)) {
     env_.logger.Warn("histograms with custom buckets are dropped: remote write 1.0 has none",
@@ -273,6 +275,7 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
   if (over_limit.total() > 0) NoteOverLimit(over_limit.total());
   stats_.dropped[DropReason::kSeriesLimit] += over_limit;
   stats_.dropped[DropReason::kSeries] += left - kept - over_limit;
+  if (kept.total() > 0) NoteHighest(highest_read_ms_, samples->timestamp);
   if (too_old) {
     stats_.dropped[DropReason::kTooOld] += kept;
   } else {
@@ -329,9 +332,22 @@ void RemoteQueue::PopFinished() {
   while (!outstanding_.empty() && outstanding_.front().unfinished == 0) outstanding_.pop_front();
 }
 
+// As there, what has come in counts, and not what there was room to read: else a queue that falls
+// behind would want no more than it has.
+void RemoteQueue::CountAppended() {
+  const uint64_t appended = env_.log.stats().appended.total();
+  calculator_.AddIn(appended - counted_in_);
+  counted_in_ = appended;
+}
+
+TimestampMs RemoteQueue::highest_ms() const {
+  if (unread().total() == 0) return highest_read_ms_;
+  return std::max(highest_read_ms_, env_.log.stats().highest_ms);
+}
+
 // For all intervals that have passed. What it would have now.
 uint64_t RemoteQueue::TickCalculator() {
-  const double delay = std::floor(static_cast<double>(highest_read_ms_) / 1000) -
+  const double delay = std::floor(static_cast<double>(highest_ms()) / 1000) -
                        std::floor(static_cast<double>(highest_sent_ms_) / 1000);
   uint64_t wanted = shards_;
   while (ticked_ + ShardCalculator::kInterval <= env_.loop.Now()) {
@@ -348,6 +364,7 @@ void RemoteQueue::SetTick(bool resting) {
 }
 
 void RemoteQueue::Tick() {
+  CountAppended();
   const uint64_t wanted = TickCalculator();
   SetTick(outstanding_.empty());
   boost::unordered::erase_if(groups_, [](const auto& entry) {

@@ -273,7 +273,7 @@ class RemoteQueue {
   void OnOutcome(Request* request, SendOutcome outcome);
   void Retry(Request* request, const SendOutcome& outcome);
   void AttemptAgain(Request* request);
-  bool MaybeDuplicate(const Request& request, const SendOutcome& outcome) const;
+  static bool MaybeDuplicate(const Request& request, const SendOutcome& outcome);
   // The request, or a piece of it, has had its last answer: of what is in `counts`.
   void CountOutcome(const Request& request, const SendOutcome& outcome, const SampleCounts& counts,
                     const WrittenStats& written);
@@ -284,7 +284,10 @@ class RemoteQueue {
   void PopFinished();
   void CheckDrained();
   void Tick();
+  void CountAppended();
   uint64_t TickCalculator();
+  // Of what it is to deliver and has delivered.
+  TimestampMs highest_ms() const;
   void SetTick(bool resting);
   void ApplyPendingSpec();
   void MakeClient();
@@ -372,6 +375,7 @@ class RemoteQueue {
   std::unique_ptr<RequestEncoder> encoder_;
   uint64_t shards_;
   ShardCalculator calculator_;
+  uint64_t counted_in_;  // of what the log has taken
   MonotonicTime last_attempt_end_{};
   MonotonicTime reshard_disabled_until_{};
   TimestampMs highest_read_ms_ = 0;

@@ -82,8 +82,8 @@ void RemoteQueue::Collect(MetricSink& sink) const {
            static_cast<double>(spec_.config->queue.capacity));
   greatest("max_samples_per_send", "Samples in a request, at most.",
            static_cast<double>(spec_.config->queue.max_samples_per_send));
-  greatest("queue_highest_timestamp_seconds", "Latest sample read from the log.",
-           static_cast<double>(highest_read_ms_ / 1000));
+  greatest("queue_highest_timestamp_seconds", "Latest sample that is to be delivered.",
+           static_cast<double>(highest_ms() / 1000));
   greatest("queue_highest_sent_timestamp_seconds", "Latest sample delivered.",
            static_cast<double>(highest_sent_ms_ / 1000));
   if (const auto signing = client_ != nullptr ? client_->signing_stats() : std::nullopt) {

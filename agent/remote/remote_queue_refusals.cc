@@ -22,6 +22,9 @@ constexpr nanoseconds kCredentialsBackoffMin = seconds(2);
 constexpr nanoseconds kCredentialsBackoffMax = seconds(60);
 
 constexpr uint32_t kSplitRequestsMax = 32;
+// Of a request that an earlier process may have delivered, for each of its parts: so many find all
+// that were, be it every one.
+constexpr uint32_t kSplitRequestsOfPart = 2;
 // While the receiver seems to refuse everything.
 constexpr uint32_t kShortSplitRequests = 2;
 constexpr nanoseconds kShortSplits = seconds(60);
@@ -210,6 +213,9 @@ uint32_t RemoteQueue::SplitRequests(const Request& request, const SendOutcome& o
   const RemoteErrorsConfig& errors = spec_.config->errors;
   if (request.probe || request.entries < 2) return 0;
   if (outcome.blames != Blames::kAmount && !errors.split_rejected) return 0;
+  if (MaybeDuplicate(request, outcome)) {
+    return kSplitRequestsOfPart * static_cast<uint32_t>(request.parts.size());
+  }
   return env_.loop.Now() < short_splits_until_ ? kShortSplitRequests : kSplitRequestsMax;
 }
 
@@ -221,17 +227,20 @@ void RemoteQueue::StartSplit(Request* request, const SendOutcome& outcome, bool 
       parts.push_back(
           {part.samples.get(), &part.lane->group->prepared, part.lane->chunk, part.range});
     }
-    request->split = std::make_unique<Split>(
-        Split{SplitPlan(
-                  std::move(parts), request->oldest_allowed,
-                  [this](std::string_view labels) { return HashOf(labels); },
-                  [this](uint64_t series) { return refused_.Knows(series); }),
-              {},
-              {},
-              by_amount,
-              may_drop,
-              false,
-              {}});
+    // A receiver that has one sample already may refuse all (Prometheus does, in 1.0). What an
+    // earlier process has delivered of a part it has delivered whole, or it is what came last.
+    const bool by_part = MaybeDuplicate(*request, outcome);
+    request->split = std::make_unique<Split>(Split{
+        SplitPlan(
+            std::move(parts), by_part ? SplitPlan::Unit::kPart : SplitPlan::Unit::kSeries,
+            request->oldest_allowed, [this](std::string_view labels) { return HashOf(labels); },
+            [this](uint64_t series) { return refused_.Knows(series); }),
+        {},
+        {},
+        by_amount,
+        may_drop,
+        false,
+        {}});
   }
   Split& split = *request->split;
   split.by_amount = by_amount;
@@ -319,7 +328,8 @@ void RemoteQueue::EndSplit(Request* request) {
   }
   if (split.accepted) {
     short_splits_until_ = {};
-  } else if (was_search && !DeliveredLately() && env_.loop.Now() >= short_splits_until_) {
+  } else if (was_search && !request->maybe_delivered && !DeliveredLately() &&
+             env_.loop.Now() >= short_splits_until_) {
     short_splits_until_ = env_.loop.Now() + kShortSplits;
   }
   uint64_t quarantined = 0;
@@ -393,7 +403,8 @@ void RemoteQueue::Refuse(Request& request, const RefusedPiece& refused, uint64_t
   CountOutcome(request, refused.outcome, refused.counts, refused.written);
   NoteHighest(highest_sent_ms_, request.latest);
   pending_ -= refused.counts;
-  const bool may_be_duplicate = MaybeDuplicate(request, refused.outcome);
+  const bool may_be_duplicate =
+      MaybeDuplicate(request, refused.outcome) && spec_.config->errors.count_maybe_duplicates;
   WriteDeadLetter(request, refused, !may_be_duplicate);
   split.plan.SetGone(refused.piece);
   // One of many may be refused because of the others, and all of them because of the receiver.

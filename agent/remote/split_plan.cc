@@ -8,11 +8,11 @@
 
 namespace tributary {
 
-SplitPlan::SplitPlan(std::vector<Part> parts, TimestampMs oldest,
+SplitPlan::SplitPlan(std::vector<Part> parts, Unit unit, TimestampMs oldest,
                      const std::function<uint64_t(std::string_view)>& hash,
                      const std::function<bool(uint64_t)>& is_suspect)
     : parts_(std::move(parts)), numbers_(parts_.size()) {
-  // The series of a chunk, by their first appearance.
+  // The series of a chunk or the parts, by their first appearance.
   boost::unordered_flat_map<std::pair<const PreparedGroup*, uint32_t>, size_t> known;
   std::vector<std::vector<size_t>> series_of(parts_.size());  // by part and entry
   std::vector<std::vector<uint8_t>> old(parts_.size());
@@ -24,14 +24,16 @@ SplitPlan::SplitPlan(std::vector<Part> parts, TimestampMs oldest,
     uint64_t entry = 0;
     ForEachEntry(*part.samples, *part.prepared, part.chunk, [&](uint32_t index, TimestampMs time) {
       if (!part.range.Has(entry++)) return;
-      const auto [at, is_new] = known.try_emplace({part.prepared, index}, series_.size());
+      const uint32_t number = unit == Unit::kSeries ? index : static_cast<uint32_t>(p);
+      const auto [at, is_new] = known.try_emplace(
+          {unit == Unit::kSeries ? part.prepared : nullptr, number}, series_.size());
       if (is_new) {
         Series series;
         series.labels = labels[index - part.prepared->begin(part.chunk)];
         series.hash = hash(series.labels);
         series.part = p;
         series.index = index;
-        series.suspect = is_suspect(series.hash);
+        series.suspect = unit == Unit::kSeries && is_suspect(series.hash);
         series_.push_back(std::move(series));
       }
       series_of[p].push_back(at->second);

@@ -1,6 +1,6 @@
 // The entries of a request, numbered so that those of each series lie together in the order in
-// which they are sent: what a split (request_split.h) works on. Knows which of them are delivered
-// or dropped. One thread; what the parts point to must outlive it.
+// which they are sent, or those of each part: what a split (request_split.h) works on. Knows which
+// of them are delivered or dropped. One thread; what the parts point to must outlive it.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,9 @@ class SplitPlan {
     uint32_t chunk;
     EntryRange range;
   };
+  // What a split takes for one series.
+  enum class Unit : uint8_t { kSeries, kPart };
+  // Of a unit that is a part: the first of its series.
   struct Series {
     uint64_t hash = 0;   // of its labels
     std::string labels;  // encoded (common/wire)
@@ -38,7 +41,7 @@ class SplitPlan {
   };
 
   // What is from before `oldest` is gone. `hash` of encoded labels.
-  SplitPlan(std::vector<Part> parts, TimestampMs oldest,
+  SplitPlan(std::vector<Part> parts, Unit unit, TimestampMs oldest,
             const std::function<uint64_t(std::string_view)>& hash,
             const std::function<bool(uint64_t)>& is_suspect);
 

@@ -47,7 +47,8 @@ const Section& RemoteErrorsSection() {
            .type = OptionType::kBool,
            .fallback = "true",
            .doc = "Send what was answered with 400 or 413 again in halves, by at most 32 requests, "
-                  "to find the series that are refused; the others are delivered.",
+                  "to find the series that are refused; the others are delivered. What may have been "
+                  "delivered before a crash is divided as far as need be.",
            .shown = true},
           {.name = "quarantine_refused",
            .type = OptionType::kBool,

@@ -165,6 +165,19 @@ bool WriteRequestReader::ReadSeries(size_t index, WriteSeries& out) const {
   return in.ok();
 }
 
+bool WriteRequestReader::ReadPlainSeries(size_t index, size_t label_bytes,
+                                         WriteSeries& out) const {
+  constexpr char kSampleTag = 0x12;
+  const std::string_view series = At(series_[index]);
+  if (series.size() < label_bytes + 2 || series[label_bytes] != kSampleTag) return false;
+  const auto size = static_cast<uint8_t>(series[label_bytes + 1]);
+  if (size >= 128 || label_bytes + 2 + size != series.size()) return false;
+  out.Clear();
+  out.label_bytes = series.substr(0, label_bytes);
+  const char* problem = nullptr;
+  return ReadSample(series.substr(label_bytes + 2), problem, out.samples.emplace_back());
+}
+
 bool WriteRequestReader::ReadHistogram(std::string_view bytes, WriteHistogram& out) const {
   // Lists of numbers take eight times their bytes.
   return bytes.size() <= kHistogramBytesMax && DecodeHistogram(bytes, out.histogram, &out.times);

@@ -88,6 +88,9 @@ class WriteRequestReader {
   const std::vector<std::string_view>& symbols() const { return symbols_; }
   // False: it is malformed, or has more of something than the limit.
   bool ReadSeries(size_t index, WriteSeries& out) const;
+  // The same for a series of 1.0 that is `label_bytes` of labels and then a sample, and nothing
+  // else: whether what stands there are labels is not looked at. False: it is something else.
+  bool ReadPlainSeries(size_t index, size_t label_bytes, WriteSeries& out) const;
   // Of histograms and exemplars of a series of this request. False: malformed.
   bool ReadHistogram(std::string_view bytes, WriteHistogram& out) const;
   bool ReadExemplar(std::string_view bytes, WriteExemplar& out) const;

@@ -33,6 +33,7 @@ ProcessResult RunAgent(const std::vector<std::string>& arguments, nanoseconds ti
 struct AgentSetup {
   std::vector<std::string> arguments;  // beside config file, storage path and a free port
   std::map<std::string, std::string> environment;
+  uint16_t port = 0;  // 0: any that is free
 };
 
 // Started, listening and checked: in the end its stdout must be empty and its log well-formed.

@@ -1,14 +1,11 @@
 // The agent as a receiver of remote write: from other agents of ours, from Prometheus and vmagent
 // where they are installed, from a thousand senders at once, and with kill -9 in the midst.
 //
-//   TRIBUTARY_PEERS=/a/folder  where `prometheus` and `vmagent` are; ~/.cache/tributary-peers
-//   unless
-//                              said otherwise
+//   TRIBUTARY_PEERS=/a/folder  where `prometheus` and `vmagent` are, see peer_prometheus.h
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <thread>
@@ -17,6 +14,7 @@
 
 #include "common/wire/remote_write.h"
 #include "test/integration/agent_process.h"
+#include "test/integration/peer_prometheus.h"
 #include "test/support/catch.h"
 #include "test/support/raw_server.h"
 #include "test/support/remote_receiver.h"
@@ -301,17 +299,6 @@ TEST_CASE("agent receive: agents send to each other by TLS, with a password") {
       Eventually(kSlowdown * seconds(20), [&] { return receiver.AcceptedOf(labels).size() > 3; }));
 }
 
-// Prometheus and vmagent, where they are.
-std::string PeerProgram(const std::string& name) {
-  const char* folder = std::getenv("TRIBUTARY_PEERS");
-  const char* home = std::getenv("HOME");
-  const std::string path = folder != nullptr ? std::string(folder)
-                           : home != nullptr ? std::string(home) + "/.cache/tributary-peers"
-                                             : "";
-  const std::string program = path + "/" + name;
-  return access(program.c_str(), X_OK) == 0 ? program : "";
-}
-
 void CheckPeer(AgentProcess& proxy, RemoteReceiver& receiver, const Labels& labels) {
   CHECK(
       Eventually(kSlowdown * seconds(30), [&] { return receiver.AcceptedOf(labels).size() > 5; }));
@@ -325,37 +312,25 @@ void CheckPeer(AgentProcess& proxy, RemoteReceiver& receiver, const Labels& labe
 }
 
 TEST_CASE("agent receive: a real Prometheus agent sends to it", "[peer]") {
-  const std::string program = PeerProgram("prometheus");
-  if (program.empty()) {
-    WARN("SKIPPED: there is no prometheus");
-    return;
-  }
+  const auto program = PeerProgram();
+  if (!program) return;
   const std::string version =
       GENERATE(as<std::string>(), "prometheus.WriteRequest", "io.prometheus.write.v2.Request");
   const RawServer target([](const ServedRequest&) { return Page(kPage); });
   RemoteReceiver receiver;
   AgentProcess proxy(Forwards(receiver), {kReceives, {}});
-  TemporaryFolder folder;
-  folder.Write("prometheus.yml", SendsTo(proxy.port(), target, version));
-  Process prometheus(
-      {program,
-       {"--agent", "--config.file=" + folder / "prometheus.yml",
-        "--storage.agent.path=" + folder / "data", "--web.listen-address=127.0.0.1:0"},
-       {},
-       folder.path()});
+  PeerPrometheus prometheus(*program, SendsTo(proxy.port(), target, version),
+                            PeerPrometheus::Mode::kAgent);
   CheckPeer(proxy, receiver, {{"__name__", "app_requests_total"}, {"edge", "e1"}, {"job", "app"}});
-  prometheus.Signal(SIGTERM);
-  prometheus.Wait(seconds(20));
+  prometheus.process().Signal(SIGTERM);
+  prometheus.process().Wait(seconds(20));
   // Its stale markers at the end, too.
   CHECK(proxy.Metric("tributary_receive_requests_total{code=\"400\"}") == -1);
 }
 
 TEST_CASE("agent receive: a real vmagent sends to it", "[peer]") {
-  const std::string program = PeerProgram("vmagent");
-  if (program.empty()) {
-    WARN("SKIPPED: there is no vmagent");
-    return;
-  }
+  const auto program = PeerProgram("vmagent");
+  if (!program) return;
   const RawServer target([](const ServedRequest&) { return Page(kPage); });
   RemoteReceiver receiver;
   AgentProcess proxy(Forwards(receiver), {kReceives, {}});
@@ -364,7 +339,7 @@ TEST_CASE("agent receive: a real vmagent sends to it", "[peer]") {
                fmt::format("global: {{scrape_interval: 1s}}\nscrape_configs:\n  - job_name: app\n"
                            "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
                            target.port()));
-  Process vmagent({program,
+  Process vmagent({*program,
                    {"-promscrape.config=" + folder / "scrape.yml",
                     fmt::format("-remoteWrite.url=http://127.0.0.1:{}/api/v1/write", proxy.port()),
                     "-remoteWrite.tmpDataPath=" + folder / "data", "-httpListenAddr=127.0.0.1:0",

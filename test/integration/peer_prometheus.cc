@@ -1,8 +1,10 @@
 #include "test/integration/peer_prometheus.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 #include "common/http/query.h"
 #include "test/support/catch.h"
@@ -12,7 +14,7 @@ namespace tributary {
 
 using nlohmann::json;
 
-std::optional<std::string> PeerProgram() {
+std::optional<std::string> PeerProgram(const std::string& name) {
   std::vector<std::filesystem::path> folders;
   if (const char* peers = std::getenv("TRIBUTARY_PEERS")) folders.emplace_back(peers);
   if (const char* home = std::getenv("HOME")) {
@@ -22,23 +24,39 @@ std::optional<std::string> PeerProgram() {
   std::istringstream rest(path == nullptr ? "" : path);
   for (std::string folder; std::getline(rest, folder, ':');) folders.emplace_back(folder);
   for (const std::filesystem::path& folder : folders) {
-    if (std::filesystem::exists(folder / "prometheus")) return (folder / "prometheus").string();
+    if (std::filesystem::exists(folder / name)) return (folder / name).string();
   }
-  WARN("SKIPPED: no program prometheus in $TRIBUTARY_PEERS, ~/.cache/tributary-peers or the PATH");
+  WARN("SKIPPED: no program " << name
+                              << " in $TRIBUTARY_PEERS, ~/.cache/tributary-peers or the PATH");
   return std::nullopt;
 }
 
-PeerPrometheus::PeerPrometheus(const std::string& program, const std::string& config)
-    : port_(UnusedPort()) {
-  process_ = std::make_unique<Process>(
-      ProcessOptions{program,
-                     {"--config.file=" + folder_.Write("prometheus.yml", config),
-                      "--storage.tsdb.path=" + folder_ / "data",
-                      "--web.listen-address=127.0.0.1:" + std::to_string(port_)},
-                     {},
-                     folder_.path()});
+PeerPrometheus::PeerPrometheus(std::string program, const std::string& config, Mode mode,
+                               std::vector<std::string> arguments)
+    : program_(std::move(program)),
+      mode_(mode),
+      arguments_(std::move(arguments)),
+      port_(UnusedPort()) {
+  folder_.Write("prometheus.yml", config);
+  Start();
+}
+
+void PeerPrometheus::Start() {
+  std::vector<std::string> arguments = arguments_;
+  arguments.push_back("--config.file=" + folder_ / "prometheus.yml");
+  arguments.push_back("--web.listen-address=127.0.0.1:" + std::to_string(port_));
+  if (mode_ == Mode::kAgent) arguments.emplace_back("--agent");
+  arguments.push_back((mode_ == Mode::kAgent ? "--storage.agent.path=" : "--storage.tsdb.path=") +
+                      folder_ / "data");
+  process_ = std::make_unique<Process>(ProcessOptions{program_, arguments, {}, folder_.path()});
+  const bool ready = Eventually(seconds(40), [this] { return Get("/-/ready").status == 200; });
   INFO(process_->Err());
-  REQUIRE(Eventually(seconds(20), [this] { return Get("/-/ready").status == 200; }));
+  REQUIRE(ready);
+}
+
+void PeerPrometheus::Kill() {
+  process_->Signal(SIGKILL);
+  process_->Wait(seconds(10));
 }
 
 json PeerPrometheus::Query(const std::string& expression) const {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -14,12 +15,20 @@
 namespace tributary {
 
 // Nullopt: there is none, which has been said ("SKIPPED: ...").
-std::optional<std::string> PeerProgram();
+std::optional<std::string> PeerProgram(const std::string& name = "prometheus");
 
 class PeerPrometheus {
  public:
+  enum class Mode : uint8_t { kServer, kAgent };
   // Started in a folder of its own, and listening.
-  PeerPrometheus(const std::string& program, const std::string& config);
+  PeerPrometheus(std::string program, const std::string& config, Mode mode = Mode::kServer,
+                 std::vector<std::string> arguments = {});
+
+  // kill -9, if it runs. Another process in the same folder and at the same port may be started
+  // then.
+  void Kill();
+  void Start();
+  Process& process() { return *process_; }
 
   uint16_t port() const { return port_; }
   HttpReply Get(const std::string& target) const { return HttpAsk(port_, "GET", target); }
@@ -27,8 +36,11 @@ class PeerPrometheus {
   nlohmann::json Query(const std::string& expression) const;
 
  private:
+  const std::string program_;
+  const Mode mode_;
+  const std::vector<std::string> arguments_;
   TemporaryFolder folder_;
-  uint16_t port_ = 0;
+  const uint16_t port_;
   std::unique_ptr<Process> process_;
 };
 

@@ -7,6 +7,7 @@
 // Each sender keeps its connection and sends what its target serves in an interval in requests of
 // at most so many samples, one after the other. A request that is not answered with 2xx is an
 // error of the measurement.
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -138,7 +139,7 @@ class ReceiveRun {
     const std::string url = fmt::format("http://127.0.0.1:{}/api/v1/write", sink_port_);
     const std::string config = fmt::format(
         "remote_write:\n- url: {}\n"
-        "  queue_config: {{capacity: 10000, max_shards: 100, max_samples_per_send: 2000}}\n",
+        "  queue_config: {{capacity: 10000, max_shards: 100, max_samples_per_send: 10000}}\n",
         url);
     Process agent(CommandOf(options_.agent, {{"{config}", folder.Write("prometheus.yml", config)},
                                              {"{data}", folder / "data"},
@@ -192,16 +193,23 @@ class ReceiveRun {
   }
 
  private:
-  // Each sender in its turn in each interval.
+  // Each sender in its turn in each interval, and none waits for another's answer but those of its
+  // thread.
   void SendAll(uint16_t port) {
-    auto due = std::chrono::steady_clock::now();
-    const nanoseconds step = nanoseconds(seconds(options_.interval_s)) / options_.senders;
-    while (!stop_) {
-      for (const auto& sender : senders_) {
-        std::this_thread::sleep_until(due);
-        due += step;
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<std::thread> threads;
+    for (size_t first = 0; first < std::min(kThreads, senders_.size()); first++) {
+      threads.emplace_back([this, port, begin, first] { SendSome(port, begin, first); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void SendSome(uint16_t port, std::chrono::steady_clock::time_point begin, size_t first) {
+    const nanoseconds interval = seconds(options_.interval_s);
+    for (size_t round = 0; !stop_; round++) {
+      for (size_t i = first; i < senders_.size(); i += kThreads) {
+        std::this_thread::sleep_until(begin + interval * round + interval * i / senders_.size());
         if (stop_) return;
-        if (sender->Send(port, NowMs())) {
+        if (senders_[i]->Send(port, NowMs())) {
           sent_ += options_.lines;
         } else {
           failed_++;
@@ -209,6 +217,8 @@ class ReceiveRun {
       }
     }
   }
+
+  static constexpr size_t kThreads = 16;
 
   const ReceiveOptions options_;
   LoadSink sink_;

@@ -92,6 +92,56 @@ TEST_CASE(
   CHECK(sizes.size() <= 20000 / most * 3 / 2 + 1);
 }
 
+TEST_CASE("remote queue: it takes more shards for what lies in the log unread") {
+  RemoteWorld world;
+  RemoteWriteConfig config = RemoteWorld::RemoteConfig();
+  config.queue.max_shards = 10;
+  config.queue.capacity = 20;
+  const auto queue = world.MakeQueue(config);
+  // A shard delivers 10 samples in 100 ms, and 300 come in a second.
+  world.network.set_latency(milliseconds(50));
+  std::vector<GroupRef> groups;
+  for (uint64_t i = 0; i < 30; i++) groups.push_back(MakeGroup(i, 1, 10));
+  const auto append_for = [&](int seconds_long) {
+    for (int second = 0; second < seconds_long; second++) {
+      for (const GroupRef& group : groups) world.Append(group);
+      world.loop.RunFor(seconds(1));
+    }
+  };
+  append_for(60);
+  CHECK(queue->status().shards > 3);
+  CHECK(queue->status().shards <= 10);
+  append_for(120);
+  CHECK(queue->unread().total() + queue->pending().total() < 1000);
+  CHECK(Balances(*queue));
+}
+
+TEST_CASE("remote queue: the latest sample that it is to deliver is one that its rules keep") {
+  RemoteWorld world;
+  RemoteWriteConfig config = RemoteWorld::RemoteConfig();
+  RelabelConfig drop;
+  drop.action = RelabelAction::kDrop;
+  drop.source_labels = {"job"};
+  drop.regex = "dropped";
+  config.write_relabel_configs = {drop};
+  const auto queue = world.MakeQueue(config);
+  const auto latest = [&] {
+    MetricPage page;
+    queue->Collect(page);
+    const std::string text = page.Text();
+    const size_t at = text.find("queue_highest_timestamp_seconds{");
+    return std::stod(text.substr(text.find("} ", at) + 2));
+  };
+  world.Append(MakeGroup(1, 1, 3));
+  world.loop.RunFor(seconds(2));
+  const double kept = latest();
+  CHECK(kept > 0);
+  world.loop.RunFor(seconds(100));
+  world.Append(MakeGroup(2, 1, 3, Labels{{"job", "dropped"}}));
+  world.loop.RunFor(seconds(2));
+  CHECK(latest() == kept);
+}
+
 TEST_CASE("remote queue: requests are bounded in bytes") {
   constexpr size_t kBytesMax = 4 << 20;
   RemoteWorld world;
