@@ -58,8 +58,9 @@ struct CentralRule {
 // one.
 constexpr double kRateTolerance = 0.05;
 constexpr double kExact = 1e-9;
-// What is recorded centrally is evaluated at another moment of the interval.
-constexpr double kOtherMoment = 0.1;
+// What is recorded centrally is evaluated at other moments, and without what has not arrived by
+// then.
+constexpr double kOtherMoment = 0.05;
 // What had come since the last interval was closed when the process was killed is as it was then.
 constexpr double kAroundKill = 0.1;
 
@@ -257,16 +258,18 @@ remote_write:
         double& highest = around_kill ? around : worst;
         highest = std::max(highest, difference);
         compared++;
-        // The central rule's own samples are of other moments: one of them close by.
+        // The central rule's own samples are of other moments: it lies between those close by.
         const auto own = evaluated.find(labels);
-        if (own == evaluated.end()) continue;
-        double nearest = std::numeric_limits<double>::infinity();
+        if (own == evaluated.end() || around_kill) continue;
+        double low = std::numeric_limits<double>::infinity(), high = -low;
         for (const auto& [moment, recorded_value] : own->second) {
           if (std::abs(moment - time) > kIntervalSeconds * 1000 + 1000) continue;
-          nearest = std::min(nearest, Difference(sample->second, recorded_value));
+          low = std::min(low, recorded_value);
+          high = std::max(high, recorded_value);
         }
-        if (std::isinf(nearest) || around_kill) continue;
-        worst_recorded = std::max(worst_recorded, nearest);
+        if (low > high) continue;
+        const double nearest = std::clamp(sample->second, low, high);
+        worst_recorded = std::max(worst_recorded, Difference(sample->second, nearest));
         recorded++;
       }
     }

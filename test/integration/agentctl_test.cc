@@ -68,6 +68,23 @@ TEST_CASE("agentctl test-config: names jobs, remotes and queue settings") {
   }
 }
 
+TEST_CASE("agentctl test-config: names rules of aggregates") {
+  const TemporaryFolder folder;
+  const std::string file = folder.Write(
+      "rules.yml",
+      "tributary:\n  aggregate:\n    - {match: [a], by: [b, c], inputs: drop, record: {sum: x:y}}\n"
+      "  downsample:\n    - {match: [d], interval: 2m}\n");
+  const std::string text = Agentctl({"test-config", file}).out;
+  CAPTURE(text);
+  CHECK(text.find("aggregate x:y: every 1m, by b c: sum; its inputs are dropped\n") !=
+        std::string::npos);
+  CHECK(text.find("downsample d: every 2m\n") != std::string::npos);
+  const json rule =
+      json::parse(Agentctl({"test-config", "--json", file}).out)[0].at("aggregates").at(0);
+  CHECK(rule.at("outputs").at("sum") == "x:y");
+  CHECK(rule.at("inputs") == "drop");
+}
+
 TEST_CASE("agentctl test-config: problems are on stderr with file, line and column") {
   const TemporaryFolder folder;
   const std::string bad = folder.Write("bad.yml", kBad);

@@ -182,6 +182,18 @@ Json SummaryJson(const std::string& file, const LoadResult& result) {
   for (const RemoteWriteConfig& remote : result.config->remote_write) {
     out["remotes"].push_back(RemoteJson(remote));
   }
+  out["aggregates"] = Json::array();
+  for (const AggregateConfig& rule : result.config->aggregate) {
+    Json outputs = Json::object();
+    for (const AggregateConfig::Output& output : rule.outputs) {
+      outputs[AggregateOutputName(output.output)] = output.record;
+    }
+    out["aggregates"].push_back({{"name", rule.name},
+                                 {"interval", FormatDuration(rule.interval)},
+                                 {"window", FormatDuration(rule.window)},
+                                 {"outputs", std::move(outputs)},
+                                 {"inputs", rule.drop_inputs ? "drop" : "keep"}});
+  }
   return out;
 }
 
