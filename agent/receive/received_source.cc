@@ -215,6 +215,7 @@ void ReceivedSource::MoveToNewPlaces(const std::vector<uint32_t>& final_place) {
 }
 
 uint32_t ReceivedSource::Find(const Labels& labels) {
+  batches_without_new_ = 0;
   if (builder_ == nullptr) {
     builder_ = std::make_unique<LayoutBuilder>(layout_, LayoutBuilder::Use::kGoesOn);
   }

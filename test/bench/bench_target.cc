@@ -146,7 +146,12 @@ std::string GzipOf(std::string_view page) {
 
 PageReader BenchScraper::Begin() {
   timestamp_ += kInterval;
-  return PageReader({layout_, rules_, target_, hash_, pool_, buffer_}, timestamp_, timestamp_);
+  if (quota_ != nullptr) {
+    quota_->SetActive(layout_.active_series());
+    layout_.ForgetOverLimit(quota_->room());
+  }
+  return PageReader({layout_, rules_, target_, hash_, pool_, buffer_, {}, nullptr, quota_.get()},
+                    timestamp_, timestamp_);
 }
 
 void BenchScraper::End(PageReader& reader) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "agent/layout/page_reader.h"
+#include "agent/limits/target_quota.h"
 #include "common/compress/inflate.h"
 
 namespace tributary {
@@ -63,6 +65,13 @@ class BenchScraper {
   explicit BenchScraper(PageFormat format, ScrapeRules rules = {})
       : format_(format), rules_(std::move(rules)) {}
 
+  // So many series may there be.
+  void SetSeriesLimit(uint64_t limit) {
+    auto each_target = std::make_shared<SeriesLimit>(LimitScope::kTarget, "bench");
+    each_target->SetLimit(limit);
+    quota_ = std::make_unique<TargetQuota>(std::move(each_target), nullptr);
+  }
+
   // One scrape; `page` in pieces, as it would come.
   void Scrape(std::string_view page);
   void ScrapeGzip(std::string_view body);
@@ -89,6 +98,7 @@ class BenchScraper {
   ScrapeBuffer buffer_;
   Gunzip gunzip_;
   Commit commit_;
+  std::unique_ptr<TargetQuota> quota_;
   TimestampMs timestamp_ = 1'700'000'000'000;
   uint64_t allocations_ = 0;
   bool good_ = true;

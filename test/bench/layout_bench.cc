@@ -1,8 +1,8 @@
 // A whole scrape of 2,000 lines, from the body of the answer to the commit, in each format: lines
-// that stand where they stood, lines at first sight, lines that moved, lines of which some are new.
-// `line` is the CPU time of a scrape by its lines, `allocations_line` what it allocates by its
-// lines, bytes_per_second counts the page as it is behind gzip, `bytes_series` is what the layout
-// keeps of a series. docs/testing.md has how to run it.
+// that stand where they stood, lines at first sight, lines that moved, lines of which some are new,
+// or over a limit. `line` is the CPU time of a scrape by its lines, `allocations_line` what it
+// allocates by its lines, bytes_per_second counts the page as it is behind gzip, `bytes_series` is
+// what the layout keeps of a series. docs/testing.md has how to run it.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -58,6 +58,19 @@ void Known(benchmark::State& state, PageFormat format, BenchSeries series, Body 
   for (auto _ : state) answer.ScrapeBy(scraper);
   if (scraper.allocations() > kLines / 10) state.SkipWithError("known lines allocate");
   Report(state, scraper, answer.page.size());
+}
+
+// Half of the lines are over a limit on series.
+void OverLimit(benchmark::State& state, PageFormat format) {
+  BenchTarget target(kLong, kLines);
+  BenchScraper scraper(format);
+  scraper.SetSeriesLimit(kLines / 2);
+  for (int i = 0; i < 2; i++) scraper.Scrape(target.Page(format));
+  const std::string page = target.Page(format);
+  scraper.Scrape(page);
+  for (auto _ : state) scraper.Scrape(page);
+  if (scraper.allocations() > kLines / 10) state.SkipWithError("known lines allocate");
+  Report(state, scraper, page.size());
 }
 
 void FirstSight(benchmark::State& state, PageFormat format, BenchSeries series, Body body) {
@@ -116,6 +129,9 @@ void Churn(benchmark::State& state, PageFormat format, size_t count) {
 BENCH_LINES(Known);
 BENCH_LINES(FirstSight);
 BENCH_LINES(Moved);
+BENCHMARK_CAPTURE(OverLimit, text, kText);
+BENCHMARK_CAPTURE(OverLimit, openmetrics, kOpenMetrics);
+BENCHMARK_CAPTURE(OverLimit, protobuf, kProtobuf);
 BENCHMARK_CAPTURE(Churn, text_one, kText, 1);
 BENCHMARK_CAPTURE(Churn, text_twentieth, kText, kLines / 20);
 BENCHMARK_CAPTURE(Churn, openmetrics_twentieth, kOpenMetrics, kLines / 20);

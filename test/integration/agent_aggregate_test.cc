@@ -81,8 +81,8 @@ struct CentralRule {
 constexpr double kRateTolerance = 0.05;
 constexpr double kExact = 1e-9;
 // What is recorded centrally is evaluated at other moments, and without what has not arrived by
-// then: it misses what is there for a moment only.
-constexpr double kOtherMoment = 0.2;
+// then: it may miss what is there for a moment only, but mostly it is as close.
+constexpr double kOtherMoment = 0.05;
 // What had come since the last interval was closed when the process was killed, pods that went
 // among it, is as it was before until the next scrape.
 constexpr double kAroundKill = 0.5;
@@ -229,10 +229,9 @@ TEST_CASE("aggregates: eight rules at the edge are what a real Prometheus comput
           "[peer]") {
   const auto program = PeerProgram();
   if (!program) return;
-  const TemporaryFolder folder;
   const PeerPrometheus central(
-      *program, "rule_files: ['" + folder.Write("rules.yml", RuleFile()) + "']\n",
-      PeerPrometheus::Mode::kServer, {"--web.enable-remote-write-receiver"});
+      *program, "rule_files: [rules.yml]\n",
+      {.arguments = {"--web.enable-remote-write-receiver"}, .files = {{"rules.yml", RuleFile()}}});
   Machine machines[] = {Machine(0), Machine(1), Machine(2), Machine(3)};
   std::string targets;
   for (const Machine& machine : machines) {
@@ -274,6 +273,7 @@ remote_write:
     CHECK(!edge.empty());
     std::set<int64_t> times;
     double worst = 0, around = 0, worst_recorded = 0;
+    size_t recorded_close = 0;
     size_t compared = 0, recorded = 0;
     for (const auto& [labels, samples] : edge) {
       for (const auto& [time, value] : samples) times.insert(time);
@@ -311,7 +311,9 @@ remote_write:
         }
         if (low > high) continue;
         const double nearest = std::clamp(sample->second, low, high);
-        worst_recorded = std::max(worst_recorded, Difference(sample->second, nearest));
+        const double off = Difference(sample->second, nearest);
+        worst_recorded = std::max(worst_recorded, off);
+        recorded_close += off <= kOtherMoment ? 1 : 0;
         recorded++;
       }
     }
@@ -321,7 +323,7 @@ remote_write:
     CHECK(recorded > compared / 2);
     CHECK(worst <= rule.tolerance);
     CHECK(around <= kAroundKill);
-    CHECK(worst_recorded <= kOtherMoment);
+    CHECK(recorded_close >= recorded * 3 / 4);
     WARN(rule.record << ": " << compared << " samples, differ by " << worst
                      << " at most from the expression, and by " << worst_recorded
                      << " from what is recorded within " << kIntervalSeconds << " s");

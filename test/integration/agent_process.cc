@@ -33,9 +33,9 @@ AgentProcess::AgentProcess(const std::string& config, const AgentSetup& setup) {
 }
 
 void AgentProcess::Launch(const AgentSetup& setup) {
-  std::vector<std::string> arguments = {"--config.file=" + folder_ / "agent.yml",
-                                        "--storage.path=" + folder_ / "data",
-                                        "--web.listen-address=127.0.0.1:" + std::to_string(setup.port)};
+  std::vector<std::string> arguments = {
+      "--config.file=" + folder_ / "agent.yml", "--storage.path=" + folder_ / "data",
+      "--web.listen-address=127.0.0.1:" + std::to_string(setup.port)};
   arguments.insert(arguments.end(), setup.arguments.begin(), setup.arguments.end());
   process_ = std::make_unique<Process>(
       ProcessOptions{AgentProgram(), arguments, setup.environment, folder_.path()});

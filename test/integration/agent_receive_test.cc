@@ -320,7 +320,7 @@ TEST_CASE("agent receive: a real Prometheus agent sends to it", "[peer]") {
   RemoteReceiver receiver;
   AgentProcess proxy(Forwards(receiver), {kReceives, {}});
   PeerPrometheus prometheus(*program, SendsTo(proxy.port(), target, version),
-                            PeerPrometheus::Mode::kAgent);
+                            {.mode = PeerPrometheus::Mode::kAgent});
   CheckPeer(proxy, receiver, {{"__name__", "app_requests_total"}, {"edge", "e1"}, {"job", "app"}});
   prometheus.process().Signal(SIGTERM);
   prometheus.process().Wait(seconds(20));

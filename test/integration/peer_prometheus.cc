@@ -31,22 +31,20 @@ std::optional<std::string> PeerProgram(const std::string& name) {
   return std::nullopt;
 }
 
-PeerPrometheus::PeerPrometheus(std::string program, const std::string& config, Mode mode,
-                               std::vector<std::string> arguments)
-    : program_(std::move(program)),
-      mode_(mode),
-      arguments_(std::move(arguments)),
-      port_(UnusedPort()) {
+PeerPrometheus::PeerPrometheus(std::string program, const std::string& config, Options options)
+    : program_(std::move(program)), options_(std::move(options)), port_(UnusedPort()) {
+  for (const auto& [name, content] : options_.files) folder_.Write(name, content);
   folder_.Write("prometheus.yml", config);
   Start();
 }
 
 void PeerPrometheus::Start() {
-  std::vector<std::string> arguments = arguments_;
+  std::vector<std::string> arguments = options_.arguments;
   arguments.push_back("--config.file=" + folder_ / "prometheus.yml");
   arguments.push_back("--web.listen-address=127.0.0.1:" + std::to_string(port_));
-  if (mode_ == Mode::kAgent) arguments.emplace_back("--agent");
-  arguments.push_back((mode_ == Mode::kAgent ? "--storage.agent.path=" : "--storage.tsdb.path=") +
+  const bool is_agent = options_.mode == Mode::kAgent;
+  if (is_agent) arguments.emplace_back("--agent");
+  arguments.push_back((is_agent ? "--storage.agent.path=" : "--storage.tsdb.path=") +
                       folder_ / "data");
   process_ = std::make_unique<Process>(ProcessOptions{program_, arguments, {}, folder_.path()});
   const bool ready = Eventually(seconds(40), [this] { return Get("/-/ready").status == 200; });

@@ -2,9 +2,11 @@
 // other. Looked for where tools/bench does: $TRIBUTARY_PEERS, ~/.cache/tributary-peers, the PATH.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -20,9 +22,15 @@ std::optional<std::string> PeerProgram(const std::string& name = "prometheus");
 class PeerPrometheus {
  public:
   enum class Mode : uint8_t { kServer, kAgent };
+  struct Options {
+    Mode mode = Mode::kServer;
+    std::vector<std::string> arguments = {};        // beside configuration, storage and address
+    std::map<std::string, std::string> files = {};  // of its folder, for the configuration to name
+  };
   // Started in a folder of its own, and listening.
-  PeerPrometheus(std::string program, const std::string& config, Mode mode = Mode::kServer,
-                 std::vector<std::string> arguments = {});
+  PeerPrometheus(std::string program, const std::string& config, Options options);
+  PeerPrometheus(std::string program, const std::string& config)
+      : PeerPrometheus(std::move(program), config, Options()) {}
 
   // kill -9, if it runs. Another process in the same folder and at the same port may be started
   // then.
@@ -37,8 +45,7 @@ class PeerPrometheus {
 
  private:
   const std::string program_;
-  const Mode mode_;
-  const std::vector<std::string> arguments_;
+  const Options options_;
   TemporaryFolder folder_;
   const uint16_t port_;
   std::unique_ptr<Process> process_;

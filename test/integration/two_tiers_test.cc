@@ -163,8 +163,8 @@ TEST_CASE("two tiers: with kills and outages at every hop nothing is lost, late 
       "tributary: {{receive: {{failover_timeout: {}s}}}}\nremote_write:\n", kFailoverSeconds);
   for (int i = 0; i < 2; i++) {
     servers.push_back(std::make_unique<PeerPrometheus>(
-        *program, "global: {}\n", PeerPrometheus::Mode::kServer,
-        std::vector<std::string>{"--web.enable-remote-write-receiver"}));
+        *program, "global: {}\n",
+        PeerPrometheus::Options{.arguments = {"--web.enable-remote-write-receiver"}}));
     proxy_config += fmt::format(
         "  - url: http://127.0.0.1:{}/api/v1/write\n    name: central-{}\n"
         "    queue_config: {{batch_send_deadline: 200ms, min_backoff: 30ms, max_backoff: 500ms}}\n",
@@ -182,7 +182,7 @@ TEST_CASE("two tiers: with kills and outages at every hop nothing is lost, late 
         *program,
         EdgeConfig(pages, fmt::format("ha-{}", replica), 1, "ha",
                    fmt::format("{{cluster: west, __replica__: {}}}", replica), proxy.port()),
-        PeerPrometheus::Mode::kAgent));
+        PeerPrometheus::Options{.mode = PeerPrometheus::Mode::kAgent}));
   }
 
   std::string losses;

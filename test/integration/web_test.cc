@@ -228,10 +228,10 @@ TEST_CASE("web: the status API answers in Prometheus' envelope") {
   Fake fake;
   const auto server = Start(fake);
   auto client = ClientOf(*server);
-  for (const char* path : {"/api/v1/targets?state=any&scrapePool=node", "/api/v1/scrape_pools",
-                           "/api/v1/status/config", "/api/v1/status/flags",
-                           "/api/v1/status/buildinfo", "/api/v1/status/runtimeinfo",
-                           "/api/v1/status/remote_write"}) {
+  for (const char* path :
+       {"/api/v1/targets?state=any&scrapePool=node", "/api/v1/scrape_pools",
+        "/api/v1/status/config", "/api/v1/status/flags", "/api/v1/status/buildinfo",
+        "/api/v1/status/runtimeinfo", "/api/v1/status/remote_write"}) {
     INFO(path);
     const auto response = client.Get(path);
     REQUIRE(response);
