@@ -101,6 +101,7 @@ const Section& StaticConfigSection();
 const Section& RelabelSection();
 const Section& RemoteWriteSection();
 const Section& RemoteErrorsSection();
+const Section& RemoteShareSection();
 const Section& TlsSection();
 const Section& Sigv4Section();
 std::vector<Option> HttpClientOptions(bool enable_http2);
