@@ -21,21 +21,17 @@ SampleCounts CountKept(const GroupSamples& samples, const PreparedGroup& prepare
   return counts;
 }
 
-SampleCounts CountOverLimit(const GroupSamples& samples, const PreparedGroup& prepared) {
+SampleCounts CountIn(const GroupSamples& samples, const std::vector<uint64_t>& series) {
   SampleCounts counts;
-  if (!prepared.has_over_limit()) return counts;
+  if (series.empty()) return counts;
+  auto has = [&](uint32_t index) { return (series[index / 64] >> (index % 64)) & 1; };
   for (size_t w = 0; w < samples.present.size(); w++) {
-    counts.samples +=
-        static_cast<uint64_t>(std::popcount(samples.present[w] & prepared.over_limit_word(w)));
+    counts.samples += static_cast<uint64_t>(std::popcount(samples.present[w] & series[w]));
   }
-  for (const OwnSample& own : samples.own) counts.samples += prepared.is_over_limit(own.index);
+  for (const OwnSample& own : samples.own) counts.samples += has(own.index);
   if (samples.irregular == nullptr) return counts;
-  for (const HistogramSample& sample : samples.irregular->histograms) {
-    counts.histograms += prepared.is_over_limit(sample.index);
-  }
-  for (const ExemplarSample& sample : samples.irregular->exemplars) {
-    counts.exemplars += prepared.is_over_limit(sample.index);
-  }
+  for (const auto& sample : samples.irregular->histograms) counts.histograms += has(sample.index);
+  for (const auto& sample : samples.irregular->exemplars) counts.exemplars += has(sample.index);
   return counts;
 }
 

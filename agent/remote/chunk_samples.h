@@ -39,8 +39,8 @@ struct EntrySelection {
 // How many entries there are.
 SampleCounts CountKept(const GroupSamples& samples, const PreparedGroup& prepared, uint32_t chunk);
 
-// Those of series over the remote's limit, in all of the group.
-SampleCounts CountOverLimit(const GroupSamples& samples, const PreparedGroup& prepared);
+// Those of the series that are in a bitmap over all of the group; empty: none is.
+SampleCounts CountIn(const GroupSamples& samples, const std::vector<uint64_t>& series);
 
 // Bytes of the chunk's largest histogram or exemplar, as far as they depend on it; 0: it has none.
 uint64_t LargestIrregular(const GroupSamples& samples, const PreparedGroup& prepared,

@@ -31,7 +31,7 @@ void AddExternalLabels(const Labels& external_labels, Labels& labels) {
 }
 
 PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& rules,
-                             RemoteQuota* quota)
+                             const SeriesShare* share, RemoteQuota* quota)
     : series_(group.series()),
       chunk_series_(rules.chunk_series),
       kept_((group.series() + 63) / 64) {
@@ -47,11 +47,16 @@ PreparedGroup::PreparedGroup(const GroupDefinition& group, const RemoteRules& ru
   for (std::string_view packed : group.Packed(buffer)) {
     if (series > 0 && series % chunk_series_ == 0) close_chunk();
     Labels labels = UnpackLabels(packed);
-    AddExternalLabels(rules.external_labels, labels);
+    const uint64_t bit = uint64_t{1} << (series % 64);
+    const bool is_own = share == nullptr || share->Has(labels);
+    if (!is_own) {
+      elsewhere_.resize(kept_.size());
+      elsewhere_[series / 64] |= bit;
+    }
     std::string encoded;
-    if (rules.write_relabel.Apply(labels) && !labels.empty()) {
+    if (is_own) AddExternalLabels(rules.external_labels, labels);
+    if (is_own && rules.write_relabel.Apply(labels) && !labels.empty()) {
       encoded = EncodeLabels(labels);
-      const uint64_t bit = uint64_t{1} << (series % 64);
       if (quota == nullptr || quota->Take(group.target_key(), labels, encoded)) {
         kept_[series / 64] |= bit;
         kept_count_++;
@@ -108,8 +113,8 @@ void PreparedGroup::Encoded(uint32_t chunk, std::string& buffer,
 }
 
 size_t PreparedGroup::memory_bytes() const {
-  size_t bytes = sizeof(*this) + (kept_.capacity() + over_limit_.capacity()) * 8 +
-                 chunks_.capacity() * sizeof(Chunk);
+  const size_t words = kept_.capacity() + elsewhere_.capacity() + over_limit_.capacity();
+  size_t bytes = sizeof(*this) + words * 8 + chunks_.capacity() * sizeof(Chunk);
   for (const Chunk& chunk : chunks_) bytes += chunk.labels.capacity();
   return bytes + frame_bytes();
 }

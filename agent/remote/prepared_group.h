@@ -14,6 +14,7 @@
 
 #include "agent/frame/block_bits.h"
 #include "agent/frame/frame_block.h"
+#include "agent/remote/series_share.h"
 #include "agent/series/group_definition.h"
 #include "common/labels/labels.h"
 #include "common/relabel/relabel.h"
@@ -38,26 +39,25 @@ class RemoteQuota;
 
 class PreparedGroup {
  public:
-  // `quota`: which of the series that the rules keep have room; null: all have.
+  // `share`: which of the series are the remote's; `quota`: which of those that the rules keep have
+  // room. Null: all.
   PreparedGroup(const GroupDefinition& group, const RemoteRules& rules,
-                RemoteQuota* quota = nullptr);
+                const SeriesShare* share = nullptr, RemoteQuota* quota = nullptr);
 
   uint32_t chunks() const { return static_cast<uint32_t>(chunks_.size()); }
   // The series [begin, end) of the group are in chunk `i`.
   uint32_t begin(uint32_t chunk) const { return chunk * chunk_series_; }
   uint32_t end(uint32_t chunk) const;
-  // Whether the remote's rules keep the series.
+  // Whether the series is the remote's, and its rules keep it.
   bool keeps(uint32_t series) const { return (kept_[series / 64] >> (series % 64)) & 1; }
   bool keeps_all() const { return kept_count_ == series_; }
   uint32_t kept_count() const { return kept_count_; }
   bool keeps_none() const { return kept_count_ == 0; }
   uint64_t kept_word(size_t word) const { return kept_[word]; }
-  // Series that the rules keep and that are over the remote's limit.
-  bool has_over_limit() const { return !over_limit_.empty(); }
-  bool is_over_limit(uint32_t series) const {
-    return has_over_limit() && ((over_limit_[series / 64] >> (series % 64)) & 1) != 0;
-  }
-  uint64_t over_limit_word(size_t word) const { return over_limit_[word]; }
+  // Bitmaps of those that are not: they are other remotes', or the rules keep them and they are
+  // over the remote's limit. Empty: none is.
+  const std::vector<uint64_t>& elsewhere() const { return elsewhere_; }
+  const std::vector<uint64_t>& over_limit() const { return over_limit_; }
   // The encoded labels (common/wire) of the series of a chunk, by their number less begin(chunk);
   // of series that are not kept: empty. `buffer` holds what the views point into.
   void Encoded(uint32_t chunk, std::string& buffer, std::vector<std::string_view>& labels) const;
@@ -92,7 +92,7 @@ class PreparedGroup {
   uint32_t chunk_series_;
   uint32_t kept_count_ = 0;
   std::vector<uint64_t> kept_;
-  std::vector<uint64_t> over_limit_;  // empty: none is
+  std::vector<uint64_t> elsewhere_, over_limit_;
   std::vector<Chunk> chunks_;
 };
 

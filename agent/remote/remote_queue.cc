@@ -36,7 +36,11 @@ RemoteSpec MakeRemoteSpec(const Config& config, const RemoteWriteConfig& remote)
   rules->name_validation = config.global.metric_name_validation_scheme;
   rules->write_relabel = RelabelRules(remote.write_relabel_configs, rules->name_validation);
   rules->chunk_series = ChunkSeries(remote.queue.max_samples_per_send);
-  return {std::make_shared<const RemoteWriteConfig>(remote), std::move(rules)};
+  RemoteSpec spec{std::make_shared<const RemoteWriteConfig>(remote), std::move(rules)};
+  if (!remote.share.group.empty()) {
+    spec.share = std::make_shared<const SeriesShare>(remote.share, remote.identity);
+  }
+  return spec;
 }
 
 bool HaveEqualRules(const RemoteSpec& a, const RemoteSpec& b) {
@@ -52,11 +56,12 @@ uint64_t RemoteQueue::Lane::left() const {
   return entries;
 }
 
-RemoteQueue::Group::Group(const GroupRef& group, const RemoteRules& rules, RemoteQuota& series)
+RemoteQueue::Group::Group(RemoteQueue& queue, const GroupRef& group, uint64_t epoch_of_share)
     : definition(group),
       target_key(group->target_key()),
-      prepared(*group, rules, &series),
-      quota(series) {
+      epoch(epoch_of_share),
+      prepared(*group, *queue.spec_.rules, queue.shares_.Of(epoch), &queue.quota_),
+      quota(queue.quota_) {
   lanes.resize(prepared.chunks());
   for (uint32_t chunk = 0; chunk < prepared.chunks(); chunk++) {
     lanes[chunk].group = this;
@@ -79,12 +84,13 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
                                    MaybeRead();
                                  })),
       quota_(env_.loop, env_.limits),
+      shares_(spec_.share),
       deadline_timer_(env_.loop),
       ticked_(env_.loop.Now()),
       tick_timer_(env_.loop),
       appended_before_(env_.log.stats().appended),
       start_ms_(env_.log.SinceMs(reader_)),
-      filter_(*spec_.config, start_ms_),
+      filter_(MakeFilter()),
       encoder_(std::make_unique<RequestEncoder>(spec_.config->message)),
       shards_(min_shards()),
       counted_in_(appended_before_.total()),
@@ -94,6 +100,13 @@ RemoteQueue::RemoteQueue(const RemoteEnvironment& environment, RemoteSpec spec)
   MakeClient();
   MakeDeadLetter();
   SetTick(false);
+}
+
+// Of what it shares a remote gets all that comes after it joined, whatever its time: another one
+// had it before, and has it no more.
+RecordFilter RemoteQueue::MakeFilter() const {
+  const bool is_sharing = shares_.latest() != nullptr;
+  return {*spec_.config, is_sharing ? std::numeric_limits<TimestampMs>::min() : start_ms_};
 }
 
 void RemoteQueue::MakeClient() {
@@ -164,8 +177,9 @@ void RemoteQueue::OnBatch(SampleLog::Batch batch) {
   CountAppended();
   for (LogRecord& record : batch.records) {
     Filter(record.samples, false);
-    outstanding_.push_back(
-        {record.ticket, 1, env_.loop.Now(), record.samples->timestamp, record.maybe_delivered});
+    epoch_ = shares_.EpochAt(record.position);
+    outstanding_.push_back({record.ticket, 1, env_.loop.Now(), record.samples->timestamp,
+                            record.maybe_delivered, epoch_});
     Accept(std::move(record.samples), &outstanding_.back());
   }
   if (batch.at_end) more_to_read_ = false;
@@ -205,18 +219,18 @@ void RemoteQueue::Filter(std::shared_ptr<const GroupSamples>& samples, bool read
 
 void RemoteQueue::Accept(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
   TargetOrder& order = targets_[samples->group->target_key()];
-  const uint64_t generation = samples->group->generation();
-  if (!order.waiting.empty() || (order.unfinished > 0 && generation != order.generation)) {
+  const auto turn = TurnOf(*samples, *record);
+  if (!order.waiting.empty() || (order.unfinished > 0 && turn != order.turn)) {
     order.waiting.emplace_back(std::move(samples), record);
     return;
   }
-  order.generation = generation;
+  order.turn = turn;
   Enqueue(std::move(samples), record);
 }
 
 // Where nothing of it is under way another one may take its place.
 bool RemoteQueue::WantsPreparing(const Group& group) const {
-  return group.prepared.has_over_limit() && quota_.has_room() && group.idle();
+  return !group.prepared.over_limit().empty() && quota_.has_room() && group.idle();
 }
 
 void RemoteQueue::SetSeriesLimit(uint64_t limit) {
@@ -227,10 +241,10 @@ void RemoteQueue::SetSeriesLimit(uint64_t limit) {
   for (const auto& [id, group] : groups_) quota_.Own(group->prepared);
 }
 
-RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition) {
-  std::shared_ptr<Group>& group = groups_[definition->id()];
+RemoteQueue::Group& RemoteQueue::GroupOf(const GroupRef& definition, uint64_t epoch) {
+  std::shared_ptr<Group>& group = groups_[{definition->id(), epoch}];
   if (group == nullptr || WantsPreparing(*group)) {
-    group = std::make_shared<Group>(definition, *spec_.rules, quota_);
+    group = std::make_shared<Group>(*this, definition, epoch);
     if (env_.frames != nullptr) PlanFrames(*group);
     if (!refused_.empty()) FindRefused(*group);
   }
@@ -250,7 +264,7 @@ void RemoteQueue::NoteOverLimit(uint64_t entries) {
 
 // Takes the record's own count in `unfinished`, and puts one there for each of its items.
 void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record) {
-  Group& group = GroupOf(samples->group);
+  Group& group = GroupOf(samples->group, record->epoch);
   TargetOrder& order = targets_[group.target_key];
   SampleCounts left = samples->counts(), kept, refused;
   const TimestampMs limit = spec_.config->queue.sample_age_limit.count();
@@ -271,10 +285,12 @@ void RemoteQueue::Enqueue(std::shared_ptr<const GroupSamples> samples, Outstandi
     order.unfinished++;
     Push(lane, {samples, record, of_chunk.total(), 0, record->read});
   }
-  const SampleCounts over_limit = CountOverLimit(*samples, group.prepared);
+  const SampleCounts elsewhere = CountIn(*samples, group.prepared.elsewhere());
+  const SampleCounts over_limit = CountIn(*samples, group.prepared.over_limit());
   if (over_limit.total() > 0) NoteOverLimit(over_limit.total());
+  stats_.dropped[DropReason::kOtherRemote] += elsewhere;
   stats_.dropped[DropReason::kSeriesLimit] += over_limit;
-  stats_.dropped[DropReason::kSeries] += left - kept - over_limit;
+  stats_.dropped[DropReason::kSeries] += left - kept - elsewhere - over_limit;
   if (kept.total() > 0) NoteHighest(highest_read_ms_, samples->timestamp);
   if (too_old) {
     stats_.dropped[DropReason::kTooOld] += kept;
@@ -308,13 +324,14 @@ void RemoteQueue::FinishItem(Outstanding* record, uint64_t target_key) {
   auto it = targets_.find(target_key);
   CHECK(it != targets_.end() && it->second.unfinished > 0);
   it->second.unfinished--;
-  // The next generation's turn. Its records may be dropped whole, so go on until something is to be
-  // sent.
+  // The next one's turn. Its records may be dropped whole, so go on until something is to be sent.
   while (it->second.unfinished == 0 && !it->second.waiting.empty()) {
     TargetOrder& order = it->second;
-    order.generation = order.waiting.front().first->group->generation();
-    while (!order.waiting.empty() &&
-           order.waiting.front().first->group->generation() == order.generation) {
+    auto next_turn = [&order] {
+      return TurnOf(*order.waiting.front().first, *order.waiting.front().second);
+    };
+    order.turn = next_turn();
+    while (!order.waiting.empty() && next_turn() == order.turn) {
       auto [samples, waiting_record] = std::move(order.waiting.front());
       order.waiting.pop_front();
       Enqueue(std::move(samples), waiting_record);
@@ -330,6 +347,7 @@ void RemoteQueue::Unhold(Outstanding* record) {
 
 void RemoteQueue::PopFinished() {
   while (!outstanding_.empty() && outstanding_.front().unfinished == 0) outstanding_.pop_front();
+  shares_.Forget(outstanding_.empty() ? epoch_ : outstanding_.front().epoch);
 }
 
 // As there, what has come in counts, and not what there was room to read: else a queue that falls
@@ -367,8 +385,9 @@ void RemoteQueue::Tick() {
   CountAppended();
   const uint64_t wanted = TickCalculator();
   SetTick(outstanding_.empty());
-  boost::unordered::erase_if(groups_, [](const auto& entry) {
-    return entry.second->definition.expired() && entry.second->idle();
+  boost::unordered::erase_if(groups_, [this](const auto& entry) {
+    const Group& group = *entry.second;
+    return (group.definition.expired() || group.epoch < epoch_) && group.idle();
   });
   boost::unordered::erase_if(targets_, [](const auto& entry) {
     return entry.second.unfinished == 0 && entry.second.waiting.empty();
@@ -394,6 +413,7 @@ bool RemoteQueue::Serves(const RemoteSpec& spec) const {
 
 void RemoteQueue::Reconfigure(RemoteSpec spec) {
   given_ = spec.config;
+  shares_.Change(spec.share, env_.log.end());
   next_spec_ = std::make_unique<RemoteSpec>(std::move(spec));
   deadline_timer_.Cancel();
   ApplyPendingSpec();
@@ -458,7 +478,7 @@ void RemoteQueue::ApplyPendingSpec() {
   spec_ = std::move(*next_spec_);
   next_spec_.reset();
   env_.log.RenameReader(reader_, spec_.config->identity);
-  filter_ = RecordFilter(*spec_.config, start_ms_);
+  filter_ = MakeFilter();
   encoder_ = std::make_unique<RequestEncoder>(spec_.config->message);
   MakeClient();
   MakeDeadLetter();

@@ -6,6 +6,10 @@
 // time, with nothing to drain. Follows queue_config as Prometheus documents it
 // (docs/practices/remote_write; queue_manager.go).
 //
+// Of series that it shares with other remotes it has those that were its at the record's place in
+// the log (ShareHistory); samples of a later epoch wait for those of an earlier one as those of
+// generations do.
+//
 // Floats, histograms and exemplars are *entries* alike: order, batches and bounds count them all;
 // stats tell them apart.
 //
@@ -48,6 +52,7 @@
 #include "agent/remote/request_encoder.h"
 #include "agent/remote/request_split.h"
 #include "agent/remote/shard_calculator.h"
+#include "agent/remote/share_history.h"
 #include "agent/remote/split_plan.h"
 #include "agent/telemetry/metric_sink.h"
 #include "agent/telemetry/status.h"
@@ -60,6 +65,7 @@ struct RemoteSpec {
   std::shared_ptr<const RemoteWriteConfig> config;
   // Queues of a worker whose rules are equal hold the same.
   std::shared_ptr<const RemoteRules> rules;
+  std::shared_ptr<const SeriesShare> share = nullptr;  // null: it gets all series
 };
 // The rules of an entry: write_relabel_configs, external_labels, and how large chunks may be.
 RemoteSpec MakeRemoteSpec(const Config& config, const RemoteWriteConfig& remote);
@@ -93,7 +99,8 @@ class RemoteQueue {
   const RemoteWriteConfig& config() const { return *spec().config; }
   // Whether the queue already runs, or is about to run, under this.
   bool Serves(const RemoteSpec& spec) const;
-  // Continues under another entry: the backlog stays. Requests under way are awaited first.
+  // Continues under another entry: the backlog stays. Requests under way are awaited first. Another
+  // share holds for what is not in the log yet, all else for all that is not delivered.
   void Reconfigure(RemoteSpec spec);
   // So many series may it have from now on, with the queues of other workers for this entry; 0: any
   // number. What is known goes on.
@@ -125,6 +132,7 @@ class RemoteQueue {
     MonotonicTime read{};
     TimestampMs timestamp = 0;
     bool maybe_delivered = false;  // by an earlier process
+    uint64_t epoch = 0;            // of the remote's share
   };
   // Samples of one record for one lane.
   struct Item {
@@ -165,24 +173,25 @@ class RemoteQueue {
     bool compiling = false;  // or about to be
     uint64_t left() const;
   };
-  struct Group {
+  struct Group : std::enable_shared_from_this<Group> {
     std::weak_ptr<const GroupDefinition> definition;
     uint64_t target_key;
+    uint64_t epoch;
     PreparedGroup prepared;
     std::vector<Lane> lanes;
     std::shared_ptr<Unit> unit;  // null in remote write 1.0
     uint32_t first_in_unit = 0;  // of the lanes
     RemoteQuota& quota;
-    Group(const GroupRef& definition, const RemoteRules& rules, RemoteQuota& quota);
+    Group(RemoteQueue& queue, const GroupRef& definition, uint64_t epoch);
     ~Group();
     Group(const Group&) = delete;
     Group& operator=(const Group&) = delete;
     bool idle() const;
   };
-  // What keeps generations of a target apart.
+  // What keeps generations of a target apart, and epochs of the share.
   struct TargetOrder {
-    uint64_t generation = 0;
-    uint64_t unfinished = 0;  // items of `generation`
+    std::pair<uint64_t, uint64_t> turn{};  // epoch and generation
+    uint64_t unfinished = 0;               // items of it
     // Seldom any, and an empty list takes nothing.
     std::list<std::pair<std::shared_ptr<const GroupSamples>, Outstanding*>> waiting;
   };
@@ -257,7 +266,11 @@ class RemoteQueue {
   void Enqueue(std::shared_ptr<const GroupSamples> samples, Outstanding* record);
   void Push(Lane& lane, Item item);
   void MakeReady(Lane& lane);
-  Group& GroupOf(const GroupRef& definition);
+  static std::pair<uint64_t, uint64_t> TurnOf(const GroupSamples& samples,
+                                              const Outstanding& record) {
+    return {record.epoch, samples.group->generation()};
+  }
+  Group& GroupOf(const GroupRef& definition, uint64_t epoch);
   void NoteOverLimit(uint64_t entries);
   // Whether series of the group that were over the limit may be looked at again.
   bool WantsPreparing(const Group& group) const;
@@ -291,6 +304,7 @@ class RemoteQueue {
   void SetTick(bool resting);
   void ApplyPendingSpec();
   void MakeClient();
+  RecordFilter MakeFilter() const;
   void NoteHighest(TimestampMs& highest, TimestampMs timestamp);
   void NoteError(const std::string& message);
   // Since when the oldest sample waits that is neither delivered nor dropped; 0: none does.
@@ -360,7 +374,10 @@ class RemoteQueue {
 
   RemoteQuota quota_;                    // before the groups, which give theirs back
   std::deque<Outstanding> outstanding_;  // by ticket
-  boost::unordered_flat_map<uint64_t, std::shared_ptr<Group>> groups_;
+  ShareHistory shares_;
+  uint64_t epoch_ = 0;  // of the last record that was read
+  // By the definition's id and the epoch.
+  boost::unordered_flat_map<std::pair<uint64_t, uint64_t>, std::shared_ptr<Group>> groups_;
   boost::unordered_flat_map<uint64_t, TargetOrder> targets_;
   boost::unordered_flat_map<uint64_t, std::weak_ptr<Unit>> units_;  // of a target: the last one
   std::deque<Lane*> ready_;

@@ -104,10 +104,12 @@ void RemoteQueue::Observe(Lane& lane, const GroupSamples& samples) {
   lane.compiling = true;
   if (is_v2 && unit->frames == nullptr) unit->frames = std::make_shared<FrameUnit>(unit->lanes);
   // The group goes with its target, and all groups when the rules change.
-  const std::weak_ptr<Group> group = groups_.at(samples.group->id());
+  const std::weak_ptr<Group> group = lane.group->weak_from_this();
   // Null: nobody could use it besides.
   SharedBlocks* const shared =
-      !is_v2 && spec_.rules.use_count() > 1 ? &env_.frames->shared() : nullptr;
+      !is_v2 && spec_.rules.use_count() > 1 && lane.group->prepared.elsewhere().empty()
+          ? &env_.frames->shared()
+          : nullptr;
   const SharedBlocks::Key key{spec_.rules->id, samples.group->id(),
                               lane.group->prepared.begin(chunk)};
   CompileTask task;

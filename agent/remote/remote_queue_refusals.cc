@@ -152,7 +152,8 @@ void RemoteQueue::FallBack(const SendOutcome& outcome) {
                       {"err", outcome.message}});
     auto config = std::make_shared<RemoteWriteConfig>(*spec_.config);
     config->message = RemoteWriteMessage::kV1;
-    next_spec_ = std::make_unique<RemoteSpec>(RemoteSpec{std::move(config), spec_.rules});
+    next_spec_ =
+        std::make_unique<RemoteSpec>(RemoteSpec{std::move(config), spec_.rules, spec_.share});
     deadline_timer_.Cancel();
   }
   ApplyPendingSpec();

@@ -24,8 +24,9 @@ enum class DropReason : uint8_t {
   kRefused,         // of a series that the receiver has refused three times in a row
   kMaybeDuplicate,  // refused, and may have been delivered before a crash
   kSeriesLimit,     // the remote has as many series as it may
+  kOtherRemote,     // of a series that goes to other remotes with which it is shared
 };
-inline constexpr size_t kDropReasons = 10;
+inline constexpr size_t kDropReasons = 11;
 
 // As metrics and the API call them. Prometheus has the names of the first two and of
 // kCustomBuckets.
@@ -40,6 +41,7 @@ inline constexpr std::pair<DropReason, const char*> kDropReasonNames[] = {
     {DropReason::kRefused, "refused"},
     {DropReason::kMaybeDuplicate, "maybe_duplicate"},
     {DropReason::kSeriesLimit, "series_limit"},
+    {DropReason::kOtherRemote, "other_remote"},
 };
 static_assert(std::size(kDropReasonNames) == kDropReasons);
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "common/base/hash.h"
+#include "common/base/rendezvous.h"
 
 namespace tributary {
 
@@ -25,24 +25,10 @@ std::string_view Ordinal(std::string_view hostname) {
   return dash == std::string_view::npos ? std::string_view() : label.substr(dash + 1);
 }
 
-uint64_t Draw(uint64_t target, uint32_t member) {
-  const uint64_t pair[2] = {target, member};
-  return StableHash({reinterpret_cast<const char*>(pair), sizeof pair});
-}
-
 }  // namespace
 
 bool Shard::Has(uint64_t target) const {
-  if (is_whole()) return true;
-  const uint64_t own = Draw(target, member);
-  uint32_t before = 0;
-  for (uint32_t other = 0; other < members && before < replicas; other++) {
-    if (other == member) continue;
-    const uint64_t draw = Draw(target, other);
-    // Of equal numbers, which 64 bits hardly make, the lower member's counts as the higher.
-    if (draw > own || (draw == own && other < member)) before++;
-  }
-  return before < replicas;
+  return HasByRendezvous(target, member, members, replicas, [](uint32_t number) { return number; });
 }
 
 Result<Shard> ParseShard(std::string_view text, uint32_t replicas, std::string_view hostname) {

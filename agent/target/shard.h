@@ -1,9 +1,9 @@
 // Scraping shared among several agents that have the same configuration: which of the targets are
 // this one's.
 //
-// By rendezvous hashing (Thaler and Ravishankar, 1998): of all members those that draw the highest
-// numbers for a target scrape it. So another member takes its part of everybody's targets, and no
-// target moves between the others. Pure arithmetic; the same on every machine and in every version.
+// By rendezvous hashing (common/base/rendezvous.h): another member takes its part of everybody's
+// targets, and no target moves between the others. Pure arithmetic; the same on every machine and
+// in every version.
 #pragma once
 
 #include <cstdint>

@@ -28,6 +28,12 @@ void CheckRelabel(SectionValue& section, CheckContext& context);
 
 void CheckRemoteWrite(SectionValue& section, CheckContext& context);
 void CheckRemoteErrors(SectionValue& section, CheckContext& context);
+void CheckRemoteShare(SectionValue& section, CheckContext& context);
+// Whether the members of each group agree. `errors`: the section `tributary` of all remotes, or
+// null.
+void CheckRemoteShares(const Value& remotes, const SectionValue* errors, CheckContext& context);
+// What holds for a remote of its options of `tributary`; null: nothing is said.
+const SectionValue* OwnOrCommon(const SectionValue& remote, const SectionValue* errors);
 void CheckQueue(SectionValue& section, CheckContext& context);
 void CheckMetadata(SectionValue& section, CheckContext& context);
 void CheckSigv4(SectionValue& section, CheckContext& context);

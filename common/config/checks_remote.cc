@@ -2,7 +2,10 @@
 // storage/remote/azuread.
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "common/config/checks.h"
 #include "common/config/url.h"
@@ -70,6 +73,76 @@ void CheckRemoteErrors(SectionValue& section, CheckContext& context) {
   const Value& quarantine = section.Get("quarantine_refused");
   if (quarantine.given && quarantine.flag && !section.Flag("split_rejected")) {
     context.Error(quarantine, section, "'quarantine_refused' needs split_rejected");
+  }
+}
+
+const SectionValue* OwnOrCommon(const SectionValue& remote, const SectionValue* errors) {
+  const SectionValue* own = remote.Sub("tributary");
+  return own != nullptr ? own : errors;
+}
+
+void CheckRemoteShare(SectionValue& section, CheckContext& context) {
+  const Value& labels = section.Get("labels");
+  const Value& ignored = section.Get("ignore_labels");
+  if (!labels.IsZero() && !ignored.IsZero()) {
+    context.Error(ignored, section, "'labels' and 'ignore_labels' exclude each other");
+  }
+  for (const Value* list : {&labels, &ignored}) {
+    std::set<std::string> seen;
+    for (const Value& name : list->items) {
+      if (name.text.empty()) {
+        context.Error(name, section, "a label's name cannot be empty");
+      } else if (!seen.insert(name.text).second) {
+        context.Error(name, section, "the label '" + name.text + "' stands twice");
+      }
+    }
+  }
+  if (!section.Text("group").empty()) return;
+  for (std::string_view name : {"replicas", "labels", "ignore_labels"}) {
+    if (!section.Given(name)) continue;
+    context.Error(section.Get(name), section, "'" + std::string(name) + "' needs group");
+  }
+}
+
+void CheckRemoteShares(const Value& remotes, const SectionValue* errors, CheckContext& context) {
+  std::map<std::string, std::vector<const SectionValue*>> groups;
+  for (const SectionValue& remote : remotes.sections) {
+    const SectionValue* options = OwnOrCommon(remote, errors);
+    const SectionValue* share = options == nullptr ? nullptr : options->Sub("share");
+    if (share == nullptr || share->Text("group").empty()) continue;
+    groups[share->Text("group")].push_back(share);
+  }
+  auto names = [](const Value& list) {
+    const std::vector<std::string> texts = list.Texts();
+    return std::set<std::string>(texts.begin(), texts.end());
+  };
+  for (const auto& [group, members] : groups) {
+    const SectionValue& first = *members.front();
+    if (members.size() == 1) {
+      context.Error(first.Get("group"), first,
+                    "only one remote is in the group '" + group + "': there is none to share with");
+      continue;
+    }
+    const Value& replicas = first.Get("replicas");
+    if (replicas.integer > static_cast<int64_t>(members.size())) {
+      context.Error(replicas, first,
+                    "each series is to go to " + std::to_string(replicas.integer) +
+                        " remotes, and the group '" + group + "' has " +
+                        std::to_string(members.size()));
+    }
+    for (const SectionValue* member : members) {
+      auto differs = [&](std::string_view name) {
+        context.Error(
+            member->Get(name), *member,
+            "'" + std::string(name) + "' is another than that of the group's first remote",
+            "all of '" + group + "' have to say the same; the first does in line " +
+                std::to_string(first.line));
+      };
+      if (member->Get("replicas").integer != replicas.integer) differs("replicas");
+      for (std::string_view name : {"labels", "ignore_labels"}) {
+        if (names(member->Get(name)) != names(first.Get(name))) differs(name);
+      }
+    }
   }
 }
 

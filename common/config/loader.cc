@@ -176,6 +176,18 @@ void Loader::NameRemotes(const Value& sections, std::vector<RemoteWriteConfig>& 
   }
 }
 
+// Each remote knows who else is in its group, once all have their identities.
+void FindShareMembers(std::vector<RemoteWriteConfig>& remotes) {
+  std::map<std::string, std::vector<std::string>> groups;
+  for (const RemoteWriteConfig& remote : remotes) {
+    groups[remote.share.group].push_back(remote.identity);
+  }
+  for (auto& [group, members] : groups) std::sort(members.begin(), members.end());
+  for (RemoteWriteConfig& remote : remotes) {
+    if (!remote.share.group.empty()) remote.share.members = groups[remote.share.group];
+  }
+}
+
 LoadResult Loader::Load(const std::string& path, const std::string* text) {
   LoadResult result;
   auto config = std::make_shared<Config>();
@@ -193,6 +205,7 @@ LoadResult Loader::Load(const std::string& path, const std::string* text) {
     const SectionValue* errors = ours == nullptr ? nullptr : ours->Sub("remote_write");
     if (errors != nullptr) ResolveRemoteErrors(*errors, file->Set("remote_write"), context);
     CheckRemotes(global_, file->Get("remote_write"), context);
+    CheckRemoteShares(file->Get("remote_write"), errors, context);
     if (const SectionValue* tracing = file->Sub("tracing"); tracing && options_.check_files) {
       CheckRemoteFiles(*tracing, files_, context);
     }
@@ -210,6 +223,7 @@ LoadResult Loader::Load(const std::string& path, const std::string* text) {
         config->remote_write.push_back(MakeRemoteWrite(remote, errors, path));
       }
       NameRemotes(file->Get("remote_write"), config->remote_write);
+      FindShareMembers(config->remote_write);
       if (const SectionValue* tracing = file->Sub("tracing")) {
         config->tracing = MakeTracing(*tracing);
       }

@@ -303,6 +303,17 @@ struct RemoteErrorsConfig {
   static RemoteErrorsConfig Off() { return {false, false, false, false, false, 0}; }
 };
 
+// Series that are shared among several remotes: the options of `share`.
+struct RemoteShareConfig {
+  std::string group;      // "": none, the remote gets all
+  uint32_t replicas = 1;  // members that get each series
+  // Which of a series' labels decide where it goes; at most one of the two is not empty, and none:
+  // all labels. Sorted.
+  std::vector<std::string> labels, ignore_labels;
+  std::vector<std::string> members;  // the identities of the group's remotes, sorted
+  bool operator==(const RemoteShareConfig&) const = default;
+};
+
 struct RemoteWriteConfig {
   std::string url;   // as given, with userinfo; show RedactUrl(url)
   std::string name;  // given or first 6 hex digits of a hash over the entry
@@ -324,6 +335,7 @@ struct RemoteWriteConfig {
   std::optional<Sigv4Config> sigv4;
   RemoteErrorsConfig errors;
   uint64_t series_limit = 0;  // Tributary's own; 0: none
+  RemoteShareConfig share;
   bool operator==(const RemoteWriteConfig&) const = default;
 };
 

@@ -103,6 +103,7 @@ const Section& StaticConfigSection();
 const Section& RelabelSection();
 const Section& RemoteWriteSection();
 const Section& RemoteErrorsSection();
+const Section& RemoteShareSection();
 const Section& AggregateSection();
 const Section& DownsampleSection();
 const Section& TlsSection();

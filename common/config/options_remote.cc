@@ -29,11 +29,40 @@ const Section& Sigv4Section() {
   return section;
 }
 
+const Section& RemoteShareSection() {
+  static const Section section{
+      "share of remote_write",
+      "Series that are shared among several remotes: each goes to one of the group, or to some, "
+      "and "
+      "to the same ones always. A remote that joins or leaves moves its part of the series, and no "
+      "other. What decides are the labels that a series has in the agent, without external labels "
+      "and before write_relabel_configs. All members of a group say the same.",
+      {
+          {.name = "group",
+           .doc = "The group's name. Not given: the remote is in none and gets all series."},
+          {.name = "replicas",
+           .type = OptionType::kInt,
+           .fallback = "1",
+           .doc = "To how many members each series goes.",
+           .positive = true},
+          {.name = "labels",
+           .type = OptionType::kStrings,
+           .doc = "Which labels decide: series that have the same values go the same way. Not "
+                  "given: all."},
+          {.name = "ignore_labels",
+           .type = OptionType::kStrings,
+           .doc = "Which labels do not decide, as `le`, so that a histogram's buckets stay "
+                  "together. Not with `labels`."},
+      },
+      CheckRemoteShare};
+  return section;
+}
+
 const Section& RemoteErrorsSection() {
   static const Section section{
       "tributary of remote_write",
-      "What becomes of a remote's errors, and how many series it may have; none of it is "
-      "Prometheus'. All false, and the size 0B, "
+      "What becomes of a remote's errors, which series it gets and how many it may have; none of it "
+      "is Prometheus'. All false, and the size 0B, "
       "is what Prometheus does: network errors, 5xx and (`retry_on_http_429`) 429 are retried, all "
       "else is dropped and counted.",
       {
@@ -46,9 +75,10 @@ const Section& RemoteErrorsSection() {
           {.name = "split_rejected",
            .type = OptionType::kBool,
            .fallback = "true",
-           .doc = "Send what was answered with 400 or 413 again in halves, by at most 32 requests, "
-                  "to find the series that are refused; the others are delivered. What may have been "
-                  "delivered before a crash is divided as far as need be.",
+           .doc =
+               "Send what was answered with 400 or 413 again in halves, by at most 32 requests, "
+               "to find the series that are refused; the others are delivered. What may have been "
+               "delivered before a crash is divided as far as need be.",
            .shown = true},
           {.name = "quarantine_refused",
            .type = OptionType::kBool,
@@ -81,6 +111,11 @@ const Section& RemoteErrorsSection() {
            .doc = "How many series the remote may have; new ones above it are not sent to it until "
                   "there is room. 0: no limit.",
            .shown = true},
+          {.name = "share",
+           .type = OptionType::kSection,
+           .doc = "With which other remotes it shares the series.",
+           .section = &RemoteShareSection(),
+           .optional = true},
       },
       CheckRemoteErrors};
   return section;

@@ -490,6 +490,18 @@ RemoteErrorsConfig MakeRemoteErrors(const SectionValue& section) {
   return errors;
 }
 
+RemoteShareConfig MakeRemoteShare(const SectionValue& section) {
+  RemoteShareConfig share;
+  share.group = section.Text("group");
+  if (share.group.empty()) return share;
+  share.replicas = static_cast<uint32_t>(section.Get("replicas").integer);
+  share.labels = section.Get("labels").Texts();
+  share.ignore_labels = section.Get("ignore_labels").Texts();
+  std::sort(share.labels.begin(), share.labels.end());
+  std::sort(share.ignore_labels.begin(), share.ignore_labels.end());
+  return share;
+}
+
 RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue* errors,
                                   const std::string& file) {
   RemoteWriteConfig config;
@@ -524,10 +536,10 @@ RemoteWriteConfig MakeRemoteWrite(const SectionValue& remote, const SectionValue
   config.metadata.max_samples_per_send = count(metadata, "max_samples_per_send");
   config.http = MakeHttp(remote);
   if (const SectionValue* sigv4 = remote.Sub("sigv4")) config.sigv4 = MakeSigv4(*sigv4);
-  if (const SectionValue* own = remote.Sub("tributary")) errors = own;
-  if (errors != nullptr) {
-    config.errors = MakeRemoteErrors(*errors);
-    config.series_limit = errors->Number("series_limit");
+  if (const SectionValue* options = OwnOrCommon(remote, errors)) {
+    config.errors = MakeRemoteErrors(*options);
+    config.series_limit = options->Number("series_limit");
+    if (const SectionValue* share = options->Sub("share")) config.share = MakeRemoteShare(*share);
   }
   return config;
 }

@@ -82,13 +82,13 @@ function parseMetrics(text, prefix) {
   return samples;
 }
 
-// One entry a remote, with sums over whatever other labels there are. What write_relabel_configs drop is
-// left out of the dropped: it is meant to be.
+// One entry a remote, with sums over whatever other labels there are. What write_relabel_configs drop, and
+// what goes to another remote, is left out of the dropped: it is meant to be.
 function remotesOf(text) {
   const remotes = new Map();
   for (const sample of parseMetrics(text, 'prometheus_remote_storage_')) {
     if (!sample.labels.remote_name && !sample.labels.url) continue;
-    if (sample.labels.reason === 'dropped_series') continue;
+    if (['dropped_series', 'other_remote'].includes(sample.labels.reason)) continue;
     const key = (sample.labels.remote_name || '') + '\n' + (sample.labels.url || '');
     if (!remotes.has(key)) {
       remotes.set(key, { name: sample.labels.remote_name || '', url: sample.labels.url || '', values: {} });
