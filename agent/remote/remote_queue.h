@@ -286,7 +286,7 @@ class RemoteQueue {
   void OnOutcome(Request* request, SendOutcome outcome);
   void Retry(Request* request, const SendOutcome& outcome);
   void AttemptAgain(Request* request);
-  static bool MaybeDuplicate(const Request& request, const SendOutcome& outcome);
+  bool MaybeDuplicate(const Request& request, const SendOutcome& outcome) const;
   // The request, or a piece of it, has had its last answer: of what is in `counts`.
   void CountOutcome(const Request& request, const SendOutcome& outcome, const SampleCounts& counts,
                     const WrittenStats& written);

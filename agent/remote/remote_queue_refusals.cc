@@ -229,7 +229,8 @@ void RemoteQueue::StartSplit(Request* request, const SendOutcome& outcome, bool 
           {part.samples.get(), &part.lane->group->prepared, part.lane->chunk, part.range});
     }
     // A receiver that has one sample already may refuse all (Prometheus does, in 1.0). What an
-    // earlier process has delivered of a part it has delivered whole, or it is what came last.
+    // earlier process has delivered of a part it has delivered whole, or it is what came last. What
+    // is refused of it is neither a dead letter nor held against a series.
     const bool by_part = MaybeDuplicate(*request, outcome);
     request->split = std::make_unique<Split>(Split{
         SplitPlan(
@@ -329,7 +330,7 @@ void RemoteQueue::EndSplit(Request* request) {
   }
   if (split.accepted) {
     short_splits_until_ = {};
-  } else if (was_search && !request->maybe_delivered && !DeliveredLately() &&
+  } else if (was_search && !MaybeDuplicate(*request, request->refusal) && !DeliveredLately() &&
              env_.loop.Now() >= short_splits_until_) {
     short_splits_until_ = env_.loop.Now() + kShortSplits;
   }
@@ -404,8 +405,7 @@ void RemoteQueue::Refuse(Request& request, const RefusedPiece& refused, uint64_t
   CountOutcome(request, refused.outcome, refused.counts, refused.written);
   NoteHighest(highest_sent_ms_, request.latest);
   pending_ -= refused.counts;
-  const bool may_be_duplicate =
-      MaybeDuplicate(request, refused.outcome) && spec_.config->errors.count_maybe_duplicates;
+  const bool may_be_duplicate = MaybeDuplicate(request, refused.outcome);
   WriteDeadLetter(request, refused, !may_be_duplicate);
   split.plan.SetGone(refused.piece);
   // One of many may be refused because of the others, and all of them because of the receiver.

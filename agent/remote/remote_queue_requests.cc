@@ -190,8 +190,9 @@ void RemoteQueue::OnOutcome(Request* request, SendOutcome outcome) {
 }
 
 // What is refused, if it is, because it has been delivered before.
-bool RemoteQueue::MaybeDuplicate(const Request& request, const SendOutcome& outcome) {
-  return request.maybe_delivered && outcome.blames == SendOutcome::Blames::kContent;
+bool RemoteQueue::MaybeDuplicate(const Request& request, const SendOutcome& outcome) const {
+  return request.maybe_delivered && outcome.blames == SendOutcome::Blames::kContent &&
+         spec_.config->errors.count_maybe_duplicates;
 }
 
 void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcome,
@@ -200,8 +201,7 @@ void RemoteQueue::CountOutcome(const Request& request, const SendOutcome& outcom
   // Without a word of what was written, 2xx means all, and anything else nothing.
   const SampleCounts written = delivered && !said.confirmed ? counts : said.Of(counts);
   const SampleCounts failed = counts - written;
-  const bool maybe_duplicate =
-      MaybeDuplicate(request, outcome) && spec_.config->errors.count_maybe_duplicates;
+  const bool maybe_duplicate = MaybeDuplicate(request, outcome);
   stats_.sent += written;
   (maybe_duplicate ? stats_.dropped[DropReason::kMaybeDuplicate] : stats_.failed) += failed;
   if (delivered) {
