@@ -315,11 +315,18 @@ TEST_CASE("two tiers: with kills and outages at every hop nothing is lost, late 
     }
     return found;
   };
-  CHECK(settled([&] {
-    return proxy.Metric("prometheus_remote_storage_samples_pending{remote_name=\"central-0\"") <
-               1 &&
-           of_replicas(*servers[0]) == of_replicas(*servers[1]);
-  }));
+  const auto has_delivered_all = [&] {
+    for (size_t i = 0; i < servers.size(); i++) {
+      const std::string pending = fmt::format(
+          "prometheus_remote_storage_samples_pending{{remote_name=\"central-{}\","
+          "url=\"http://127.0.0.1:{}/api/v1/write\"}}",
+          i, servers[i]->port());
+      if (proxy.Metric(pending) != 0) return false;
+    }
+    return true;
+  };
+  CHECK(settled(
+      [&] { return has_delivered_all() && of_replicas(*servers[0]) == of_replicas(*servers[1]); }));
   const auto found = of_replicas(*servers[0]);
   CHECK(found.size() == kSeries);
   for (const auto& [labels, points] : found) {
