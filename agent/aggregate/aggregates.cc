@@ -354,8 +354,11 @@ void Aggregates::JoinParts(const std::shared_ptr<Parts>& parts) {
     rule->outputs->Take(parts->worker, of_rule.silent_until, of_rule.closed,
                         std::move(of_rule.parts));
   }
-  if (!unknown.rules.empty() && early_.size() < kEarlyMax) {
+  if (unknown.rules.empty()) return;
+  if (early_.size() < kEarlyMax) {
     early_.push_back(std::make_shared<Parts>(std::move(unknown)));
+  } else {
+    for (const Parts::OfRule& of_rule : unknown.rules) parts_dropped_ += of_rule.parts.size();
   }
 }
 
@@ -474,6 +477,10 @@ void Aggregates::Collect(MetricSink& sink) const {
   counter("tributary_aggregate_downsampled_samples_total",
           "Samples that were not appended to the log, as their interval had one.",
           cut_.downsampled);
+  counter("tributary_aggregate_parts_dropped_total",
+          "Parts of intervals that came from another worker for a rule that is not known, and were "
+          "too many to be kept until it is.",
+          parts_dropped_);
   sink.AddGauge("tributary_aggregate_output_series", "Series of aggregates.", {},
                 static_cast<double>(sources_.series()));
   sink.AddGauge("tributary_memory_bytes", "Memory in use, by part.", {{"part", "aggregates"}},

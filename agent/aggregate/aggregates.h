@@ -133,6 +133,7 @@ class Aggregates {
   size_t groups_after_sweep_ = 0;
   // Of rules that this worker does not know yet, until it hears of the next configuration.
   std::vector<std::shared_ptr<Parts>> early_;
+  uint64_t parts_dropped_ = 0;  // of which there were too many
   CutCounts cut_;
   NativeHistogram histogram_;  // scratch
   // What the work queue has done finds out by it whether this is still there.
