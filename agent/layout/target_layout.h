@@ -18,25 +18,10 @@
 #include "agent/layout/scrape_buffer.h"
 #include "agent/series/group_definition.h"
 #include "agent/series/metadata_pool.h"
+#include "agent/series/report_series.h"
 #include "common/base/time.h"
 
 namespace tributary {
-
-// The series that a scrape reports about itself, in the order of their samples (scrape.go
-// report()).
-enum class ReportSeries : uint8_t {
-  kUp,
-  kDuration,
-  kSamplesScraped,
-  kSamplesPostRelabeling,
-  kSeriesAdded,
-  kTimeout,
-  kSampleLimit,
-  kBodySize,  // with extra_scrape_metrics
-};
-inline constexpr size_t kReportSeries = 8;
-inline constexpr size_t kReportSeriesPlain = 5;
-std::string_view ReportSeriesName(ReportSeries series);
 
 class TargetLayout {
  public:

@@ -1,23 +1,10 @@
 #include "agent/limits/series_limits.h"
 
-#include <algorithm>
-#include <array>
+#include "agent/series/report_series.h"
 
 namespace tributary {
 
 namespace {
-
-// scrape.go report(), with extra_scrape_metrics.
-constexpr std::array<std::string_view, 8> kReportNames = {
-    "up",
-    "scrape_duration_seconds",
-    "scrape_samples_scraped",
-    "scrape_samples_post_metric_relabeling",
-    "scrape_series_added",
-    "scrape_timeout_seconds",
-    "scrape_sample_limit",
-    "scrape_body_size_bytes",
-};
 
 // A few targets at most are the agent itself; each regrouping keeps its key.
 constexpr size_t kOwnMax = 1000;
@@ -60,8 +47,11 @@ void CollectOne(const SeriesLimitStatus& status, MetricSink& sink) {
 }  // namespace
 
 bool IsAgentMetric(std::string_view name) {
-  return name.starts_with("tributary_") ||
-         std::find(kReportNames.begin(), kReportNames.end(), name) != kReportNames.end();
+  if (name.starts_with("tributary_")) return true;
+  for (size_t i = 0; i < kReportSeries; i++) {
+    if (name == ReportSeriesName(static_cast<ReportSeries>(i))) return true;
+  }
+  return false;
 }
 
 std::shared_ptr<SeriesLimit> SeriesLimits::Set(LimitScope scope, const std::string& name,

@@ -33,8 +33,8 @@ class SeriesLimits {
   SeriesLimits(const SeriesLimits&) = delete;
   SeriesLimits& operator=(const SeriesLimits&) = delete;
 
-  // The limit of that name, from now on so high. With `limit` 0 null: there is none, until it is set
-  // again; then it is the same, so that workers which are not equally far agree.
+  // The limit of that name, from now on so high. With `limit` 0 null: there is none, until it is
+  // set again; then it is the same, so that workers which are not equally far agree.
   std::shared_ptr<SeriesLimit> Set(LimitScope scope, const std::string& name, uint64_t limit);
 
   // Forgets those of other names in the scope.

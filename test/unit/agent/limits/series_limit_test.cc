@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "agent/layout/target_layout.h"
 #include "agent/limits/series_limits.h"
+#include "agent/series/report_series.h"
 #include "agent/telemetry/metric_page.h"
 #include "test/support/catch.h"
 
