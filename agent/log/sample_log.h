@@ -50,10 +50,10 @@ struct SampleLogOptions {
 struct SampleLogStats {
   SampleCounts appended;
   TimestampMs highest_ms = 0;  // of the records appended
-  SampleCounts recovered;  // that were there at the start
-  SampleCounts evicted;    // gone at a bound, whether or not a reader missed them
-  size_t records = 0;      // in memory
-  size_t bytes = 0;        // of samples in memory
+  SampleCounts recovered;      // that were there at the start
+  SampleCounts evicted;        // gone at a bound, whether or not a reader missed them
+  size_t records = 0;          // in memory
+  size_t bytes = 0;            // of samples in memory
   size_t unwritten_records = 0;
   bool disk_failing = false;
 };

@@ -385,7 +385,7 @@ const char* AggregateOutputName(AggregateOutput output);
 
 // A rule of tributary.aggregate.
 struct AggregateConfig {
-  std::string name;                // as metrics call it
+  std::string name;                 // as metrics call it
   std::vector<std::string> match;   // selectors: series that one of them selects are its inputs
   bool without = false;             // `labels` are those that are taken away
   std::vector<std::string> labels;  // sorted

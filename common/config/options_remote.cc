@@ -61,7 +61,8 @@ const Section& RemoteShareSection() {
 const Section& RemoteErrorsSection() {
   static const Section section{
       "tributary of remote_write",
-      "What becomes of a remote's errors, which series it gets and how many it may have; none of it "
+      "What becomes of a remote's errors, which series it gets and how many it may have; none of "
+      "it "
       "is Prometheus'. All false, and the size 0B, "
       "is what Prometheus does: network errors, 5xx and (`retry_on_http_429`) 429 are retried, all "
       "else is dropped and counted.",

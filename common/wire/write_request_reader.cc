@@ -165,8 +165,7 @@ bool WriteRequestReader::ReadSeries(size_t index, WriteSeries& out) const {
   return in.ok();
 }
 
-bool WriteRequestReader::ReadPlainSeries(size_t index, size_t label_bytes,
-                                         WriteSeries& out) const {
+bool WriteRequestReader::ReadPlainSeries(size_t index, size_t label_bytes, WriteSeries& out) const {
   constexpr char kSampleTag = 0x12;
   const std::string_view series = At(series_[index]);
   if (series.size() < label_bytes + 2 || series[label_bytes] != kSampleTag) return false;
